@@ -1,0 +1,189 @@
+//! The words that rmachine's core and its drivers share, and nothing else.
+//!
+//! A driver makes, starts, stops, removes and describes machines at one provider. It sees this crate and its
+//! provider: no SSH session, no store, no Docker, no terminal. What differs between drivers is data ([`Features`],
+//! [`OptionSpec`]) or a method of [`Driver`]; the core never asks for a driver's name.
+
+mod endpoint;
+mod error;
+mod journal;
+mod name;
+mod options;
+mod report;
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+pub use endpoint::{Endpoint, HostAddr, HostAddrError};
+pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
+pub use journal::{Journal, JournalRecord};
+pub use name::{MachineName, MachineNameError};
+pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
+pub use report::{Reporter, Silent};
+pub use secrecy;
+pub use state::{DriverState, Phase, State};
+
+/// The port on which a machine's engine answers unless its driver says otherwise.
+pub const ENGINE_PORT: u16 = 2376;
+
+/// What a driver can do, as data.
+#[derive(Debug, Clone)]
+pub struct Features {
+    /// There is a host behind the machine: it answers SSH and its engine is ours to install and configure.
+    pub host: bool,
+    /// The address was given by the user, so their `~/.ssh/config` has a say in user, port, key and route.
+    pub ssh_config: bool,
+    /// How long a host that was just made or started may take until it answers SSH.
+    pub boot: Duration,
+    /// How `restart` is done.
+    pub restart: Restart,
+}
+
+/// How a machine of a driver is restarted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// `stop`, then `start`.
+    StopStart,
+    /// The host is told over SSH to reboot; the driver has no say in it.
+    OverSsh,
+    /// Not at all; the text is docker-machine's refusal.
+    Refused(&'static str),
+}
+
+/// What `create` was asked for, before anything exists.
+#[derive(Debug)]
+pub struct DraftRequest<'a> {
+    pub name: &'a MachineName,
+    pub options: &'a Options,
+    /// The root of the store, as docker-machine keeps it in `StorePath`.
+    pub store_path: &'a Path,
+    /// Where files of this machine will live; not there yet.
+    pub machine_dir: &'a Path,
+}
+
+/// A machine as a driver means to make it: refused here, or known to be complete, before any I/O.
+#[derive(Debug)]
+pub struct Draft {
+    pub state: DriverState,
+    /// Files of the user's that the machine keeps a copy of.
+    pub imports: Vec<Import>,
+}
+
+/// A file to copy into the machine's folder, readable by its owner alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    pub from: PathBuf,
+    pub name: String,
+    /// A missing file is worth a line, not a failure.
+    pub optional: bool,
+}
+
+/// A machine as the store knows it, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct MachineView<'a> {
+    pub name: &'a MachineName,
+    pub uuid: Uuid,
+    pub dir: &'a Path,
+    pub state: &'a DriverState,
+    pub journal: &'a [JournalRecord],
+}
+
+/// A machine that a driver works on: its state may change, and what is made is journaled at once.
+pub struct MachineHandle<'a> {
+    pub name: &'a MachineName,
+    pub uuid: Uuid,
+    pub dir: &'a Path,
+    pub state: &'a mut DriverState,
+    pub journal: &'a mut dyn Journal,
+    pub reporter: &'a dyn Reporter,
+}
+
+/// What `create` hands to a driver beside the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CreateRequest<'a> {
+    /// The key that the first SSH connection will use, where the core made one.
+    pub public_key: Option<&'a str>,
+    /// First-boot configuration, where the core has some.
+    pub user_data: Option<&'a str>,
+}
+
+/// Where a machine answers, as far as its state tells: no network is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Description {
+    /// What `ip` prints.
+    pub address: Option<String>,
+    /// What `url` prints.
+    pub engine_url: Option<String>,
+    pub endpoint: Option<Endpoint>,
+}
+
+/// One provider's way to machines.
+#[async_trait]
+pub trait Driver: Send + Sync {
+    /// The name kept in config.json.
+    fn name(&self) -> &'static str;
+
+    /// Other names under which `-d` finds it.
+    fn aliases(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn features(&self) -> Features;
+
+    /// The flags of `create`.
+    fn options(&self) -> Vec<OptionSpec>;
+
+    /// Turns options into the state of a machine to be; refuses what cannot work. No I/O.
+    fn draft(&self, request: &DraftRequest<'_>) -> Result<Draft, DriverError>;
+
+    /// Looks, before anything is made, whether `create` can work. Changes nothing.
+    async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError>;
+
+    /// Makes the machine. Called again on the same journal it goes on where it was.
+    async fn create(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        request: &CreateRequest<'_>,
+    ) -> Result<(), DriverError>;
+
+    /// Reads addresses out of the state.
+    fn describe(&self, state: &DriverState) -> Description {
+        Description::from_state(state, ENGINE_PORT)
+    }
+
+    async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError>;
+
+    async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    /// Removes all that the journal names. What is already gone is done.
+    async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+}
+
+impl Description {
+    /// From the keys that every docker-machine driver keeps.
+    pub fn from_state(state: &DriverState, engine_port: u16) -> Self {
+        let Ok(host) = HostAddr::parse(state.text("IPAddress")) else { return Self::default() };
+        let port = u16::try_from(state.int("SSHPort")).ok().filter(|p| *p != 0).unwrap_or(22);
+        let user = state.text("SSHUser");
+        let key = state.text("SSHKeyPath");
+        Self {
+            address: Some(host.to_string()),
+            engine_url: Some(format!("tcp://{}", host.with_port(engine_port))),
+            endpoint: Some(Endpoint {
+                host,
+                port,
+                user: if user.is_empty() { "root".to_owned() } else { user.to_owned() },
+                key: (!key.is_empty()).then(|| PathBuf::from(key)),
+                host_key: None,
+            }),
+        }
+    }
+}
