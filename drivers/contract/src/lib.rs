@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use uuid::Uuid;
+pub use uuid::Uuid;
 
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
