@@ -1,1 +1,173 @@
-//! (being written)
+//! What happens to a machine, as saved phases: made, reached, provisioned, started, stopped, removed, looked at.
+//!
+//! Only this room (and later `cluster`) writes to the store. Every change is made under the machine's lock, on what was
+//! loaded under it; every phase is on disk before the step after it begins.
+
+mod certs;
+mod connect;
+mod create;
+mod failure;
+pub mod observe;
+mod power;
+mod provision;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmachine_driver::{
+    Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter,
+};
+
+use crate::registry::Registry;
+use crate::ssh::{Prompter, SshEnv};
+use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJournal, StoredMachine};
+
+pub use create::CreatePlan;
+pub use failure::Failure;
+
+/// How long one process waits for another that works on the same machine.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// The tools for work on machines.
+pub struct Lifecycle {
+    pub store: Store,
+    pub registry: Registry,
+    pub ssh_env: SshEnv,
+    pub prompter: Arc<dyn Prompter>,
+    pub reporter: Arc<dyn Reporter>,
+    /// The organisation in new certificates.
+    pub user: String,
+    /// The name that hints call the program by.
+    pub program: String,
+}
+
+/// A machine as it was when it was loaded.
+pub struct Machine {
+    pub name: MachineName,
+    pub stored: StoredMachine,
+    /// Nothing when this program has no such driver.
+    pub driver: Option<Arc<dyn Driver>>,
+    dir: std::path::PathBuf,
+}
+
+impl Machine {
+    /// Where it answers, as the store knows it.
+    pub fn description(&self) -> Description {
+        let state = &self.stored.config.driver;
+        match &self.driver {
+            Some(driver) => driver.describe(state),
+            None => Description::from_state(state, rmachine_driver::ENGINE_PORT),
+        }
+    }
+
+    /// What `ls` says of a machine whose making or removing was not finished.
+    pub fn unfinished(&self, program: &str) -> Option<String> {
+        let OwnState { phase, failure, .. } = &self.stored.own;
+        let name = &self.name;
+        let next = match phase {
+            Phase::Ready => return None,
+            Phase::Removing => format!("`{program} rm {name}` finishes it"),
+            _ => format!("`{program} create --resume {name}` goes on, `{program} rm {name}` gives up"),
+        };
+        let reason = failure.as_ref().map(|f| format!(": {}", f.replace('\n', " "))).unwrap_or_default();
+        let what = if *phase == Phase::Removing { "not removed completely" } else { "not created completely" };
+        Some(format!("{what} (phase {phase}){reason}; {next}"))
+    }
+
+    fn driver(&self) -> Result<&Arc<dyn Driver>, Failure> {
+        self.driver.as_ref().ok_or_else(|| {
+            let name = &self.stored.config.driver_name;
+            Failure::new(format!(
+                "Driver {name:?} not found. Do you have the plugin binary accessible in your PATH?"
+            ))
+            .hint("drivers that run as separate programs are not supported yet; docker-machine still reads this store")
+        })
+    }
+
+    fn view(&self) -> MachineView<'_> {
+        MachineView {
+            name: &self.name,
+            uuid: self.stored.own.uuid,
+            dir: &self.dir,
+            state: &self.stored.config.driver,
+            journal: &self.stored.own.journal,
+        }
+    }
+}
+
+impl Lifecycle {
+    pub fn load(&self, name: &MachineName) -> Result<Machine, Failure> {
+        let stored = self.store.load(name).map_err(|e| self.store_failure(&e))?;
+        Ok(self.machine(name.clone(), stored))
+    }
+
+    fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
+        let driver = self.registry.find(&stored.config.driver_name);
+        let dir = self.store.machine_dir(&name);
+        Machine { name, stored, driver, dir }
+    }
+
+    fn store_failure(&self, error: &StoreError) -> Failure {
+        Failure::store(error, &self.program)
+    }
+
+    async fn lock(&self, name: &MachineName) -> Result<MachineLock, Failure> {
+        self.store.lock(name, LOCK_WAIT).await.map_err(|e| self.store_failure(&e))
+    }
+
+    /// Locks a machine and loads it as it is now.
+    async fn lock_and_load(&self, name: &MachineName) -> Result<(MachineLock, Machine), Failure> {
+        let lock = self.lock(name).await?;
+        let machine = self.load(name)?;
+        Ok((lock, machine))
+    }
+
+    fn save(&self, lock: &MachineLock, machine: &Machine) -> Result<(), Failure> {
+        self.store.save(lock, &machine.stored).map_err(|e| self.store_failure(&e))
+    }
+
+    fn enter(&self, lock: &MachineLock, machine: &mut Machine, phase: Phase) -> Result<(), Failure> {
+        machine.stored.own.phase = phase;
+        if phase == Phase::Ready {
+            machine.stored.own.failure = None;
+        }
+        self.save(lock, machine)
+    }
+
+    fn step(&self, name: &MachineName, text: &str) {
+        self.reporter.step(name, text);
+    }
+
+    /// Lets a driver change a machine; its state is saved whether it did well or not.
+    async fn with_driver<F>(&self, lock: &MachineLock, machine: &mut Machine, act: F) -> Result<(), Failure>
+    where
+        F: AsyncFnOnce(&dyn Driver, &mut MachineHandle<'_>) -> Result<(), rmachine_driver::DriverError>,
+    {
+        let driver = machine.driver()?.clone();
+        let StoredMachine { config, own } = &mut machine.stored;
+        let uuid = own.uuid;
+        let mut journal = StoreJournal::new(&self.store, lock, own);
+        let mut handle = MachineHandle {
+            name: &machine.name,
+            uuid,
+            dir: &machine.dir,
+            state: &mut config.driver,
+            journal: &mut journal,
+            reporter: self.reporter.as_ref(),
+        };
+        let done = act(driver.as_ref(), &mut handle).await;
+        self.save(lock, machine)?;
+        Ok(done?)
+    }
+}
+
+/// The state of a machine that is not in the store yet.
+fn planned(config: HostConfig, own: OwnState) -> StoredMachine {
+    StoredMachine { config, own }
+}
+
+/// Sets the user and port that SSH uses, in docker-machine's keys.
+fn set_login(state: &mut DriverState, user: &str, port: u16) {
+    state.set("SSHUser", user);
+    state.set("SSHPort", port);
+}

@@ -1,1 +1,14 @@
-//! (being written)
+//! All that a person or a script sees: stdout, stderr, prompts, progress, tables and formats.
+//!
+//! Only `main` and `commands` use this room; logic reports through the contract's `Reporter`.
+
+mod printer;
+mod progress;
+mod prompt;
+pub mod shell;
+pub mod table;
+pub mod template;
+
+pub use printer::Printer;
+pub use progress::{Progress, reporter};
+pub use prompt::{TerminalPrompter, confirm};

@@ -1,0 +1,249 @@
+//! The command line: global flags, the list of commands, and what Go's flag package takes that clap does not.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::commands::{
+    active, config, create, env, inspect, ip, kill, ls, provision, restart, rm, ssh, start, status, stop, url,
+    version,
+};
+use crate::context::Environment;
+use crate::registry::Registry;
+use crate::ui::Progress;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rmachine",
+    about = "From nothing to a running Docker host, on whatever boots or answers SSH",
+    disable_version_flag = true,
+    disable_help_subcommand = false,
+    arg_required_else_help = false,
+    subcommand_required = false,
+    infer_subcommands = false,
+    max_term_width = 110,
+    after_help = EXAMPLES
+)]
+pub struct Root {
+    #[command(flatten)]
+    pub globals: Globals,
+
+    /// Print the version and exit
+    #[arg(long, short = 'v')]
+    pub version: bool,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rmachine create -d generic --generic-ip-address 192.0.2.5 --generic-ssh-key ~/.ssh/id_ed25519 node1
+  eval $(rmachine env node1) && docker info
+  rmachine ls
+  rmachine ssh node1 uptime
+  rmachine rm node1
+
+Machines live in ~/.docker/machine (or $MACHINE_STORAGE_PATH), in docker-machine's own format.";
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Globals {
+    /// Tell on stderr what is going on [env: MACHINE_DEBUG]
+    #[arg(long, short = 'D', global = true)]
+    pub debug: bool,
+
+    /// Where machines and certificates are kept [env: MACHINE_STORAGE_PATH]
+    #[arg(long, short = 's', value_name = "DIR")]
+    pub storage_path: Option<PathBuf>,
+
+    /// CA certificate for new machines [env: MACHINE_TLS_CA_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca_cert: Option<PathBuf>,
+
+    /// Key of that CA [env: MACHINE_TLS_CA_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca_key: Option<PathBuf>,
+
+    /// Client certificate for new machines [env: MACHINE_TLS_CLIENT_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_cert: Option<PathBuf>,
+
+    /// Key of that client certificate [env: MACHINE_TLS_CLIENT_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_client_key: Option<PathBuf>,
+
+    /// How progress is shown
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = false)]
+    pub progress: Progress,
+
+    /// Accepted for docker-machine's sake
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    pub github_api_token: Option<String>,
+
+    /// Accepted for docker-machine's sake: SSH is always done in process
+    #[arg(long, hide = true)]
+    pub native_ssh: bool,
+
+    /// Accepted for docker-machine's sake: nothing is ever reported to anybody
+    #[arg(long, hide = true, value_name = "TOKEN")]
+    pub bugsnag_api_token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the machine that $DOCKER_HOST points to
+    Active(active::Args),
+    /// Print the docker CLI's flags for a machine
+    Config(config::Args),
+    /// Create a machine
+    #[command(disable_help_flag = false)]
+    Create(create::Args),
+    /// Print the environment that points the docker CLI to a machine
+    Env(env::Args),
+    /// Print what is known of a machine
+    Inspect(inspect::Args),
+    /// Print the address of machines
+    Ip(ip::Args),
+    /// Stop machines at once, by force
+    Kill(kill::Args),
+    /// List machines
+    Ls(ls::Args),
+    /// Install and configure the engine of machines again; changes only what differs
+    Provision(provision::Args),
+    /// Restart machines
+    Restart(restart::Args),
+    /// Remove machines
+    Rm(rm::Args),
+    /// Open a terminal on a machine, or run a command there
+    Ssh(ssh::Args),
+    /// Start machines
+    Start(start::Args),
+    /// Print whether a machine is running
+    Status(status::Args),
+    /// Stop machines
+    Stop(stop::Args),
+    /// Print the URL of a machine's engine
+    Url(url::Args),
+    /// Print the version of this program, or of a machine's engine
+    Version(version::Args),
+}
+
+/// The names of one machine or several; without one, the machine `default` is meant.
+#[derive(Debug, Clone, Args)]
+pub struct Names {
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
+pub fn command(words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
+    let driver = create::chosen_driver(words, env);
+    Root::command().mut_subcommand("create", |c| create::augment(c, registry, &driver))
+}
+
+/// Parses, with docker-machine's looser grammar taken care of.
+pub fn parse(argv: &[String], env: &Environment, registry: &Registry) -> Result<(Root, clap::ArgMatches), clap::Error> {
+    let mut command = command(argv, env, registry);
+    // Flags that clap adds itself, like --help, are known only after this.
+    command.build();
+    let words = normalize(argv, &command);
+    let matches = command.try_get_matches_from_mut(words)?;
+    let root = Root::from_arg_matches(&matches)?;
+    Ok((root, matches))
+}
+
+/// Go takes `-flag` for `--flag`, and `--switch=false`; clap does not. What follows `--`, or the machine's name in
+/// `ssh`, is not ours to read.
+fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
+    let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
+    let mut command = root;
+    let mut words = argv.iter().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--" {
+            out.push(word.clone());
+            break;
+        }
+        if !word.starts_with('-') || word == "-" {
+            out.push(word.clone());
+            if command.get_name() == "ssh" {
+                break;
+            }
+            command = root.find_subcommand(word).filter(|_| std::ptr::eq(command, root)).unwrap_or(command);
+            continue;
+        }
+        let rewritten = rewrite(word, command);
+        if let Some(flag) = &rewritten {
+            out.push(flag.clone());
+            if takes_next(flag, command) {
+                out.extend(words.next().cloned());
+            }
+        }
+    }
+    out.extend(words.cloned());
+    out
+}
+
+/// One flag word as clap wants it; nothing for a switch that is turned off.
+fn rewrite(word: &str, command: &clap::Command) -> Option<String> {
+    let bare = word.trim_start_matches('-');
+    let (name, value) = bare.split_once('=').map_or((bare, None), |(n, v)| (n, Some(v)));
+    let Some(arg) = find(command, name) else { return Some(word.to_owned()) };
+    let dashes = if name.chars().count() > 1 { "--" } else { "-" };
+    let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    match value {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") if switch => Some(format!("{dashes}{name}")),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if switch => None,
+        Some(value) => Some(format!("{dashes}{name}={value}")),
+        None => Some(format!("{dashes}{name}")),
+    }
+}
+
+fn find<'a>(command: &'a clap::Command, name: &str) -> Option<&'a clap::Arg> {
+    let short = name.chars().next().filter(|_| name.chars().count() == 1);
+    command.get_arguments().find(|a| {
+        let long = a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|l| l.contains(&name));
+        long || (short.is_some() && a.get_short() == short)
+    })
+}
+
+/// Whether the next word is this flag's value, and so not to be read as a flag.
+fn takes_next(flag: &str, command: &clap::Command) -> bool {
+    let name = flag.trim_start_matches('-');
+    let arg = find(command, name);
+    !name.contains('=') && arg.is_some_and(|a| matches!(a.get_action(), ArgAction::Set | ArgAction::Append))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut command = command(&argv, &Environment::default(), &Registry::default());
+        command.build();
+        normalize(&argv, &command)
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        command(&[], &Environment::default(), &Registry::default()).debug_assert();
+    }
+
+    #[test]
+    fn go_flags_become_claps() {
+        for (given, expected) in [
+            ("rm -debug ls -quiet", "rm --debug ls --quiet"),
+            ("rm create -driver none -url=tcp://x:1 n", "rm create --driver none --url=tcp://x:1 n"),
+            ("rm create -d none --swarm=false --swarm-master=true n", "rm create -d none --swarm-master n"),
+            ("rm inspect x -f {{.Name}}", "rm inspect x -f {{.Name}}"),
+            ("rm inspect x -format={{.Name}}", "rm inspect x --format={{.Name}}"),
+            ("rm create -d none --engine-label -x=y n", "rm create -d none --engine-label -x=y n"),
+            ("rm ssh n -debug ls -format", "rm ssh n -debug ls -format"),
+            ("rm -D ssh n -- -x", "rm -D ssh n -- -x"),
+            ("rm rm a -f", "rm rm a -f"),
+            ("rm ip -- -debug", "rm ip -- -debug"),
+        ] {
+            assert_eq!(words(given).join(" "), expected, "{given}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::observe::Observed;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Seconds to wait for the machine
+    #[arg(long, short, default_value_t = 10)]
+    timeout: u64,
+
+    #[arg(hide = true)]
+    extra: Vec<String>,
+}
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    if !args.extra.is_empty() {
+        return Err(CommandError::usage("Error: Too many arguments given"));
+    }
+    // Only a machine whose URL is $DOCKER_HOST can be active; no other is asked.
+    let Some(wanted) = ctx.env.get("DOCKER_HOST") else { return Err(none()) };
+    let lifecycle = ctx.lifecycle();
+    let limit = Duration::from_secs(args.timeout);
+    for name in ctx.store.names().map_err(crate::lifecycle::Failure::from)? {
+        let Ok(machine) = lifecycle.load(&name) else { continue };
+        if machine.description().engine_url.as_deref() != Some(wanted) {
+            continue;
+        }
+        match lifecycle.observe(&machine, limit).await {
+            Observed { state: rmachine_driver::State::Timeout, .. } => {
+                return Err(CommandError::failed("Error getting active host: timeout"));
+            }
+            Observed { state: rmachine_driver::State::Running, .. } => {
+                ctx.printer.line(name.as_str());
+                return Ok(());
+            }
+            _ => {}
+        }
+    }
+    Err(none())
+}
+
+fn none() -> CommandError {
+    CommandError::failed("No active host found")
+}

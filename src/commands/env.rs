@@ -1,0 +1,137 @@
+use crate::cli::Names;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::{Lifecycle, Machine};
+use crate::ui::shell::Shell;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  eval $(rmachine env node1)               # bash, zsh
+  rmachine env --shell fish node1 | source
+  eval $(rmachine env -u)                  # undo it
+
+The answer comes from the store; --check also asks the engine (as `docker-machine env` does).")]
+pub struct Args {
+    #[command(flatten)]
+    names: Names,
+
+    /// Speak to this shell: bash, zsh, fish, powershell, cmd, tcsh, emacs [default: $SHELL]
+    #[arg(long, value_name = "SHELL")]
+    shell: Option<String>,
+
+    /// Unset the variables instead
+    #[arg(long, short)]
+    unset: bool,
+
+    /// Also add the machine's address to NO_PROXY
+    #[arg(long)]
+    no_proxy: bool,
+
+    /// Fail unless the engine answers with a valid certificate
+    #[arg(long)]
+    check: bool,
+}
+
+const KEYS: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    if args.unset && !args.names.names.is_empty() {
+        return Err(CommandError::usage("Error: Expected no machine name when the -u flag is present"));
+    }
+    let shell = shell(ctx, args.shell.as_deref())?;
+    let lines = if args.unset { unset(ctx, shell, &args) } else { set(ctx, shell, &args).await? };
+    ctx.printer.line(&format!("{}\n{}", lines.join("\n"), shell.hint(&command(ctx))));
+    Ok(())
+}
+
+fn unset(ctx: &Context, shell: Shell, args: &Args) -> Vec<String> {
+    let proxy = args.no_proxy.then(|| no_proxy_key(ctx));
+    KEYS.into_iter().chain(proxy).map(|key| shell.unset(key)).collect()
+}
+
+async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, CommandError> {
+    const PREFIX: &str = "Error checking TLS connection: ";
+    let name = super::one_name(ctx, &args.names.names)?;
+    let lifecycle = ctx.lifecycle();
+    let machine = lifecycle.load(&name)?;
+    // docker-machine always asks, and Ansible skips hosts by the answer.
+    let url = if args.check || ctx.program == "docker-machine" {
+        checked_url(ctx, &lifecycle, &machine, PREFIX).await?
+    } else {
+        machine.description().engine_url.ok_or_else(|| not_running().prefix(PREFIX))?
+    };
+    let dir = ctx.store.machine_dir(&name).to_string_lossy().into_owned();
+    let values = ["1", &url, &dir, name.as_str()];
+    let mut lines: Vec<String> = KEYS.into_iter().zip(values).map(|(k, v)| shell.set(k, v)).collect();
+    if args.no_proxy {
+        let key = no_proxy_key(ctx);
+        let address = machine.description().address.unwrap_or_default();
+        lines.push(shell.set(key, &with_address(ctx.env.get(key).unwrap_or_default(), &address)));
+    }
+    Ok(lines)
+}
+
+/// The machine's URL, once its engine has shown a certificate that the machine's CA signed.
+pub(super) async fn checked_url(
+    ctx: &Context,
+    lifecycle: &Lifecycle,
+    machine: &Machine,
+    prefix: &str,
+) -> Result<String, CommandError> {
+    let url = machine.description().engine_url.ok_or_else(|| not_running().prefix(prefix))?;
+    lifecycle.check_tls(machine).await.map_err(|failed| {
+        let host = url.trim_start_matches("tcp://");
+        let program = &ctx.program;
+        CommandError::failed(format!(
+            "{prefix}Error checking and/or regenerating the certs: There was an error validating certificates for \
+             host {host:?}: {failed}\nYou can attempt to regenerate them using '{program} regenerate-certs [name]'.\n\
+             Be advised that this will trigger a Docker daemon restart which might stop running containers.\n"
+        ))
+    })?;
+    Ok(url)
+}
+
+pub(super) fn not_running() -> CommandError {
+    CommandError::failed("Host is not running")
+}
+
+fn shell(ctx: &Context, named: Option<&str>) -> Result<Shell, CommandError> {
+    let from_env = || ctx.env.get("SHELL").and_then(|path| path.rsplit('/').next());
+    if let Some(name) = named.or_else(from_env) {
+        return Ok(Shell::named(name));
+    }
+    if cfg!(windows) {
+        return Ok(Shell::Cmd);
+    }
+    ctx.printer.line(
+        "The default lines below are for a sh/bash shell, you can specify the shell you're using, with the --shell \
+         flag.\n",
+    );
+    Err(CommandError::failed("Error: Unknown shell"))
+}
+
+fn no_proxy_key(ctx: &Context) -> &'static str {
+    if ctx.env.get("no_proxy").is_some() { "no_proxy" } else { "NO_PROXY" }
+}
+
+fn with_address(list: &str, address: &str) -> String {
+    if list.contains(address) {
+        list.to_owned()
+    } else if list.is_empty() {
+        address.to_owned()
+    } else {
+        format!("{list},{address}")
+    }
+}
+
+/// The words we were called with, the program in quotes where a shell would split it.
+fn command(ctx: &Context) -> String {
+    let mut words = ctx.argv.clone();
+    if let Some(program) = words.first_mut()
+        && program.contains([' ', '\\'])
+    {
+        *program = format!("\"{program}\"");
+    }
+    words.join(" ")
+}

@@ -1,0 +1,34 @@
+use crate::cli::Names;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::ui::template;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rmachine inspect node1
+  rmachine inspect -f '{{.Driver.IPAddress}}' node1
+  rmachine inspect -f '{{json .HostOptions.EngineOptions}}' node1")]
+pub struct Args {
+    #[command(flatten)]
+    names: Names,
+
+    /// A Go template; `json` and `prettyjson` are there too
+    #[arg(long, short, value_name = "TEMPLATE")]
+    format: Option<String>,
+}
+
+pub fn run(ctx: &Context, args: Args) -> super::Outcome {
+    let name = super::one_name(ctx, &args.names.names)?;
+    let machine = ctx.lifecycle().load(&name)?;
+    let shown = match args.format {
+        None => machine.stored.config.to_json_pretty(),
+        Some(format) => {
+            let json = serde_json::to_value(&machine.stored.config)
+                .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;
+            template::render(&format, &json, true).map_err(CommandError::failed)?
+        }
+    };
+    ctx.printer.line(&shown);
+    Ok(())
+}

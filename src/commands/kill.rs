@@ -1,0 +1,14 @@
+use crate::cli::Names;
+use crate::context::Context;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    names: Names,
+}
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    let lifecycle = ctx.lifecycle();
+    super::each(ctx, &args.names, |machine| lifecycle.kill(machine)).await?;
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! The list: rows, filters and formats. What is true of a machine comes from `lifecycle::observe`.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use regex::Regex;
+use rmachine_driver::{MachineName, State};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::observe::Observed;
+use crate::lifecycle::{Failure, Lifecycle, Machine};
+use crate::ui::{table, template};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rmachine ls --filter state=Running --filter driver=generic
+  rmachine ls -f 'table {{.Name}}\\t{{.URL}}\\t{{.DockerVersion}}'
+  rmachine rm -y $(rmachine ls -q)
+
+Filters: name=REGEX, driver=, state=, swarm=, label=KEY=VALUE. The same key twice means either.
+Fields: Name Active ActiveHost ActiveSwarm DriverName State URL Swarm SwarmOptions EngineOptions Error DockerVersion
+ResponseTime Phase.")]
+pub struct Args {
+    /// Names only
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Only machines for which KEY=VALUE holds
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+
+    /// Seconds to wait for each machine; all are asked at once
+    #[arg(long, short, default_value_t = 10)]
+    timeout: u64,
+
+    /// A Go template, or `table` and one
+    #[arg(long, short, value_name = "TEMPLATE")]
+    format: Option<String>,
+}
+
+const TABLE: &str = "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t\
+                     {{.DockerVersion}}\t{{.Error}}";
+
+/// Headers of `table`, by field.
+const HEADERS: [(&str, &str); 14] = [
+    ("Name", "NAME"),
+    ("Active", "ACTIVE"),
+    ("ActiveHost", "ACTIVE_HOST"),
+    ("ActiveSwarm", "ACTIVE_SWARM"),
+    ("DriverName", "DRIVER"),
+    ("State", "STATE"),
+    ("URL", "URL"),
+    ("SwarmOptions", "SWARM_OPTIONS"),
+    ("Swarm", "SWARM"),
+    ("EngineOptions", "ENGINE_OPTIONS"),
+    ("Error", "ERRORS"),
+    ("DockerVersion", "DOCKER"),
+    ("ResponseTime", "RESPONSE"),
+    ("Phase", "PHASE"),
+];
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    let filters = Filters::parse(&args.filter)?;
+    let lifecycle = ctx.lifecycle();
+    let names = ctx.store.names().map_err(Failure::from)?;
+    if args.quiet && filters.is_empty() {
+        // Scripts that only want names pay for one directory, not for a thousand files.
+        names.iter().for_each(|n| ctx.printer.line(n.as_str()));
+        return Ok(());
+    }
+    let mut machines: Vec<_> = names.into_iter().map(|n| (lifecycle.load(&n), n)).collect();
+    machines.retain(|(loaded, name)| filters.admit(loaded.as_ref().ok(), name));
+    if args.quiet && filters.state.is_empty() {
+        machines.iter().filter(|(m, _)| m.is_ok()).for_each(|(_, n)| ctx.printer.line(n.as_str()));
+        return Ok(());
+    }
+    let limit = Duration::from_secs(args.timeout);
+    let mut rows = join_all(machines.into_iter().map(|(m, n)| Row::of(&lifecycle, m, n, limit))).await;
+    name_swarms(&mut rows);
+    rows.retain(|row| filters.admit_state(row.seen.state) && filters.admit_swarm(&row.swarm));
+    if args.quiet {
+        rows.iter().filter(|r| r.machine.is_some()).for_each(|r| ctx.printer.line(r.name.as_str()));
+        return Ok(());
+    }
+    rows.sort_by(|a, b| natural(a.name.as_str(), b.name.as_str()));
+    let docker_host = ctx.env.get("DOCKER_HOST").unwrap_or_default();
+    let data: Vec<Value> = rows.iter().map(|r| r.fields(docker_host, &ctx.program)).collect();
+    ctx.printer.raw(&formatted(args.format.as_deref().unwrap_or(TABLE), &data)?);
+    Ok(())
+}
+
+struct Row {
+    name: MachineName,
+    /// Nothing when its config.json cannot be read.
+    machine: Option<Machine>,
+    seen: Observed,
+    swarm: String,
+}
+
+impl Row {
+    async fn of(
+        lifecycle: &Lifecycle,
+        loaded: Result<Machine, Failure>,
+        name: MachineName,
+        limit: Duration,
+    ) -> Self {
+        match loaded {
+            Ok(machine) => {
+                let seen = lifecycle.observe(&machine, limit).await;
+                Self { name, machine: Some(machine), seen, swarm: String::new() }
+            }
+            Err(e) => {
+                let seen = Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() };
+                Self { name, machine: None, seen, swarm: String::new() }
+            }
+        }
+    }
+
+    fn driver_name(&self) -> &str {
+        match &self.machine {
+            None => "not found",
+            Some(m) if m.driver.is_none() => "not-found",
+            Some(m) => &m.stored.config.driver_name,
+        }
+    }
+
+    /// Broken machines and those that gave no answer say neither `*` nor `-`.
+    fn active(&self, docker_host: &str) -> (&'static str, bool) {
+        if self.machine.is_none() || self.seen.state == State::Timeout {
+            return ("", false);
+        }
+        let here = self.seen.state == State::Running && self.seen.url == docker_host && !docker_host.is_empty();
+        if here { ("*", true) } else { ("-", false) }
+    }
+
+    fn docker_version(&self) -> String {
+        match (&self.machine, self.seen.state) {
+            (None, _) | (_, State::Timeout) => String::new(),
+            (Some(m), _) if m.driver.is_none() => "Unknown".to_owned(),
+            _ => self.seen.docker_version.clone(),
+        }
+    }
+
+    fn fields(&self, docker_host: &str, program: &str) -> Value {
+        let (active, active_host) = self.active(docker_host);
+        let options = self.machine.as_ref().filter(|_| self.seen.state != State::Timeout);
+        let options = options.map(|m| &m.stored.config.host_options);
+        let mut error = one_line(&self.seen.error);
+        if let Some(unfinished) = self.machine.as_ref().and_then(|m| m.unfinished(program)) {
+            error = unfinished;
+        }
+        json!({
+            "Name": self.name.as_str(),
+            "Active": active,
+            "ActiveHost": active_host,
+            "ActiveSwarm": false,
+            "DriverName": self.driver_name(),
+            "State": self.seen.state.to_string(),
+            "URL": self.seen.url,
+            "SwarmOptions": options.map(|o| &o.swarm),
+            "Swarm": self.swarm,
+            "EngineOptions": options.map(|o| &o.engine),
+            "Error": error,
+            "DockerVersion": self.docker_version(),
+            "ResponseTime": u64::try_from(self.seen.took.as_nanos()).unwrap_or(u64::MAX),
+            "Phase": self.machine.as_ref().map(|m| m.stored.own.phase.to_string()),
+        })
+    }
+}
+
+/// Classic swarm: the column names the master that shares the discovery string.
+fn name_swarms(rows: &mut [Row]) {
+    let options = |row: &Row| row.machine.as_ref().map(|m| m.stored.config.host_options.swarm.clone());
+    let masters: Vec<(String, String)> = rows
+        .iter()
+        .filter_map(|r| options(r).filter(|o| o.master).map(|o| (o.discovery, r.name.to_string())))
+        .collect();
+    for row in rows {
+        let Some(swarm) = options(row).filter(|o| !o.discovery.is_empty()) else { continue };
+        if let Some((_, master)) = masters.iter().find(|(discovery, _)| *discovery == swarm.discovery) {
+            row.swarm = if swarm.master { format!("{} (master)", row.name) } else { master.clone() };
+        }
+    }
+}
+
+fn formatted(format: &str, rows: &[Value]) -> Result<String, CommandError> {
+    let format = format.trim().replace("\\t", "\t").replace("\\n", "\n");
+    let render = |template: &str, row: &Value| {
+        template::render(template, row, false).map(|t| format!("{t}\n")).map_err(CommandError::failed)
+    };
+    match format.strip_prefix("table") {
+        Some(template) => {
+            let template = template.trim_start_matches(' ');
+            let headers: Value = HEADERS.iter().map(|(f, h)| ((*f).to_owned(), Value::from(*h))).collect();
+            let mut text = render(template, &headers)?;
+            for row in rows {
+                text.push_str(&render(template, row)?);
+            }
+            Ok(table::align(&text))
+        }
+        None => rows.iter().map(|row| render(&format, row)).collect(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
+#[derive(Debug, Default)]
+struct Filters {
+    swarm: Vec<String>,
+    driver: Vec<String>,
+    state: Vec<String>,
+    name: Vec<Regex>,
+    label: Vec<(String, String)>,
+}
+
+impl Filters {
+    fn parse(words: &[String]) -> Result<Self, CommandError> {
+        let mut filters = Self::default();
+        for word in words {
+            let syntax = || CommandError::failed("Unsupported filter syntax");
+            let (key, value) = word.split_once('=').ok_or_else(syntax)?;
+            match key.to_lowercase().as_str() {
+                "swarm" => filters.swarm.push(value.to_owned()),
+                "driver" => filters.driver.push(value.to_owned()),
+                "state" => filters.state.push(value.to_owned()),
+                "name" => filters.name.push(pattern(value)?),
+                "label" => {
+                    let (key, value) = value.split_once('=').ok_or_else(syntax)?;
+                    filters.label.push((key.to_owned(), value.to_owned()));
+                }
+                _ => return Err(CommandError::failed(format!("Unsupported filter key '{key}'"))),
+            }
+        }
+        Ok(filters)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.admit_all_but_name() && self.name.is_empty()
+    }
+
+    fn admit_all_but_name(&self) -> bool {
+        self.swarm.is_empty() && self.driver.is_empty() && self.state.is_empty() && self.label.is_empty()
+    }
+
+    /// What can be told without asking anybody. A machine that cannot be read has a name and nothing else.
+    fn admit(&self, machine: Option<&Machine>, name: &MachineName) -> bool {
+        let named = self.name.is_empty() || self.name.iter().any(|r| r.is_match(name.as_str()));
+        let Some(machine) = machine else { return named };
+        let config = &machine.stored.config;
+        let driver = any(&self.driver, |d| d.eq_ignore_ascii_case(&config.driver_name));
+        let label = any(&self.label, |wanted| has_label(&config.host_options.engine.labels, wanted));
+        named && driver && label
+    }
+
+    fn admit_state(&self, state: State) -> bool {
+        any(&self.state, |s| s.eq_ignore_ascii_case(&state.to_string()))
+    }
+
+    fn admit_swarm(&self, swarm: &str) -> bool {
+        any(&self.swarm, |s| s.eq_ignore_ascii_case(swarm.trim_end_matches(" (master)")))
+    }
+}
+
+fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(holds)
+}
+
+fn pattern(text: &str) -> Result<Regex, CommandError> {
+    Regex::new(text).map_err(|e| {
+        let reason = e.to_string();
+        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        CommandError::failed(format!("error parsing regexp: {reason}: `{text}`"))
+    })
+}
+
+fn has_label(labels: &Option<Vec<String>>, (key, value): &(String, String)) -> bool {
+    let labels = labels.as_deref().unwrap_or_default();
+    labels.iter().filter_map(|l| l.split_once('=')).any(|(k, v)| k == key && v.eq_ignore_ascii_case(value))
+}
+
+/// By lower-cased name, runs of digits by their number, numbers before letters; equal so far, by the bytes.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (x, y) = (a.to_lowercase(), b.to_lowercase());
+    let (mut x, mut y) = (x.as_str(), y.as_str());
+    loop {
+        match (x.chars().next(), y.chars().next()) {
+            (None, None) => return a.cmp(b),
+            (None, _) => return Ordering::Less,
+            (_, None) => return Ordering::Greater,
+            (Some(c), Some(d)) if c.is_ascii_digit() && d.is_ascii_digit() => {
+                let (n, rest_x) = digits(x);
+                let (m, rest_y) = digits(y);
+                match n.len().cmp(&m.len()).then_with(|| n.cmp(m)) {
+                    Ordering::Equal => (x, y) = (rest_x, rest_y),
+                    unequal => return unequal,
+                }
+            }
+            (Some(c), Some(d)) if c != d => return c.cmp(&d),
+            (Some(c), Some(_)) => (x, y) = (&x[c.len_utf8()..], &y[c.len_utf8()..]),
+        }
+    }
+}
+
+/// A leading run of digits without its zeros, and what follows it.
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (text[..end].trim_start_matches('0'), &text[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_natural() {
+        let mut names = ["z.a", "node10", "a", "Node2", "z-a", "node9", "1b", "node09"];
+        names.sort_by(|a, b| natural(a, b));
+        assert_eq!(names, ["1b", "a", "Node2", "node09", "node9", "node10", "z-a", "z.a"]);
+        assert_ne!(natural("A", "a"), Ordering::Equal, "two machines must not become one");
+    }
+
+    #[test]
+    fn filters_refuse_what_they_cannot_read() {
+        let parse = |f: &str| Filters::parse(&[f.to_owned()]).map(|_| ()).unwrap_err().message;
+        assert_eq!(parse("foo"), "Unsupported filter syntax");
+        assert_eq!(parse("foo=x"), "Unsupported filter key 'foo'");
+        assert_eq!(parse("label=k"), "Unsupported filter syntax");
+        assert!(parse("name=[").starts_with("error parsing regexp: "), "{}", parse("name=["));
+        assert!(Filters::parse(&["NAME=x".to_owned()]).is_ok());
+    }
+
+    #[test]
+    fn formats() {
+        let rows = [json!({"Name": "a", "State": "Running"}), json!({"Name": "long-name", "State": ""})];
+        assert_eq!(formatted("{{.Name}}={{.State}}", &rows).unwrap(), "a=Running\nlong-name=\n");
+        assert_eq!(
+            formatted("table {{.Name}}\\t{{.State}}", &rows).unwrap(),
+            "NAME        STATE\na           Running\nlong-name   \n"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+use crate::cli::Names;
+use crate::context::Context;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    names: Names,
+}
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    let lifecycle = ctx.lifecycle();
+    super::each(ctx, &args.names, |machine| lifecycle.restart(machine)).await?;
+    ctx.printer.line(&format!(
+        "Restarted machines may have new IP addresses. You may need to re-run the `{} env` command.",
+        ctx.program
+    ));
+    Ok(())
+}

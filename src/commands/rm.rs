@@ -1,0 +1,60 @@
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::ui::confirm;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Forget the machine even when its provider cannot be asked; implies -y
+    #[arg(long, short)]
+    force: bool,
+
+    /// Do not ask
+    #[arg(short)]
+    yes: bool,
+}
+
+/// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    if args.names.is_empty() {
+        return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
+    }
+    ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
+    ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
+    if !args.yes && !args.force && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(unanswered)? {
+        return Ok(());
+    }
+    let lifecycle = ctx.lifecycle();
+    let mut errors = Vec::new();
+    for name in &args.names {
+        match remove(ctx, &lifecycle, name, args.force).await {
+            Ok(()) => ctx.printer.line(&format!("Successfully removed {name}")),
+            // With --force each is told at once and the exit stays 0: cleaning scripts go on.
+            Err(e) if args.force => e.print(ctx.printer),
+            Err(e) => errors.push(e),
+        }
+    }
+    CommandError::join(errors)
+}
+
+async fn remove(ctx: &Context, lifecycle: &Lifecycle, name: &str, force: bool) -> super::Outcome {
+    let existing = super::existing(ctx, name).ok().filter(|n| ctx.store.exists(n));
+    let Some(machine) = existing else {
+        let error = super::missing(ctx, name);
+        return Err(if force {
+            CommandError::failed(format!("Can't remove {name:?}"))
+        } else {
+            error.prefix(&format!("Error removing host {name:?}: "))
+        });
+    };
+    lifecycle.remove(&machine, force).await.map_err(|e| {
+        let error: CommandError = e.into();
+        error.prefix(&format!("Error removing host {name:?}: "))
+    })
+}
+
+fn unanswered(e: std::io::Error) -> CommandError {
+    CommandError::failed(e.to_string()).hint("add -y to remove without being asked")
+}

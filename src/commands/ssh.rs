@@ -1,0 +1,49 @@
+use crate::context::Context;
+use crate::error::{CommandError, Exit};
+use crate::ssh::ExitStatus;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "\
+Examples:
+  rmachine ssh node1                       # a terminal
+  rmachine ssh node1 docker ps -a          # all words after the name belong to the machine
+  cat app.tar | rmachine ssh node1 'tar -x -C /srv'
+
+The exit code is the remote command's own."
+)]
+pub struct Args {
+    /// The machine, then the command to run there
+    #[arg(value_name = "NAME [COMMAND]...", trailing_var_arg = true, allow_hyphen_values = true)]
+    words: Vec<String>,
+
+    /// Ask for a terminal even when a command is given
+    #[arg(long, short = 't')]
+    tty: bool,
+}
+
+pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+    let (name, command) = match args.words.split_first() {
+        Some((name, command)) => (super::one_name(ctx, std::slice::from_ref(name))?, command),
+        None => (super::one_name(ctx, &[])?, &[][..]),
+    };
+    let lifecycle = ctx.lifecycle();
+    let machine = lifecycle.load(&name)?;
+    let session = lifecycle.open(&machine).await?;
+    // As ssh does: words joined by blanks, for the remote shell to read.
+    let command = command.join(" ");
+    let status = if command.is_empty() && ctx.printer.stdout_is_terminal() || args.tty {
+        let term = ctx.env.get("TERM").unwrap_or("xterm");
+        session.shell(term, (!command.is_empty()).then_some(command.as_str())).await
+    } else {
+        session.pipe(&command, tokio::io::stdin(), tokio::io::stdout(), tokio::io::stderr()).await
+    };
+    ended(&status.map_err(crate::lifecycle::Failure::from)?)
+}
+
+fn ended(status: &ExitStatus) -> super::Outcome {
+    match status.code() {
+        0 => Ok(()),
+        code => Err(CommandError::silent(Exit::Remote(code))),
+    }
+}

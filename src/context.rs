@@ -1,0 +1,98 @@
+//! What a command may use: the environment as it was at the start, the store, the drivers, the printer.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rmachine_driver::Reporter;
+
+use crate::cli::Globals;
+use crate::registry::Registry;
+use crate::ssh::SshEnv;
+use crate::store::Store;
+use crate::ui::{Printer, reporter};
+
+/// The environment, read once. An empty variable counts as absent, as in docker-machine.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    pub fn capture() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        let vars = std::env::vars_os();
+        Self(vars.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str).filter(|v| !v.is_empty())
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(vars: [(&str, &str); N]) -> Self {
+        Self(vars.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+}
+
+pub struct Context {
+    /// The name we were called by: `rmachine` or `docker-machine`.
+    pub program: String,
+    /// The words we were called with, for `env`'s hint.
+    pub argv: Vec<String>,
+    pub env: Environment,
+    pub globals: Globals,
+    pub store: Store,
+    pub registry: Registry,
+    pub printer: Printer,
+    interrupted: Mutex<Option<String>>,
+}
+
+impl Context {
+    pub fn new(program: String, argv: Vec<String>, env: Environment, globals: Globals) -> Self {
+        let store = Store::at(store_root(&env, &globals));
+        Self {
+            program,
+            argv,
+            env,
+            globals,
+            store,
+            registry: Registry::default(),
+            printer: Printer,
+            interrupted: Mutex::new(None),
+        }
+    }
+
+    pub fn ssh_env(&self) -> SshEnv {
+        SshEnv {
+            home: self.env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir),
+            agent_socket: self.env.get("SSH_AUTH_SOCK").map(PathBuf::from),
+            local_user: self.user().map(str::to_owned),
+        }
+    }
+
+    /// Whose certificates these are.
+    pub fn user(&self) -> Option<&str> {
+        self.env.get("USER").or_else(|| self.env.get("USERNAME"))
+    }
+
+    pub fn reporter(&self) -> Arc<dyn Reporter> {
+        let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
+        reporter(self.globals.progress, self.printer, dumb || self.env.get("CI").is_some())
+    }
+
+    /// What to tell when Ctrl-C ends the command from here on.
+    pub fn when_interrupted(&self, text: impl Into<String>) {
+        *self.interrupted.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.into());
+    }
+
+    pub fn interruption(&self) -> Option<String> {
+        self.interrupted.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// `-s`, else `MACHINE_STORAGE_PATH`, else docker-machine's folder in the home directory.
+fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
+    let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
+    let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
+    chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
+}

@@ -1,0 +1,128 @@
+//! One SSH connection to a machine, its host key pinned; waits for a host that is still booting.
+
+use std::time::{Duration, Instant};
+
+use rmachine_driver::Endpoint;
+
+use super::{Failure, Lifecycle, Machine, set_login};
+use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
+
+/// Patience with one attempt, as docker-machine's ssh has it.
+const CONNECT: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+impl Lifecycle {
+    /// A session for a user's command: no waiting.
+    pub async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
+        let session = self.connect(machine).await?;
+        if machine.stored.own.host_key.as_deref() != Some(session.host_key()) {
+            self.pin(machine, session.host_key()).await?;
+        }
+        Ok(session)
+    }
+
+    async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
+        let endpoint = endpoint(machine)?;
+        self.attempt(machine, &endpoint).await.map_err(|e| self.explain(machine, e))
+    }
+
+    async fn attempt(&self, machine: &Machine, endpoint: &Endpoint) -> Result<Session, SshError> {
+        let alias = machine.stored.own.ssh_host.as_deref();
+        ssh::connect(Connect {
+            endpoint,
+            alias,
+            policy: policy(machine, endpoint),
+            connect_timeout: CONNECT,
+            env: &self.ssh_env,
+            prompter: self.prompter.as_ref(),
+        })
+        .await
+    }
+
+    /// Connects as soon as the host answers, or says after the deadline what kept it from answering. The host key it
+    /// showed is left in the machine, for the caller to save.
+    pub(super) async fn wait_for_ssh(&self, machine: &mut Machine, wait: Duration) -> Result<Session, Failure> {
+        let endpoint = endpoint(machine)?;
+        let deadline = Instant::now() + wait;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.attempt(machine, &endpoint).await {
+                Ok(session) => {
+                    self.note_host_key(machine, session.host_key());
+                    return Ok(session);
+                }
+                Err(e) if e.is_transient() && Instant::now() + pause < deadline => {
+                    self.reporter.detail(&machine.name, &e.to_string());
+                }
+                Err(e) => return Err(self.explain(machine, e)),
+            }
+            tokio::time::sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause * 2);
+        }
+    }
+
+    fn note_host_key(&self, machine: &mut Machine, seen: &str) {
+        let own = &mut machine.stored.own;
+        if own.host_key.is_none() {
+            let print = ssh::fingerprint(seen).unwrap_or_default();
+            self.reporter.info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));
+        }
+        own.host_key = Some(seen.to_owned());
+    }
+
+    /// Keeps the key of a first contact outside of `create`, for machines that docker-machine made.
+    async fn pin(&self, machine: &Machine, key: &str) -> Result<(), Failure> {
+        let (lock, mut machine) = self.lock_and_load(&machine.name).await?;
+        machine.stored.own.host_key = Some(key.to_owned());
+        self.save(&lock, &machine)
+    }
+
+    /// Fills in what `~/.ssh/config` says of the host, where the user gave no flag for it.
+    pub fn apply_ssh_config(&self, machine: &mut crate::store::StoredMachine) -> Result<(), Failure> {
+        let state = &mut machine.config.driver;
+        let given = state.text("IPAddress").to_owned();
+        let known = match &self.ssh_env.home {
+            Some(home) => ssh::config::lookup(home, &given)?,
+            None => ssh::config::HostSettings::default(),
+        };
+        let user = Some(state.text("SSHUser").to_owned()).filter(|u| !u.is_empty());
+        let port = u16::try_from(state.int("SSHPort")).ok().filter(|p| *p != 0);
+        let user = user.or(known.user).unwrap_or_else(|| "root".to_owned());
+        set_login(state, &user, port.or(known.port).unwrap_or(22));
+        if known.host_name.is_some() || known.proxy_jump.is_some() {
+            machine.own.ssh_host = Some(given.clone());
+        }
+        state.set("IPAddress", known.host_name.unwrap_or(given));
+        Ok(())
+    }
+
+    fn explain(&self, machine: &Machine, error: SshError) -> Failure {
+        let changed = match &error {
+            SshError::HostKeyChanged { seen, .. } => Some(format!(
+                "if the host was set up anew, and {seen} is what `ssh-keygen -lf` shows there, accept it with: {} \
+                 provision --ssh-host-key {seen} {}",
+                self.program, machine.name
+            )),
+            _ => None,
+        };
+        let failure = Failure::from(error);
+        Failure { hints: changed.map_or(failure.hints.clone(), |hint| vec![hint]), ..failure }
+    }
+}
+
+fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
+    machine.description().endpoint.ok_or_else(|| {
+        let name = &machine.name;
+        Failure::new(format!("Docker machine \"{name}\" has no host that answers SSH"))
+            .hint("machines of the driver \"none\" are only a URL; reach their engine with `env`")
+    })
+}
+
+fn policy(machine: &Machine, endpoint: &Endpoint) -> HostKeyPolicy {
+    match machine.stored.own.host_key.as_ref().or(endpoint.host_key.as_ref()) {
+        Some(print) if print.starts_with("SHA256:") => HostKeyPolicy::Fingerprint(print.clone()),
+        Some(key) => HostKeyPolicy::Pinned(key.clone()),
+        None => HostKeyPolicy::TrustFirst,
+    }
+}

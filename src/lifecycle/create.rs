@@ -1,0 +1,123 @@
+//! From a plan to a machine that is ready, phase by phase; `--resume` goes on where an earlier run ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmachine_driver::{CreateRequest, Driver, Import, MachineName, Phase};
+
+use super::{Failure, Lifecycle, Machine, planned};
+use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
+
+/// A machine to be made, everything resolved and found sound before anything is touched.
+pub struct CreatePlan {
+    pub name: MachineName,
+    pub driver: Arc<dyn Driver>,
+    pub config: HostConfig,
+    pub own: OwnState,
+    pub imports: Vec<Import>,
+    /// How long to wait for SSH, where the user says so.
+    pub ssh_timeout: Option<Duration>,
+}
+
+impl Lifecycle {
+    pub async fn create(&self, plan: CreatePlan) -> Result<(), Failure> {
+        let name = plan.name.clone();
+        let lock = self.lock(&name).await?;
+        if self.store.exists(&name) {
+            return Err(self.exists_already(&name));
+        }
+        self.ensure_client(&name, &plan.config.host_options.auth).await?;
+        let mut machine = self.machine(name.clone(), planned(plan.config, plan.own));
+        self.step(&name, "Running pre-create checks...");
+        plan.driver.check(&machine.view()).await.map_err(refused)?;
+        for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
+            self.reporter.info(&name, &note);
+        }
+        self.advance(&lock, &mut machine, plan.ssh_timeout).await
+    }
+
+    /// Goes on with a machine whose making was not finished.
+    pub async fn resume(&self, name: &MachineName, ssh_timeout: Option<Duration>) -> Result<(), Failure> {
+        let (lock, mut machine) = self.lock_and_load(name).await?;
+        match machine.stored.own.phase {
+            Phase::Ready => {
+                return Err(Failure::new(format!("Docker machine \"{name}\" is complete: there is nothing to resume"))
+                    .hint(format!("`{} provision {name}` checks and repairs its engine", self.program)));
+            }
+            Phase::Removing => {
+                return Err(Failure::new(format!("Docker machine \"{name}\" is being removed"))
+                    .hint(format!("`{} rm {name}` finishes that", self.program)));
+            }
+            _ => {}
+        }
+        self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
+        self.advance(&lock, &mut machine, ssh_timeout).await
+    }
+
+    /// Takes a machine from the phase it is in to the last one.
+    async fn advance(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        ssh_timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let done = self.phases(lock, machine, ssh_timeout).await;
+        self.reporter.finish(&machine.name, done.is_ok());
+        let Err(failure) = done else { return Ok(()) };
+        machine.stored.own.failure = Some(failure.message.clone());
+        let name = &machine.name;
+        let program = &self.program;
+        let left = format!(
+            "left behind: machine {name:?} in phase {}, shown by `{program} ls`",
+            machine.stored.own.phase
+        );
+        // When the store cannot be written either, the first failure is the one to tell.
+        let _ = self.save(lock, machine);
+        Err(failure.prefix("Error creating machine: ").detail(left).hint(format!(
+            "`{program} create --resume {name}` goes on from there, `{program} rm {name}` removes it"
+        )))
+    }
+
+    async fn phases(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        ssh_timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let name = machine.name.clone();
+        if machine.stored.own.phase == Phase::Reserved {
+            self.step(&name, "Creating machine...");
+            self.with_driver(lock, machine, async |driver, handle| {
+                driver.create(handle, &CreateRequest::default()).await
+            })
+            .await
+            .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
+            self.enter(lock, machine, Phase::Created)?;
+        }
+        if !machine.driver()?.features().host {
+            return self.enter(lock, machine, Phase::Ready);
+        }
+        let wait = ssh_timeout.unwrap_or(machine.driver()?.features().boot);
+        self.bring_up(lock, machine, wait).await
+    }
+
+    fn exists_already(&self, name: &MachineName) -> Failure {
+        let failure = Failure::from(StoreError::AlreadyExists(name.clone()));
+        match self.load(name) {
+            Ok(machine) if machine.stored.own.phase < Phase::Ready => {
+                failure.hint(format!("its making was not finished: `{} create --resume {name}`", self.program))
+            }
+            _ => failure,
+        }
+    }
+}
+
+/// docker-machine's sentence; its exit code says that nothing was made.
+fn refused(error: rmachine_driver::DriverError) -> Failure {
+    let failure = Failure::from(error);
+    Failure {
+        before_making: true,
+        message: format!("Error with pre-create check: {:?}", failure.message),
+        ..failure
+    }
+}

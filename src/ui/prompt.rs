@@ -1,0 +1,33 @@
+//! Questions to a person: yes or no, and passphrases.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use rmachine_driver::secrecy::SecretString;
+
+use super::Printer;
+use crate::ssh::Prompter;
+
+/// Asks on stdout and reads one word from stdin, as docker-machine does: any word that begins with y is a yes.
+pub fn confirm(printer: Printer, question: &str) -> io::Result<bool> {
+    printer.raw(question);
+    let mut answer = String::new();
+    if io::stdin().lock().read_line(&mut answer)? == 0 {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "EOF"));
+    }
+    Ok(answer.trim_start().starts_with(['y', 'Y']))
+}
+
+/// Asks for passphrases on the terminal, when there is one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TerminalPrompter;
+
+impl Prompter for TerminalPrompter {
+    fn passphrase(&self, key: &Path) -> Option<SecretString> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        let question = format!("Passphrase for {}: ", key.display());
+        rpassword::prompt_password(question).ok().map(SecretString::from)
+    }
+}
