@@ -1,0 +1,133 @@
+//! What can go wrong in the store, in docker-machine's words where it has some.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rmachine_driver::MachineName;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{}", missing(.0, "docker-machine"))]
+    Missing(MachineName),
+    #[error("Docker machine \"{0}\" already exists")]
+    AlreadyExists(MachineName),
+    /// Something that is no folder bears the name of one.
+    #[error("{} is in the way: a folder belongs there; nothing was changed", .0.display())]
+    InTheWay(PathBuf),
+    #[error("open {}: no such file or directory", .0.display())]
+    NoConfig(PathBuf),
+    #[error("Error getting migrated host: {reason}")]
+    BadConfig { path: PathBuf, reason: String },
+    #[error(
+        "Error getting migrated host: config version is from the future -- you should upgrade your Docker Machine \
+         client"
+    )]
+    FutureConfig { path: PathBuf, version: u64 },
+    #[error("{} is damaged: {reason}", path.display())]
+    BadOwn { path: PathBuf, reason: String },
+    #[error("{} has version {version}: a newer rmachine wrote it, upgrade this one", path.display())]
+    FutureOwn { path: PathBuf, version: u64 },
+    #[error("{what} is in use by another process{}", holder(*.pid))]
+    Busy { what: String, pid: Option<u32>, path: PathBuf },
+    /// A file to copy into a machine would take the place of one of the store's.
+    #[error("a file copied into a machine cannot be named {0:?}; nothing was changed")]
+    ImportName(String),
+    #[error("open {}: {}", path.display(), reason(source))]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write {}: {}; nothing was changed", path.display(), reason(source))]
+    Write { path: PathBuf, source: io::Error },
+    /// The machine has left the store, but its folder could not be deleted as a whole.
+    #[error("cannot delete {}: {}; the machine is gone, this is left of it", path.display(), reason(source))]
+    Leftover { path: PathBuf, source: io::Error },
+    #[error("cannot put {} into JSON: {source}", path.display())]
+    Encode { path: PathBuf, source: serde_json::Error },
+}
+
+impl StoreError {
+    /// The text for a user who knows the program by this name.
+    pub fn render(&self, program: &str) -> String {
+        match self {
+            Self::Missing(name) => missing(name, program),
+            other => other.to_string(),
+        }
+    }
+
+    /// The file or folder at fault, for a hint.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Missing(_) | Self::AlreadyExists(_) | Self::ImportName(_) => None,
+            Self::InTheWay(path)
+            | Self::NoConfig(path)
+            | Self::BadConfig { path, .. }
+            | Self::FutureConfig { path, .. }
+            | Self::BadOwn { path, .. }
+            | Self::FutureOwn { path, .. }
+            | Self::Busy { path, .. }
+            | Self::Read { path, .. }
+            | Self::Write { path, .. }
+            | Self::Leftover { path, .. }
+            | Self::Encode { path, .. } => Some(path),
+        }
+    }
+
+    pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        |source| Self::Read { path, source }
+    }
+
+    pub(super) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        |source| Self::Write { path, source }
+    }
+}
+
+fn missing(name: &MachineName, program: &str) -> String {
+    format!(
+        "Docker machine \"{name}\" does not exist. Use \"{program} ls\" to list machines. Use \"{program} create\" to \
+         add a new one."
+    )
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+}
+
+/// The system's words as Go prints them: in lower case, without the number, and without the name of our temporary.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_called_by_its_name() {
+        let error = StoreError::Missing(MachineName::parse("x").unwrap());
+        assert_eq!(
+            error.to_string(),
+            "Docker machine \"x\" does not exist. Use \"docker-machine ls\" to list machines. Use \"docker-machine \
+             create\" to add a new one."
+        );
+        assert_eq!(
+            error.render("rm"),
+            "Docker machine \"x\" does not exist. Use \"rm ls\" to list machines. Use \"rm create\" to add a new one."
+        );
+    }
+
+    #[test]
+    fn what_the_system_refuses_names_the_path() {
+        for (code, words) in
+            [(13, "permission denied"), (30, "read-only file system"), (28, "no space left on device")]
+        {
+            let error = StoreError::write(Path::new("/S/f"))(io::Error::from_raw_os_error(code));
+            assert_eq!(error.to_string(), format!("cannot write /S/f: {words}; nothing was changed"));
+            let error = StoreError::read(Path::new("/S/f"))(io::Error::from_raw_os_error(code));
+            assert_eq!(error.to_string(), format!("open /S/f: {words}"));
+            assert_eq!(error.path(), Some(Path::new("/S/f")));
+        }
+    }
+}

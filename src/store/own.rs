@@ -1,0 +1,108 @@
+//! rmachine.json: what rmachine alone knows of a machine, beside docker-machine's config.json.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rmachine_driver::{JournalRecord, Phase};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{OWN, StoreError, json};
+
+const VERSION: u64 = 1;
+
+/// How the engine comes onto the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstallMethod {
+    #[default]
+    Script,
+    Distro,
+    None,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct OwnState {
+    version: u64,
+    /// In the tag of everything a driver makes for this machine.
+    pub uuid: Uuid,
+    pub phase: Phase,
+    /// Unknown for a machine that docker-machine made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created: Option<Timestamp>,
+    /// The pinned host key, one line in OpenSSH's form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// The name by which `~/.ssh/config` knows the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_host: Option<String>,
+    #[serde(default)]
+    pub install_method: InstallMethod,
+    /// The version that the engine is pinned to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    /// What the last failed step said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    #[serde(default)]
+    pub journal: Vec<JournalRecord>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl OwnState {
+    /// Of a machine that is about to be made.
+    pub fn new(created: Timestamp) -> Self {
+        Self { phase: Phase::Reserved, created: Some(created), ..Self::default() }
+    }
+
+    pub(super) fn text(&self) -> Result<String, StoreError> {
+        json::pretty(self).map_err(|source| StoreError::Encode { path: PathBuf::from(OWN), source })
+    }
+
+    fn parse(text: &[u8], path: &Path) -> Result<Self, StoreError> {
+        let damaged = |reason: String| StoreError::BadOwn { path: path.to_owned(), reason };
+        let document: Value = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
+        // Before the rest: a newer version may keep it in another form.
+        match document.get("Version").and_then(Value::as_u64) {
+            Some(VERSION) => serde_json::from_value(document).map_err(|e| damaged(e.to_string())),
+            Some(version) if version > VERSION => {
+                Err(StoreError::FutureOwn { path: path.to_owned(), version })
+            }
+            _ => Err(damaged("it states no version".to_owned())),
+        }
+    }
+}
+
+/// Of a machine that docker-machine made: ready, under a new uuid that is kept from the next save on.
+impl Default for OwnState {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            uuid: Uuid::new_v4(),
+            phase: Phase::Ready,
+            created: None,
+            host_key: None,
+            ssh_host: None,
+            install_method: InstallMethod::default(),
+            engine_version: None,
+            failure: None,
+            journal: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+}
+
+/// `None` when there is no file: docker-machine made the machine.
+pub(super) fn load(dir: &Path) -> Result<Option<OwnState>, StoreError> {
+    let path = dir.join(OWN);
+    match fs::read(&path) {
+        Ok(text) => OwnState::parse(&text, &path).map(Some),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(StoreError::Read { path, source }),
+    }
+}
