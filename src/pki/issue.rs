@@ -23,7 +23,7 @@ pub fn new_ca(organization: &str, now: Timestamp) -> Result<Pair, PkiError> {
         KeyUsagePurpose::KeyAgreement,
         KeyUsagePurpose::KeyCertSign,
     ];
-    let cert = params.self_signed(&key).map_err(issue)?;
+    let cert = params.self_signed(&key)?;
     Ok(Pair { cert: pem::encode("CERTIFICATE", cert.der()), key: pem::rsa_key(&key)? })
 }
 
@@ -107,7 +107,7 @@ fn params(organization: &str, now: Timestamp) -> CertificateParams {
 }
 
 fn rsa() -> Result<KeyPair, PkiError> {
-    KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).map_err(issue)
+    Ok(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?)
 }
 
 fn signed(mut params: CertificateParams, ca: &Pair) -> Result<Pair, PkiError> {
@@ -116,12 +116,14 @@ fn signed(mut params: CertificateParams, ca: &Pair) -> Result<Pair, PkiError> {
         .map_err(|e| PkiError::Certificate(e.to_string()))?;
     let key = rsa()?;
     params.use_authority_key_identifier_extension = true;
-    let cert = params.signed_by(&key, &issuer).map_err(issue)?;
+    let cert = params.signed_by(&key, &issuer)?;
     Ok(Pair { cert: pem::encode("CERTIFICATE", cert.der()), key: pem::rsa_key(&key)? })
 }
 
-fn issue(error: rcgen::Error) -> PkiError {
-    PkiError::Issue(error.to_string())
+impl From<rcgen::Error> for PkiError {
+    fn from(error: rcgen::Error) -> Self {
+        Self::Issue(error.to_string())
+    }
 }
 
 #[cfg(test)]
