@@ -1,1 +1,73 @@
-//! (being written)
+//! One SSH session a host: connect, run, stream, a terminal, forwards.
+//!
+//! Takes an endpoint and hands back the host key it saw. It writes no files, prints nothing and reads no environment;
+//! what it knows of the user comes in an [`SshEnv`]. russh stays behind this door: its API changes every few weeks.
+
+mod agent;
+mod auth;
+pub mod config;
+mod connect;
+mod error;
+mod hostkey;
+mod keyfile;
+mod lines;
+mod route;
+mod run;
+mod session;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rmachine_driver::Endpoint;
+use rmachine_driver::secrecy::SecretString;
+
+pub use connect::connect;
+pub use error::SshError;
+pub use hostkey::{HostKeyPolicy, fingerprint};
+pub use run::{ExitStatus, Output, Stream};
+pub use session::{Forward, Session};
+pub use terminal::{LocalStdin, Size, Terminal, local_stdin};
+
+/// What SSH may know of the user's surroundings.
+#[derive(Debug, Clone, Default)]
+pub struct SshEnv {
+    pub home: Option<PathBuf>,
+    /// `SSH_AUTH_SOCK`.
+    pub agent_socket: Option<PathBuf>,
+    /// Who jump hosts are asked to let in where nothing else says so.
+    pub local_user: Option<String>,
+}
+
+/// Asks the user.
+pub trait Prompter: Send + Sync {
+    /// The passphrase of a key file; `None` when there is nobody to ask.
+    fn passphrase(&self, key: &Path) -> Option<SecretString>;
+}
+
+/// Nobody is there to be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Unattended;
+
+impl Prompter for Unattended {
+    fn passphrase(&self, _key: &Path) -> Option<SecretString> {
+        None
+    }
+}
+
+/// What `connect` needs to know.
+pub struct Connect<'a> {
+    pub endpoint: &'a Endpoint,
+    /// The name to look up in `~/.ssh/config`; the endpoint's host where there is none.
+    pub alias: Option<&'a str>,
+    /// Whether `~/.ssh/config` has a say in route and keys: right for hosts that the user named, wrong for a
+    /// provider's own addresses.
+    pub use_config: bool,
+    pub policy: HostKeyPolicy,
+    /// For each hop: from the first packet to the end of the key exchange.
+    pub connect_timeout: Duration,
+    pub env: &'a SshEnv,
+    pub prompter: &'a dyn Prompter,
+}
