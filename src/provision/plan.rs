@@ -1,0 +1,318 @@
+//! What has to change on a host: pure, so that it can be shown as well as done.
+
+use std::fmt;
+
+use rmachine_driver::MachineName;
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::error::ProvisionError;
+use super::engine::Configuration;
+use super::facts::{Engine, Facts, Privilege};
+use super::unit::DROP_IN;
+use crate::engine::options::{EngineSettings, parse_daemon_json, render};
+
+/// What a host shall be.
+#[derive(Debug)]
+pub struct Wanted {
+    pub machine: MachineName,
+    pub engine: EngineSettings,
+    pub engine_port: u16,
+    pub install: InstallMethod,
+    pub engine_version: Option<EngineVersion>,
+    /// Whether the host is to bear the machine's name.
+    pub set_hostname: bool,
+    pub tls: Tls,
+}
+
+/// The PEM files of a host.
+#[derive(Debug)]
+pub struct Tls {
+    pub ca: String,
+    pub cert: String,
+    pub key: SecretString,
+}
+
+/// Where an engine comes from if there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InstallMethod {
+    Script { url: String },
+    Distro,
+    None,
+}
+
+/// A version to install, or the beginning of one: 26, 26.1, 26.1.5 or a package's 5:26.1.5-1~debian.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineVersion(String);
+
+/// The ways from facts to wanted. Empty when there is nothing to do.
+#[derive(Debug, Default)]
+pub struct Changes {
+    pub install: Option<Install>,
+    /// Not known before there is an engine: what a package brings is asked for after it is there.
+    pub configure: Option<Configure>,
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    pub method: InstallMethod,
+    pub version: Option<EngineVersion>,
+}
+
+#[derive(Debug, Default)]
+pub struct Configure {
+    pub files: Vec<HostFile>,
+    pub hostname: Option<String>,
+    pub restart: bool,
+    pub(super) reload: bool,
+    pub(super) enable: bool,
+    /// The state that this was planned from.
+    pub(super) digests: String,
+}
+
+#[derive(Debug)]
+pub struct HostFile {
+    pub name: FileName,
+    pub content: SecretString,
+}
+
+/// The files that are ours on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileName {
+    DaemonJson,
+    Ca,
+    ServerCert,
+    ServerKey,
+    DropIn,
+}
+
+/// What has to change on this host, or why it cannot be what is wanted.
+pub fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
+    check_host(facts)?;
+    let Some(engine) = &facts.engine else { return install(facts, wanted) };
+    let mut warnings = Vec::new();
+    let configure = configure(facts, engine, wanted, &mut warnings)?;
+    warnings.extend(other_version(engine, wanted));
+    Ok(Changes { install: None, configure, warnings })
+}
+
+fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
+    let os = facts.os.pretty_name().to_owned();
+    if facts.os.family().is_none() {
+        return Err(ProvisionError::Distribution(os));
+    }
+    if !facts.systemd {
+        return Err(ProvisionError::NoSystemd(os));
+    }
+    let user = facts.user.clone();
+    match &facts.privilege {
+        Privilege::Root | Privilege::Sudo => Ok(()),
+        Privilege::Refused(says) => Err(ProvisionError::SudoRefused { user, says: says.clone() }),
+        Privilege::NoSudo => Err(ProvisionError::NoSudo(user)),
+    }
+}
+
+fn install(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
+    if facts.snap {
+        return Err(ProvisionError::Snap);
+    }
+    if let Some(path) = facts.tools.get("dockerd") {
+        return Err(ProvisionError::NoUnit(path.clone()));
+    }
+    if wanted.install == InstallMethod::None {
+        return Err(ProvisionError::NoEngine);
+    }
+    let install = Install { method: wanted.install.clone(), version: wanted.engine_version.clone() };
+    Ok(Changes { install: Some(install), configure: None, warnings: low_space(facts) })
+}
+
+/// A package and what it unpacks to; an installation that ends half-way says so by itself.
+const SPACE_KIB: u64 = 1024 * 1024;
+
+fn low_space(facts: &Facts) -> Vec<String> {
+    let low = facts.free.iter().filter(|(_, free)| **free < SPACE_KIB);
+    low.map(|(mount, free)| format!("Only {} MiB are free at {mount} on the host", free / 1024)).collect()
+}
+
+fn other_version(engine: &Engine, wanted: &Wanted) -> Option<String> {
+    let (version, found) = (wanted.engine_version.as_ref()?, engine.version.as_ref()?);
+    (!version.is(found))
+        .then(|| format!("The host has engine {found}, which is kept; --engine-version {version} is for hosts without one"))
+}
+
+fn configure(
+    facts: &Facts,
+    engine: &Engine,
+    wanted: &Wanted,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Configure>, ProvisionError> {
+    let files = changed_files(facts, engine, wanted)?;
+    let pending = facts.config.pending;
+    let work = Configure {
+        reload: pending || files.iter().any(|file| file.name == FileName::DropIn),
+        restart: pending || !engine.active || !files.is_empty(),
+        enable: !engine.enabled,
+        hostname: new_hostname(facts, wanted, warnings),
+        digests: facts.config.digests.clone(),
+        files,
+    };
+    Ok((work.restart || work.enable || work.hostname.is_some()).then_some(work))
+}
+
+fn changed_files(facts: &Facts, engine: &Engine, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
+    let config = &facts.config;
+    let new = Configuration::new(engine, config, wanted)?;
+    let mut files = Vec::new();
+    if !config.daemon_json.as_deref().is_some_and(|old| says(old, &new.daemon_json)) {
+        files.push(HostFile::new(FileName::DaemonJson, render(&new.daemon_json)));
+    }
+    files.extend(changed_pems(facts, &wanted.tls));
+    if config.drop_in.as_deref().map(str::trim_end) != Some(new.drop_in.trim_end()) {
+        files.push(HostFile::new(FileName::DropIn, new.drop_in));
+    }
+    Ok(files)
+}
+
+/// Layout does not count.
+fn says(text: &str, json: &Map<String, Value>) -> bool {
+    parse_daemon_json(text).is_ok_and(|old| old == *json)
+}
+
+fn changed_pems(facts: &Facts, tls: &Tls) -> Vec<HostFile> {
+    let pems = [
+        HostFile::new(FileName::Ca, tls.ca.clone()),
+        HostFile::new(FileName::ServerCert, tls.cert.clone()),
+        HostFile { name: FileName::ServerKey, content: tls.key.clone() },
+    ];
+    pems.into_iter().filter(|file| !facts.config.has(file.name.as_str(), &file.digest(), file.name.mode())).collect()
+}
+
+/// The longest that Linux takes.
+const HOSTNAME: usize = 64;
+
+fn new_hostname(facts: &Facts, wanted: &Wanted, warnings: &mut Vec<String>) -> Option<String> {
+    let name = wanted.machine.as_str();
+    if !wanted.set_hostname || (facts.hostname == name && known(&facts.hosts, name)) {
+        return None;
+    }
+    if name.len() > HOSTNAME || MachineName::parse(name).is_err() {
+        warnings.push(format!("The host keeps its name {}: {name} is none that a host can have", facts.hostname));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn known(hosts: &str, name: &str) -> bool {
+    hosts.lines().any(|line| line.split_whitespace().skip(1).any(|word| word == name))
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.install.is_none() && self.configure.is_none()
+    }
+}
+
+/// A line for each, as `--dry-run` shows them.
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(install) = &self.install {
+            writeln!(f, "install Docker {install}")?;
+            writeln!(f, "configure the engine and restart it")?;
+        }
+        let Some(configure) = &self.configure else { return Ok(()) };
+        if let Some(name) = &configure.hostname {
+            writeln!(f, "name the host {name}")?;
+        }
+        for file in &configure.files {
+            writeln!(f, "write {} (mode 0{})", file.name.path(), file.name.mode())?;
+        }
+        if configure.enable {
+            writeln!(f, "start the engine at boot")?;
+        }
+        if configure.restart {
+            writeln!(f, "restart the engine")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Install {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(version) = &self.version {
+            write!(f, "{version} ")?;
+        }
+        match &self.method {
+            InstallMethod::Script { url } => write!(f, "by the script {url}"),
+            InstallMethod::Distro | InstallMethod::None => write!(f, "from the distribution"),
+        }
+    }
+}
+
+impl HostFile {
+    fn new(name: FileName, content: String) -> Self {
+        Self { name, content: content.into() }
+    }
+
+    fn digest(&self) -> String {
+        let digest = Sha256::digest(self.content.expose_secret());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl FileName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::DaemonJson => "daemon.json",
+            Self::Ca => "ca.pem",
+            Self::ServerCert => "server.pem",
+            Self::ServerKey => "server-key.pem",
+            Self::DropIn => DROP_IN,
+        }
+    }
+
+    pub fn path(self) -> String {
+        match self {
+            Self::DropIn => format!("/etc/systemd/system/docker.service.d/{DROP_IN}"),
+            _ => format!("/etc/docker/{}", self.as_str()),
+        }
+    }
+
+    pub(super) fn mode(self) -> &'static str {
+        if self == Self::ServerKey { "600" } else { "644" }
+    }
+
+    pub(super) fn is_pem(self) -> bool {
+        matches!(self, Self::Ca | Self::ServerCert | Self::ServerKey)
+    }
+}
+
+impl EngineVersion {
+    pub fn parse(text: &str) -> Result<Self, ProvisionError> {
+        let version = text.strip_prefix('v').unwrap_or(text);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | ':' | '-');
+        if version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(allowed) {
+            Ok(Self(version.to_owned()))
+        } else {
+            Err(ProvisionError::BadVersion(text.to_owned()))
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether an engine of this version, 26.1.5, is one.
+    pub fn is(&self, found: &str) -> bool {
+        let upstream = self.0.split_once(':').map_or(self.0.as_str(), |(_epoch, rest)| rest);
+        let number = upstream.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
+        found.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+}
+
+impl fmt::Display for EngineVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,188 @@
+# Puts files into place, restarts the engine and, if it does not come up with them, puts the old ones back.
+{% include "prelude.sh" %}
+etc=/etc/docker
+new=$etc/.rmachine-new
+# The files as they were when the engine last came up. There from before the first change until the engine answers.
+pending=$etc/.rmachine-pending
+names='daemon.json ca.pem server.pem server-key.pem 10-machine.conf'
+
+main() {
+    begin
+    same_as_planned
+    stage
+{%- if hostname %}
+    take_name {{ hostname }}
+{%- endif %}
+{%- if restart %}
+    validate
+    remember
+{%- if certs %}
+    say step 'Copying certs to the remote machine...'
+{%- endif %}
+    place_all
+    say step 'Setting Docker configuration on the remote daemon...'
+    bring_up
+    rm -rf "$pending"
+{%- elif enable %}
+    systemctl enable --quiet docker.service
+{%- endif %}
+    say done
+}
+
+where() {
+    case $1 in
+        10-machine.conf) set -- /etc/systemd/system/docker.service.d/10-machine.conf ;;
+        *) set -- "$etc/$1" ;;
+    esac
+    # A link stays one, and what it leads to is written.
+    if [ -L "$1" ]; then readlink -f "$1"; else echo "$1"; fi
+}
+
+# What is merged was read by an earlier command; somebody may have been here since.
+same_as_planned() {
+    now=$(cd $etc 2>/dev/null && sha256sum daemon.json ca.pem server.pem server-key.pem \
+        /etc/systemd/system/docker.service.d/10-machine.conf 2>/dev/null)
+    [ "$now" = {{ digests }} ] || fail stale 'the configuration changed meanwhile'
+}
+
+stage() {
+    rm -rf $new
+    says=$(mkdir -p -m 0755 $etc 2>&1 && mkdir $new 2>&1) || fail_writing /etc "$says"
+{%- for file in files %}
+    new_file {{ file.name }} {{ file.mode }} {{ file.base64 }}
+{%- endfor %}
+    :
+}
+
+# new_file NAME MODE BASE64. printf is the shell's own: the content is on no command line.
+new_file() {
+    says=$({ printf %s "$3" | base64 -d >"$new/$1" && chmod "$2" "$new/$1"; } 2>&1) || fail_writing $etc "$says"
+}
+
+take_name() {
+    says=$(hostname "$1" 2>&1) || fail failed "hostname $1: $says"
+    echo "$1" >"$work/hostname"
+    overwrite "$work/hostname" /etc/hostname
+    if ! grep -Eq "[[:blank:]]$1([[:blank:]]|\$)" /etc/hosts; then
+        if grep -q '^127\.0\.1\.1[[:blank:]]' /etc/hosts; then
+            sed "s/^127\.0\.1\.1[[:blank:]].*/127.0.1.1 $1/" /etc/hosts >"$work/hosts"
+        else
+            { cat /etc/hosts && echo "127.0.1.1 $1"; } >"$work/hosts"
+        fi
+        overwrite "$work/hosts" /etc/hosts
+    fi
+}
+
+# Whole and at once, except where the file is mounted by itself, as in a container.
+overwrite() {
+    says=$(cp "$1" "$2.rmachine" 2>&1 && chmod 0644 "$2.rmachine" 2>&1) || { rm -f "$2.rmachine"; fail_writing "$2" "$says"; }
+    mv -f "$2.rmachine" "$2" 2>/dev/null || { cat "$1" >"$2"; rm -f "$2.rmachine"; }
+}
+
+remember() {
+    # From an earlier try that did not end: what came before that one is the state to go back to.
+    [ -d $pending ] && return
+    rm -rf $pending.part
+    says=$(mkdir $pending.part 2>&1) || fail_writing $etc "$says"
+    for name in $names; do
+        old=$(where "$name")
+        [ -e "$old" ] || continue
+        says=$(cp -p "$old" "$pending.part/$name" 2>&1) || { rm -rf $pending.part; fail_writing $etc "$says"; }
+    done
+    sync $pending.part/* 2>/dev/null
+    mv $pending.part $pending
+}
+
+validate() {
+    [ -e $new/daemon.json ] || return 0
+    says=$(dockerd --validate --config-file=$new/daemon.json 2>&1) && return
+    # Engines before 23.0.
+    case $says in *'unknown flag'*validate*) return ;; esac
+    # The only name under which its reader knows the file.
+    printf '%s\n' "$says" | sed "s|$new/|$etc/|g" | tail -n 10 | logged_lines
+    fail rejected 'dockerd --validate refused it'
+}
+
+place_all() {
+    for name in $names; do
+        [ -e "$new/$name" ] || continue
+        says=$(put "$new/$name" "$(where "$name")" 2>&1) || { roll_back; fail_writing "$(dirname "$(where "$name")")" "$says"; }
+    done
+    rm -rf $new
+}
+
+# put FROM TO: a link to the same content where that is possible, so that going back needs no space.
+put() {
+    [ -d "$(dirname "$2")" ] || mkdir -p -m 0755 "$(dirname "$2")" || return
+    rm -f "$2.rmachine"
+    if ln "$1" "$2.rmachine" 2>/dev/null || cp -p "$1" "$2.rmachine"; then
+        sync "$2.rmachine" 2>/dev/null
+        mv -f "$2.rmachine" "$2" && return
+    fi
+    rm -f "$2.rmachine"
+    return 1
+}
+
+bring_up() {
+    since=$(date +%s)
+{%- if reload %}
+    systemctl daemon-reload
+{%- endif %}
+{%- if enable %}
+    systemctl enable --quiet docker.service
+{%- endif %}
+    start_engine && return
+    engine_log | logged_lines
+    roll_back
+    if start_engine; then
+        rm -rf $pending
+        fail rolled-back 'the engine did not come up'
+    fi
+    fail engine-down 'the engine did not come up, nor with its old configuration'
+}
+
+start_engine() {
+    # A unit that failed a few times is otherwise not started again for a minute.
+    systemctl reset-failed docker.service docker.socket 2>/dev/null
+    says=$(timeout {{ engine_seconds }} systemctl restart docker.service 2>&1) || return
+    # A unit of type notify is up by now; others get the rest of the time.
+    deadline=$(($(date +%s) + {{ engine_seconds }}))
+    until answers; do
+        [ "$(date +%s)" -lt $deadline ] && systemctl is-active --quiet docker.service || return
+        sleep 0.2
+    done
+}
+
+answers() {
+    if command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
+    elif command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
+    else systemctl is-active --quiet docker.service
+    fi
+}
+
+# The unit's own lines alone, not systemd's about it; each once, since systemd tries several times.
+engine_log() {
+    journalctl _SYSTEMD_UNIT=docker.service --since "@$since" -o cat --no-pager 2>/dev/null | sed 's/^time="[^"]*" //' |
+        awk '!seen[$0]++' >"$work/engine"
+    grep -Ei 'level=(fatal|panic|error)|^(failed|unable|invalid|unknown|error|panic)|conflict' "$work/engine" | tail -n 10 >"$work/worst"
+    if [ -s "$work/worst" ]; then cat "$work/worst"
+    elif [ -s "$work/engine" ]; then tail -n 10 "$work/engine"
+    else printf '%s\n' "$says"
+    fi
+}
+
+logged_lines() {
+    while IFS= read -r line; do say log "$line"; done
+}
+
+roll_back() {
+    say info 'Putting the old configuration back...'
+    for name in $names; do
+        if [ -e "$pending/$name" ]; then put "$pending/$name" "$(where "$name")"
+        else rm -f "$(where "$name")"
+        fi
+    done
+    systemctl daemon-reload
+}
+
+main </dev/null

@@ -1,0 +1,99 @@
+# Says what a host is and what its engine is configured with, as text for src/provision/facts.rs. Changes nothing.
+#
+# Sent as it is to `sh -s`, as whoever logs in. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line
+# of a text. What does not look like that (a banner, a shell's own words) is not part of the answer.
+main() {
+    export LC_ALL=C
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+    echo '@rmachine facts 1'
+    value uid "$(id -u)"
+    value user "$(id -un)"
+    value arch "$(uname -m)"
+    value hostname "$(uname -n)"
+    if [ -r /etc/os-release ]; then text os-release </etc/os-release
+    elif [ -r /usr/lib/os-release ]; then text os-release </usr/lib/os-release
+    fi
+    [ -d /run/systemd/system ] && value systemd yes
+    # A snap's engine is the snap's to configure.
+    [ -e /snap/bin/docker ] && value snap yes
+    for tool in apt-get curl wget docker dockerd; do
+        found=$(command -v "$tool") && value "tool.$tool" "$found"
+    done
+    # Its own files say it at once; `cloud-init status` starts a Python for it.
+    if [ -e /run/cloud-init/disabled ]; then value cloud-init disabled
+    elif [ -e /run/cloud-init/result.json ]; then value cloud-init finished
+    elif [ -d /run/cloud-init ]; then value cloud-init running
+    fi
+    text df <<-DF
+	$(df -Pk / /var/lib 2>/dev/null)
+	DF
+    elevate
+    echo '@rmachine end'
+}
+
+value() {
+    printf '= %s %s\n' "$1" "$2"
+}
+
+text() {
+    printf ': %s\n' "$1"
+    sed 's/^/| /'
+    # A file may lack its last newline.
+    echo
+}
+
+# The rest is seen by root alone on some hosts.
+elevate() {
+    if [ "$(id -u)" = 0 ]; then
+        value sudo root
+        sh -s <<ROOT
+$(root_part)
+ROOT
+    elif ! command -v sudo >/dev/null; then
+        value sudo missing
+    elif says=$(sudo -n sh -c : 2>&1); then
+        value sudo yes
+        sudo -n sh -s <<ROOT
+$(root_part)
+ROOT
+    else
+        value sudo refused
+        text sudo-says <<SAYS
+$says
+SAYS
+    fi
+}
+
+root_part() {
+    cat <<'ROOT'
+text() {
+    printf ': %s\n' "$1"
+    sed 's/^/| /'
+    echo
+}
+file() {
+    if [ -f "$2" ]; then text "$1" <"$2"; fi
+}
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C
+dropin=/etc/systemd/system/docker.service.d/10-machine.conf
+cd /etc/docker 2>/dev/null && sha256sum daemon.json ca.pem server.pem server-key.pem "$dropin" 2>/dev/null | text digests
+cd /etc/docker 2>/dev/null && stat -c '%a %n' daemon.json ca.pem server.pem server-key.pem "$dropin" 2>/dev/null | text modes
+if [ -e /etc/docker/.rmachine-pending ]; then echo '= pending yes'; fi
+file daemon.json /etc/docker/daemon.json
+file 10-machine.conf "$dropin"
+file default /etc/default/docker
+file hosts /etc/hosts
+if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi
+if [ -d /run/systemd/system ]; then
+    shown=$(systemctl show docker.service docker.socket -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths)
+    printf '%s\n' "$shown" | text units
+    # Only the service: the paths of the socket come second.
+    for path in $(printf '%s\n' "$shown" | sed -n -e '/^$/q' -e 's/^FragmentPath=//p' -e 's/^DropInPaths=//p'); do
+        file "unit $path" "$path"
+    done
+fi
+ROOT
+}
+
+main </dev/null
