@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# What the lab's scripts share: where state lives, how they fail, locks, packages. Sourced, never run.
+set -euo pipefail
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck disable=SC2034  # LAB, SUITES, LABEL are for those who source this
+LAB="${CARGO_TARGET_DIR:-$REPO/target}/lab"
+SUITES="trixie bookworm"
+LABEL=rmachine.lab=1
+mkdir -p "$LAB"
+
+die() {
+    echo "${0##*/}: $*" >&2
+    exit 1
+}
+
+note() {
+    echo "${0##*/}: $*" >&2
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n "$@" || die "'$1' needs root, and sudo refused; run this as root"
+    fi
+}
+
+# One lock a purpose for the whole machine, since checkouts share one engine. Held until the shell that
+# took it ends or closes descriptor 9: whatever outlives the script must be started with 9>&-.
+lock() {
+    exec 9>>"${TMPDIR:-/tmp}/rmachine-lab-$(id -u)-$1.lock"
+    flock "${2:---exclusive}" --timeout 900 9 || die "the lock '$1' was not free for 15 minutes"
+}
+
+unlock() {
+    exec 9>&-
+}
+
+# need COMMAND:PACKAGE...  installs the packages of the commands that are missing.
+need() {
+    local pair missing=()
+    for pair in "$@"; do
+        PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    note "installing ${missing[*]}"
+    as_root apt-get update -qq >&2 || note "apt-get update failed; trying with the lists that are there"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 9>&- ||
+        die "could not install ${missing[*]} with apt-get"
+}
+
+engine_answers() {
+    docker info >/dev/null 2>&1
+}
