@@ -1,12 +1,13 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # most of this is for those who source it
 # What the lab's scripts share: where state lives, how they fail, locks, packages. Sourced, never run.
 set -euo pipefail
 
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-# shellcheck disable=SC2034  # LAB, SUITES, LABEL are for those who source this
 LAB="${CARGO_TARGET_DIR:-$REPO/target}/lab"
 SUITES="trixie bookworm"
 LABEL=rmachine.lab=1
+# Checkouts share an engine, and `down --all` in one must not end the tests of another.
+OWNER=rmachine.lab.state=$LAB
 mkdir -p "$LAB"
 
 die() {
