@@ -27,10 +27,21 @@ as_root() {
     fi
 }
 
+# A user who is not in the group `docker` but may use sudo works with the engine all the same.
+docker() {
+    if [ -w /var/run/docker.sock ] || [ "$(id -u)" -eq 0 ]; then
+        command docker "$@"
+    else
+        as_root docker "$@"
+    fi
+}
+
 # One lock a purpose for the whole machine, since checkouts share one engine. Held until the shell that
 # took it ends or closes descriptor 9: whatever outlives the script must be started with 9>&-.
 lock() {
-    exec 9>>"${TMPDIR:-/tmp}/rmachine-lab-$(id -u)-$1.lock"
+    local dir=/run/lock
+    [ -w "$dir" ] || dir=/tmp
+    exec 9>>"$dir/rmachine-lab-$(id -u)-$1"
     flock "${2:---exclusive}" --timeout 900 9 || die "the lock '$1' was not free for 15 minutes"
 }
 
@@ -38,11 +49,12 @@ unlock() {
     exec 9>&-
 }
 
-# need COMMAND:PACKAGE...  installs the packages of the commands that are missing.
+# need COMMAND:PACKAGE...  installs the packages of the commands (or files, by full path) that are missing.
 need() {
     local pair missing=()
     for pair in "$@"; do
-        PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+        PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] ||
+            missing+=("${pair#*:}")
     done
     [ ${#missing[@]} -eq 0 ] && return
     note "installing ${missing[*]}"
