@@ -112,9 +112,12 @@ require_demo_platform() {
 install_build_tools() {
     command -v cc >/dev/null && return
     say "installing build-essential"
-    as_root apt-get update -qq || say "apt-get update failed; trying with the lists that are there"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq build-essential >&2 ||
-        die "build-essential could not be installed" "see apt's message above"
+    {
+        as_root apt-get update -qq &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends build-essential
+    } >"$MADE/apt.log" 2>&1 && return
+    tail -n 5 "$MADE/apt.log" >&2
+    die "build-essential could not be installed" "see what apt says in $MADE/apt.log"
 }
 
 start_engine() {
@@ -151,8 +154,8 @@ create_machine() {
 
 demo() {
     require_demo_platform
-    install_build_tools
     mkdir -p "$MADE"
+    install_build_tools
     [ -e "$BINDIR/rmachine" ] || : >"$MADE/binary"
     install_rmachine
     start_engine

@@ -23,7 +23,7 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     else
-        sudo -n "$@" || die "'$1' needs root, and sudo refused; run this as root"
+        sudo -n "$@"
     fi
 }
 
@@ -58,9 +58,12 @@ need() {
     done
     [ ${#missing[@]} -eq 0 ] && return
     note "installing ${missing[*]}"
-    as_root apt-get update -qq >&2 || note "apt-get update failed; trying with the lists that are there"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 9>&- ||
-        die "could not install ${missing[*]} with apt-get"
+    {
+        as_root apt-get update -qq &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+    } >"$LAB/apt.log" 2>&1 </dev/null 9>&- && return
+    tail -n 5 "$LAB/apt.log" >&2
+    die "could not install ${missing[*]}: apt-get needs root and the network; its log: $LAB/apt.log"
 }
 
 engine_answers() {
