@@ -53,7 +53,7 @@ unlock() {
 need() {
     local pair missing=()
     for pair in "$@"; do
-        PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] ||
+        PATH="$PATH:/usr/sbin:/sbin" type -P "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] ||
             missing+=("${pair#*:}")
     done
     [ ${#missing[@]} -eq 0 ] && return
