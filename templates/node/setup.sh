@@ -1,0 +1,30 @@
+#!/bin/sh
+# Turns an installed Debian root into a node's: runs as root inside that root (chroot or container build),
+# after the packages are there and with `init` beside the other files of the root at /usr/local/sbin/node-init.
+set -eu
+
+chmod 0755 /usr/local/sbin/node-init
+systemctl --quiet enable ssh.service
+
+# Keys only, and nothing secret in an image that many nodes share.
+mkdir -p /etc/ssh/sshd_config.d
+cat >/etc/ssh/sshd_config.d/10-node.conf <<'EOF'
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+PermitRootLogin prohibit-password
+# A reverse lookup of the client would hold up the login where no name server answers.
+UseDNS no
+EOF
+rm -f /etc/ssh/ssh_host_*
+passwd --lock root >/dev/null
+
+# Empty, not absent: an id is made at boot, without the preset run of a first boot.
+: >/etc/machine-id
+rm -f /var/lib/dbus/machine-id
+: >/etc/hostname
+
+# No terminal is attached, and the apt timers would take the package lock at a moment of their own.
+systemctl --quiet mask console-getty.service getty@.service apt-daily.timer apt-daily-upgrade.timer
+
+# Everything is as installed: spares each first boot the rebuild of caches.
+touch /etc/.updated /var/.updated
