@@ -27,12 +27,14 @@ shift 2
 packages=$(grep -v '^#' "$here/packages" | tr '\n' ' ')
 include=$(echo "$packages" "$@" | tr -s ' ' ',')
 
+# Both leave the name servers of the machine that builds in resolv.conf: the node's engine writes its own.
 with_mmdebstrap() {
     # shellcheck disable=SC2016  # $1 is the root, as mmdebstrap's own shell knows it
     mmdebstrap --quiet --variant=minbase --include="$include" \
         --customize-hook="upload '$here/init' /usr/local/sbin/node-init" \
         --customize-hook="upload '$here/setup.sh' /tmp/setup.sh" \
         --customize-hook='chroot "$1" sh /tmp/setup.sh && rm "$1/tmp/setup.sh"' \
+        --customize-hook=': >"$1/etc/resolv.conf"' \
         "$suite" "$output"
 }
 
@@ -42,6 +44,7 @@ with_debootstrap() {
     debootstrap --variant=minbase --include="$include" "$suite" "$root" >&2
     cp "$here/init" "$root/usr/local/sbin/node-init"
     chroot "$root" sh <"$here/setup.sh"
+    : >"$root/etc/resolv.conf"
     rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     tar --sort=name --numeric-owner --xattrs --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime \
         --one-file-system -C "$root" -cf "$output" .

@@ -53,8 +53,10 @@ unlock() {
 need() {
     local pair missing=()
     for pair in "$@"; do
-        PATH="$PATH:/usr/sbin:/sbin" type -P "${pair%%:*}" >/dev/null || [ -e "${pair%%:*}" ] ||
-            missing+=("${pair#*:}")
+        case $pair in
+            /*) [ -e "${pair%%:*}" ] || missing+=("${pair#*:}") ;;
+            *) PATH="$PATH:/usr/sbin:/sbin" type -P "${pair%%:*}" >/dev/null || missing+=("${pair#*:}") ;;
+        esac
     done
     [ ${#missing[@]} -eq 0 ] && return
     note "installing ${missing[*]}"
