@@ -9,6 +9,7 @@ use crate::commands::{
     version,
 };
 use crate::context::Environment;
+use crate::error::CommandError;
 use crate::registry::Registry;
 use crate::ui::Progress;
 
@@ -38,7 +39,7 @@ pub struct Root {
 
 const EXAMPLES: &str = "\
 Examples:
-  rmachine create -d generic --generic-ip-address 192.0.2.5 --generic-ssh-key ~/.ssh/id_ed25519 node1
+  rmachine create -d generic --generic-ip-address 192.0.2.5 node1
   eval $(rmachine env node1) && docker info
   rmachine ls
   rmachine ssh node1 uptime
@@ -72,8 +73,8 @@ pub struct Globals {
     #[arg(long, value_name = "FILE")]
     pub tls_client_key: Option<PathBuf>,
 
-    /// How progress is shown
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = false)]
+    /// How progress is shown: auto, plain, fancy, json, none
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = true)]
     pub progress: Progress,
 
     /// Accepted for docker-machine's sake
@@ -87,6 +88,32 @@ pub struct Globals {
     /// Accepted for docker-machine's sake: nothing is ever reported to anybody
     #[arg(long, hide = true, value_name = "TOKEN")]
     pub bugsnag_api_token: Option<String>,
+}
+
+impl Globals {
+    /// What the command line left open.
+    pub fn take_environment(&mut self, env: &Environment) -> Result<(), CommandError> {
+        for (field, key) in [
+            (&mut self.tls_ca_cert, "MACHINE_TLS_CA_CERT"),
+            (&mut self.tls_ca_key, "MACHINE_TLS_CA_KEY"),
+            (&mut self.tls_client_cert, "MACHINE_TLS_CLIENT_CERT"),
+            (&mut self.tls_client_key, "MACHINE_TLS_CLIENT_KEY"),
+        ] {
+            if field.is_none() {
+                *field = env.get(key).map(PathBuf::from);
+            }
+        }
+        self.debug |= match env.get("MACHINE_DEBUG") {
+            None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => false,
+            Some("1" | "t" | "T" | "true" | "TRUE" | "True") => true,
+            Some(other) => {
+                return Err(CommandError::failed(format!(
+                    "Error parsing boolean value from MACHINE_DEBUG: {other:?} is neither true nor false"
+                )));
+            }
+        };
+        Ok(())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,14 +163,20 @@ pub struct Names {
 }
 
 /// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
-pub fn command(words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
+pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
     let driver = create::chosen_driver(words, env);
-    Root::command().mut_subcommand("create", |c| create::augment(c, registry, &driver))
+    let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
+    root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.
-pub fn parse(argv: &[String], env: &Environment, registry: &Registry) -> Result<(Root, clap::ArgMatches), clap::Error> {
-    let mut command = command(argv, env, registry);
+pub fn parse(
+    program: &str,
+    argv: &[String],
+    env: &Environment,
+    registry: &Registry,
+) -> Result<(Root, clap::ArgMatches), clap::Error> {
+    let mut command = command(program, argv, env, registry);
     // Flags that clap adds itself, like --help, are known only after this.
     command.build();
     let words = normalize(argv, &command);
@@ -219,14 +252,14 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let mut command = command(&argv, &Environment::default(), &Registry::default());
+        let mut command = command("rm", &argv, &Environment::default(), &Registry::default());
         command.build();
         normalize(&argv, &command)
     }
 
     #[test]
     fn the_command_is_well_formed() {
-        command(&[], &Environment::default(), &Registry::default()).debug_assert();
+        command("rm", &[], &Environment::default(), &Registry::default()).debug_assert();
     }
 
     #[test]

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmachine_driver::Reporter;
 
 use crate::cli::Globals;
+use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
 use crate::store::Store;
-use crate::ui::{Printer, reporter};
+use crate::ui::{Printer, TerminalPrompter, reporter};
 
 /// The environment, read once. An empty variable counts as absent, as in docker-machine.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +79,18 @@ impl Context {
     pub fn reporter(&self) -> Arc<dyn Reporter> {
         let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
         reporter(self.globals.progress, self.printer, dumb || self.env.get("CI").is_some())
+    }
+
+    pub fn lifecycle(&self) -> Lifecycle {
+        Lifecycle {
+            store: self.store.clone(),
+            registry: self.registry.clone(),
+            ssh_env: self.ssh_env(),
+            prompter: Arc::new(TerminalPrompter),
+            reporter: self.reporter(),
+            user: self.user().unwrap_or("unknown").to_owned(),
+            program: self.program.clone(),
+        }
     }
 
     /// What to tell when Ctrl-C ends the command from here on.

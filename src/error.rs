@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::lifecycle::Failure;
 use crate::ui::Printer;
 
 /// How a command ends when it does not end well.
@@ -105,6 +106,13 @@ impl CommandError {
         }
         first.hints.dedup();
         Err(first)
+    }
+}
+
+impl From<Failure> for CommandError {
+    fn from(failure: Failure) -> Self {
+        let exit = if failure.before_making { Exit::PreCheck } else { Exit::Failed };
+        Self { exit, message: failure.message, details: failure.details, hints: failure.hints }
     }
 }
 

@@ -2,11 +2,151 @@
 //!
 //! The binary is a thin shell around this library; ARCHITECTURE.md says which room may use which.
 
+pub mod cli;
 pub mod commands;
+pub mod context;
 pub mod engine;
+pub mod error;
 pub mod lifecycle;
 pub mod pki;
 pub mod provision;
+pub mod registry;
 pub mod ssh;
 pub mod store;
 pub mod ui;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use clap::error::ErrorKind;
+
+use crate::cli::{Command, Globals, Root};
+use crate::context::{Context, Environment};
+use crate::error::{CommandError, Exit};
+use crate::registry::Registry;
+use crate::ui::Printer;
+
+/// Runs the program with these words and answers with its exit code.
+pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
+    let argv: Vec<String> = argv.map(|w| w.to_string_lossy().into_owned()).collect();
+    let program = program_name(argv.first().map_or("rmachine", String::as_str));
+    let env = Environment::capture();
+    let printer = Printer;
+    match start(&program, &argv, env) {
+        Ok(()) => 0,
+        Err(error) => {
+            error.print(printer);
+            error.exit.code()
+        }
+    }
+}
+
+fn start(program: &str, argv: &[String], env: Environment) -> Result<(), CommandError> {
+    let registry = Registry::default();
+    let (root, matches) = match cli::parse(program, argv, &env, &registry) {
+        Ok(parsed) => parsed,
+        Err(e) => return refused(program, argv, &e, &registry),
+    };
+    if root.version {
+        Printer.line(&commands::version::own(program));
+        return Ok(());
+    }
+    let Root { mut globals, command, .. } = root;
+    globals.take_environment(&env)?;
+    log_to_stderr(&globals);
+    let Some(command) = command else {
+        Printer.raw(&cli::command(program, argv, &env, &registry).render_help().to_string());
+        return Ok(());
+    };
+    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals);
+    let runtime = tokio::runtime::Runtime::new()
+        .map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;
+    let done = runtime.block_on(until_interrupted(&ctx, command, &matches));
+    // A read of the terminal that is still under way must not keep the program.
+    runtime.shutdown_background();
+    done
+}
+
+/// Ctrl-C and SIGTERM drop the work where it is: what was reached is on disk, locks are the kernel's.
+async fn until_interrupted(
+    ctx: &Context,
+    command: Command,
+    matches: &clap::ArgMatches,
+) -> Result<(), CommandError> {
+    tokio::select! {
+        done = commands::run(ctx, command, matches) => done,
+        () = interrupted() => {
+            let message = ctx.interruption().unwrap_or_else(|| "Interrupted.".to_owned());
+            Err(CommandError::new(Exit::Interrupted, message))
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = int.recv() => {}
+        _ = term.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// `docker-machine` when called by that name, through a link; else our own.
+fn program_name(argv0: &str) -> String {
+    let base = Path::new(argv0).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+    if base == "docker-machine" { base } else { "rmachine".to_owned() }
+}
+
+/// Help and versions are answers; the rest are words that make no sense.
+fn refused(program: &str, argv: &[String], error: &clap::Error, registry: &Registry) -> Result<(), CommandError> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            Printer.raw(&text);
+            Ok(())
+        }
+        ErrorKind::InvalidSubcommand => {
+            let word = invalid_word(error);
+            let called = argv.first().map_or(program, String::as_str);
+            let message = format!("{program}: '{word}' is not a {program} command. See '{called} --help'.");
+            Err(CommandError::failed(message))
+        }
+        _ => {
+            let mut failure = CommandError::usage(text.trim_end().to_owned());
+            if error.kind() == ErrorKind::UnknownArgument
+                && let Some(owner) = registry.owner_of(invalid_word(error).trim_start_matches('-'))
+            {
+                failure = failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}"));
+            }
+            Err(failure)
+        }
+    }
+}
+
+fn invalid_word(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ContextValue};
+    for kind in [ContextKind::InvalidSubcommand, ContextKind::InvalidArg] {
+        if let Some(ContextValue::String(word)) = error.get(kind) {
+            return word.split(['=', ' ']).next().unwrap_or_default().to_owned();
+        }
+    }
+    String::new()
+}
+
+fn log_to_stderr(globals: &Globals) {
+    if globals.debug {
+        let logs = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).without_time();
+        // A second start in one process (tests) keeps the first subscriber.
+        let _ = logs.with_max_level(tracing::Level::DEBUG).try_init();
+    }
+}

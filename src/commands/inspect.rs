@@ -1,6 +1,7 @@
 use crate::cli::Names;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::lifecycle::Failure;
 use crate::ui::template;
 
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub fn run(ctx: &Context, args: Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.names.names)?;
     let machine = ctx.lifecycle().load(&name)?;
     let shown = match args.format {
-        None => machine.stored.config.to_json_pretty(),
+        None => machine.stored.config.to_json_pretty().map_err(Failure::from)?,
         Some(format) => {
             let json = serde_json::to_value(&machine.stored.config)
                 .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;

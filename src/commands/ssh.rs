@@ -1,6 +1,7 @@
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::ssh::ExitStatus;
+use crate::lifecycle::Failure;
+use crate::ssh::{ExitStatus, Terminal, local_stdin};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -31,18 +32,18 @@ pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
     let machine = lifecycle.load(&name)?;
     let session = lifecycle.open(&machine).await?;
     // As ssh does: words joined by blanks, for the remote shell to read.
-    let command = command.join(" ");
-    let status = if command.is_empty() && ctx.printer.stdout_is_terminal() || args.tty {
-        let term = ctx.env.get("TERM").unwrap_or("xterm");
-        session.shell(term, (!command.is_empty()).then_some(command.as_str())).await
-    } else {
-        session.pipe(&command, tokio::io::stdin(), tokio::io::stdout(), tokio::io::stderr()).await
+    let command = Some(command.join(" ")).filter(|c| !c.is_empty());
+    let term = ctx.env.get("TERM").unwrap_or("xterm");
+    let terminal = if command.is_none() || args.tty { Terminal::local(term).map_err(Failure::from)? } else { None };
+    let status = match terminal {
+        Some(terminal) => session.shell(command.as_deref(), terminal).await,
+        None => session.pipe(command.as_deref(), local_stdin(), tokio::io::stdout(), tokio::io::stderr()).await,
     };
-    ended(&status.map_err(crate::lifecycle::Failure::from)?)
+    ended(&status.map_err(Failure::from)?)
 }
 
 fn ended(status: &ExitStatus) -> super::Outcome {
-    match status.code() {
+    match u8::try_from(status.code()).unwrap_or(255) {
         0 => Ok(()),
         code => Err(CommandError::silent(Exit::Remote(code))),
     }

@@ -32,6 +32,7 @@ impl Lifecycle {
         ssh::connect(Connect {
             endpoint,
             alias,
+            use_config: machine.driver().is_ok_and(|d| d.features().ssh_config),
             policy: policy(machine, endpoint),
             connect_timeout: CONNECT,
             env: &self.ssh_env,

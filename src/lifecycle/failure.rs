@@ -4,7 +4,6 @@ use rmachine_driver::{DriverError, Leftovers};
 
 use crate::engine::EngineError;
 use crate::pki::PkiError;
-use crate::provision::ProvisionError;
 use crate::ssh::SshError;
 use crate::store::StoreError;
 
@@ -86,16 +85,5 @@ impl From<PkiError> for Failure {
 impl From<EngineError> for Failure {
     fn from(error: EngineError) -> Self {
         Self::new(error.to_string())
-    }
-}
-
-impl From<ProvisionError> for Failure {
-    fn from(error: ProvisionError) -> Self {
-        Self {
-            message: error.to_string(),
-            details: error.log().to_vec(),
-            hints: error.hints(),
-            ..Self::default()
-        }
     }
 }

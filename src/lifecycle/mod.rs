@@ -24,6 +24,7 @@ use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJo
 
 pub use create::CreatePlan;
 pub use failure::Failure;
+pub use provision::engine_settings;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);

@@ -6,7 +6,8 @@ use tabwriter::TabWriter;
 
 /// Aligns lines whose cells are separated by tabs.
 pub fn align(text: &str) -> String {
-    let mut writer = TabWriter::new(Vec::new()).minwidth(5).padding(3);
+    // Go counts the padding into the least width of five; this crate adds it.
+    let mut writer = TabWriter::new(Vec::new()).minwidth(2).padding(3);
     let written = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
     let bytes = written.ok().and_then(|()| writer.into_inner().ok());
     bytes.map_or_else(|| text.to_owned(), |b| String::from_utf8_lossy(&b).into_owned())

@@ -50,7 +50,6 @@ fn from_go(value: &Value) -> serde_json::Value {
             NumberKind::Unsigned(n) => n.into(),
             NumberKind::Signed(n) => n.into(),
             NumberKind::Float(n) => n.into(),
-            _ => serde_json::Value::Null,
         },
         Value::Array(items) => items.iter().map(from_go).collect(),
         Value::Object(map) | Value::Map(map) => {

@@ -1,0 +1,94 @@
+//! What is true of a machine right now: asked of its engine and of its driver at once, with a deadline.
+
+use std::time::{Duration, Instant};
+
+use rmachine_driver::{Phase, State};
+use tokio::time::timeout;
+
+use super::provision::engine_address;
+use super::{Failure, Lifecycle, Machine};
+use crate::engine::connect_tls;
+
+/// One answer about a machine.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    pub state: State,
+    pub url: String,
+    /// `v26.1.5`, or `Unknown`.
+    pub docker_version: String,
+    pub error: String,
+    pub took: Duration,
+}
+
+/// docker-machine's words.
+const NO_ENGINE: &str = "Unable to query docker version: Cannot connect to the docker engine endpoint";
+
+impl Lifecycle {
+    pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
+        Ok(machine.driver()?.state(&machine.view()).await?)
+    }
+
+    pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
+        let began = Instant::now();
+        let seen = match timeout(limit, self.look(machine, limit)).await {
+            Ok(seen) => seen,
+            Err(_) => Observed { state: State::Timeout, ..Observed::default() },
+        };
+        let took = if seen.state == State::Timeout { limit } else { began.elapsed() };
+        Observed { took, ..seen }
+    }
+
+    /// An engine that answers is proof of a running machine; only otherwise does the driver's word count.
+    async fn look(&self, machine: &Machine, limit: Duration) -> Observed {
+        let unknown = || "Unknown".to_owned();
+        let Ok(driver) = machine.driver() else {
+            return Observed { state: State::Error, docker_version: unknown(), ..Observed::default() };
+        };
+        let url = machine.description().engine_url.unwrap_or_default();
+        let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
+        let engine = async {
+            if has_engine { self.ask_engine(machine, limit).await.ok() } else { None }
+        };
+        let view = machine.view();
+        let (version, state) = tokio::join!(engine, driver.state(&view));
+        match (version, state) {
+            (Some(version), _) => {
+                let docker_version = format!("v{version}");
+                Observed { state: State::Running, url, docker_version, ..Observed::default() }
+            }
+            (None, Ok(State::Running)) if has_engine => Observed {
+                state: State::Running,
+                url,
+                docker_version: unknown(),
+                error: NO_ENGINE.to_owned(),
+                ..Observed::default()
+            },
+            (None, Ok(state)) => Observed { state, docker_version: unknown(), ..Observed::default() },
+            (None, Err(e)) => Observed {
+                state: State::Error,
+                docker_version: unknown(),
+                error: e.to_string(),
+                ..Observed::default()
+            },
+        }
+    }
+
+    async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, Failure> {
+        let tls = self.client_tls(machine)?;
+        let (host, port) = engine_address(machine)?;
+        let mut client = connect_tls(&host, port, host.as_str(), &tls, limit).await?;
+        Ok(client.version().await?.version)
+    }
+
+    /// The version of a machine's engine, for `version NAME`.
+    pub async fn engine_version(&self, machine: &Machine) -> Result<String, String> {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        match self.ask_engine(machine, PATIENCE).await {
+            Ok(version) => Ok(version),
+            Err(e) => match self.state(machine).await {
+                Ok(State::Running) | Err(_) => Err(e.message),
+                Ok(_) => Err("Host is not running".to_owned()),
+            },
+        }
+    }
+}
