@@ -7,3 +7,7 @@ pub mod client;
 mod error;
 pub mod options;
 pub mod tls;
+
+pub use client::{EngineClient, Version};
+pub use error::{EngineError, TlsFault};
+pub use tls::{TlsFiles, check_tls, connect_tls};
