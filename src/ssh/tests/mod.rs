@@ -4,4 +4,5 @@
 mod auth;
 mod handshake;
 mod lab;
+mod odd;
 mod real;
