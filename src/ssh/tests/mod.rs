@@ -6,3 +6,4 @@ mod handshake;
 mod lab;
 mod odd;
 mod real;
+mod tty;
