@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use russh::keys::agent::AgentIdentity;
-use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::agent::AgentSessionBinding;
+use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::ssh_key::PublicKey;
 use tokio::time::timeout;
 
@@ -26,8 +26,7 @@ pub(super) enum Agent {
 impl Agent {
     pub(super) async fn open(socket: Option<&PathBuf>, binding: Option<&AgentSessionBinding>) -> Self {
         let Some(path) = socket else { return Self::Absent };
-        let broken =
-            |reason: String| Self::Broken(SshError::AgentUnreachable { path: path.clone(), reason });
+        let broken = |reason: String| Self::Broken(SshError::AgentUnreachable { path: path.clone(), reason });
         match timeout(PATIENCE, identities(path, binding)).await {
             Ok(Ok((client, identities))) => Self::Open { client, identities },
             Ok(Err(e)) => broken(e.to_string()),

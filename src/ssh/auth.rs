@@ -296,7 +296,12 @@ impl From<SendError> for Probed {
 impl Signer for Probe {
     type Error = Probed;
 
-    async fn auth_sign(&mut self, _: &AgentIdentity, _: Option<HashAlg>, _: Vec<u8>) -> Result<Vec<u8>, Probed> {
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        _: Option<HashAlg>,
+        _: Vec<u8>,
+    ) -> Result<Vec<u8>, Probed> {
         Err(Probed::Accepted)
     }
 }

@@ -53,11 +53,13 @@ impl Reader<'_> {
     fn file(&mut self, path: &Path, text: &str, depth: usize) -> Result<(), SshError> {
         let mut active = true;
         for (number, line) in text.lines().enumerate() {
-            let bad =
-                |reason: &str| SshError::Config { path: path.to_owned(), line: number + 1, reason: reason.to_owned() };
+            let bad = |reason: &str| SshError::Config {
+                path: path.to_owned(),
+                line: number + 1,
+                reason: reason.to_owned(),
+            };
             let Some((keyword, rest)) = split(line) else { continue };
-            let words: VecDeque<_> =
-                shlex::split(rest).ok_or_else(|| bad("a quote is not closed"))?.into();
+            let words: VecDeque<_> = shlex::split(rest).ok_or_else(|| bad("a quote is not closed"))?.into();
             match keyword.as_str() {
                 "host" => active = self.host_matches(words.iter().map(String::as_str)),
                 "match" => active = self.matches(words),
@@ -179,11 +181,15 @@ fn expand_home(home: &Path, path: &str) -> PathBuf {
 /// The files that a path with wildcards in its last part names, in order.
 fn expand(pattern: &Path) -> Vec<PathBuf> {
     let name = pattern.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let Some(dir) = pattern.parent().filter(|_| name.contains(['*', '?'])) else { return vec![pattern.to_owned()] };
+    let Some(dir) = pattern.parent().filter(|_| name.contains(['*', '?'])) else {
+        return vec![pattern.to_owned()];
+    };
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let visible = |found: &str| !found.starts_with('.') || name.starts_with('.');
     let mut files: Vec<_> = entries
-        .filter(|entry| entry.file_name().to_str().is_some_and(|found| visible(found) && wildcard(&name, found)))
+        .filter(|entry| {
+            entry.file_name().to_str().is_some_and(|found| visible(found) && wildcard(&name, found))
+        })
         .map(|entry| entry.path())
         .filter(|path| path.is_file())
         .collect();

@@ -1,6 +1,5 @@
 //! From nothing to a session: TCP, key exchange, host key, login; each jump host the same way.
 
-use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +17,16 @@ use super::hostkey::{self, Client, SharedNotes, sha256};
 use super::route::{self, Hop};
 use super::{Connect, Session, SshError, auth};
 
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Short in tests, or one of them would take a minute.
+const KEEPALIVE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 15 });
 const KEEPALIVES_MISSED: usize = 3;
 
 /// Opens one TCP connection to the host, or to its first jump host, and logs in.
 pub async fn connect(c: Connect<'_>) -> Result<Session, SshError> {
     let hops = route::plan(&c)?;
-    let Some(target) = hops.last() else { return Err(SshError::JumpLoop { host: c.endpoint.host.to_string() }) };
+    let Some(target) = hops.last() else {
+        return Err(SshError::JumpLoop { host: c.endpoint.host.to_string() });
+    };
     let mut first_mismatch = None;
     for order in target.trust.orders() {
         match establish(&c, &hops, &order).await {
@@ -35,15 +37,16 @@ pub async fn connect(c: Connect<'_>) -> Result<Session, SshError> {
     Err(first_mismatch.unwrap_or(SshError::JumpLoop { host: target.host.clone() }))
 }
 
-async fn establish(c: &Connect<'_>, hops: &[Hop], order: &Cow<'static, [Algorithm]>) -> Result<Session, SshError> {
+async fn establish(c: &Connect<'_>, hops: &[Hop], order: &[Algorithm]) -> Result<Session, SshError> {
     let mut passed: Vec<Handle<Client>> = Vec::new();
     let mut via = String::new();
     for hop in hops {
-        let hop_order = if hop.jump { hop.trust.orders().swap_remove(0) } else { order.clone() };
+        let hop_order = if hop.jump { hop.trust.orders().swap_remove(0) } else { order.to_vec() };
         let result = reach(c, passed.last().map(|handle| (handle, via.as_str())), hop, hop_order).await;
         let (handle, notes) = result.map_err(|e| blame(e, hop))?;
         if !hop.jump {
-            let host_key = notes.get().host_key.clone().and_then(|key| key.to_openssh().ok()).unwrap_or_default();
+            let host_key =
+                notes.get().host_key.clone().and_then(|key| key.to_openssh().ok()).unwrap_or_default();
             return Ok(Session::new(handle, passed, hop.at(), host_key, notes));
         }
         passed.push(handle);
@@ -65,7 +68,7 @@ async fn reach(
     c: &Connect<'_>,
     through: Option<(&Handle<Client>, &str)>,
     hop: &Hop,
-    order: Cow<'static, [Algorithm]>,
+    order: Vec<Algorithm>,
 ) -> Result<(Handle<Client>, SharedNotes), SshError> {
     let deadline = Instant::now() + c.connect_timeout;
     let limit = Limit { deadline, seconds: c.connect_timeout.as_secs_f64().ceil() as u64 };
@@ -96,7 +99,9 @@ async fn tcp(hop: &Hop, limit: &Limit) -> Result<TcpStream, SshError> {
         let share = left / u32::try_from(addresses.len() - i).unwrap_or(1);
         last = match timeout(share, TcpStream::connect(address)).await {
             // An exec on a live connection takes 44 ms instead of 2 with Nagle's delay.
-            Ok(Ok(stream)) => return stream.set_nodelay(true).map(|()| stream).map_err(|e| unreachable(hop, e)),
+            Ok(Ok(stream)) => {
+                return stream.set_nodelay(true).map(|()| stream).map_err(|e| unreachable(hop, e));
+            }
             Ok(Err(e)) if e.kind() == io::ErrorKind::TimedOut => no_answer(),
             Ok(Err(e)) => unreachable(hop, e),
             Err(_) => no_answer(),
@@ -108,7 +113,9 @@ async fn tcp(hop: &Hop, limit: &Limit) -> Result<TcpStream, SshError> {
 fn unreachable(hop: &Hop, source: io::Error) -> SshError {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => SshError::Refused { at: hop.at() },
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => SshError::Closed { at: hop.at() },
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            SshError::Closed { at: hop.at() }
+        }
         _ => SshError::Unreachable { at: hop.at(), source },
     }
 }
@@ -131,7 +138,9 @@ async fn tunnel(
         Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => {
             Err(refused("it does not forward connections".to_owned(), true))
         }
-        Ok(Err(russh::Error::ChannelOpenFailure(why))) => Err(refused(why.description().to_lowercase(), false)),
+        Ok(Err(russh::Error::ChannelOpenFailure(why))) => {
+            Err(refused(why.description().to_lowercase(), false))
+        }
         Ok(Err(e)) => Err(refused(e.to_string(), false)),
         Err(_) => Err(refused(format!("no answer within {} s", limit.seconds), false)),
     }
@@ -141,7 +150,7 @@ async fn handshake<S>(
     stream: S,
     c: &Connect<'_>,
     hop: &Hop,
-    order: Cow<'static, [Algorithm]>,
+    order: Vec<Algorithm>,
     limit: &Limit,
 ) -> Result<(Handle<Client>, SharedNotes), SshError>
 where
@@ -150,11 +159,12 @@ where
     let (said, notes) = (Said::default(), SharedNotes::default());
     let stream = Listening { stream, said: said.clone() };
     let client = Client { trust: hop.trust.clone(), notes: notes.clone() };
-    let handle = match timeout_at(limit.deadline, client::connect_stream(settings(order), stream, client)).await {
-        Err(_) => return Err(SshError::Silent { at: hop.at(), seconds: limit.seconds }),
-        Ok(Err(e)) => return Err(not_shaken(&e, hop, &notes, &said.line())),
-        Ok(Ok(handle)) => handle,
-    };
+    let handle =
+        match timeout_at(limit.deadline, client::connect_stream(settings(order), stream, client)).await {
+            Err(_) => return Err(SshError::Silent { at: hop.at(), seconds: limit.seconds }),
+            Ok(Err(e)) => return Err(not_shaken(&e, hop, &notes, &said.line())),
+            Ok(Ok(handle)) => handle,
+        };
     let key = notes.get().host_key.clone();
     let revoked = key.and_then(|key| Some((hostkey::revoked(c.env.home.as_deref(), &key)?, key)));
     match revoked.filter(|_| hop.jump) {
@@ -163,9 +173,9 @@ where
     }
 }
 
-fn settings(order: Cow<'static, [Algorithm]>) -> Arc<client::Config> {
+fn settings(order: Vec<Algorithm>) -> Arc<client::Config> {
     Arc::new(client::Config {
-        preferred: Preferred { key: order, ..Preferred::DEFAULT },
+        preferred: Preferred { key: order.into(), ..Preferred::DEFAULT },
         keepalive_interval: Some(KEEPALIVE),
         keepalive_max: KEEPALIVES_MISSED,
         nodelay: true,
@@ -221,7 +231,11 @@ struct Listening<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Listening<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.said.hear(&buf.filled()[before..]);

@@ -117,7 +117,9 @@ impl SshError {
             Self::PassphraseNeeded { path } => format!("ssh-add '{}'", path.display()),
             Self::NoKey { .. } => "make a key with ssh-keygen, name one, or load one with ssh-add".to_owned(),
             Self::AuthRefused { user, .. } => {
-                format!("one of these keys must be in ~{user}/.ssh/authorized_keys on the host; is {user} the right user?")
+                format!(
+                    "one of these keys must be in ~{user}/.ssh/authorized_keys on the host; is {user} the right user?"
+                )
             }
             Self::ProxyCommand { .. } => "use ProxyJump for this host".to_owned(),
             Self::Jump { source, .. } => return source.hint(),

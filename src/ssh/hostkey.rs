@@ -1,6 +1,5 @@
 //! Which host keys are trusted, and the check itself, made before anything is told to the host.
 
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,11 +39,11 @@ pub(super) fn sha256(key: &PublicKey) -> String {
 }
 
 fn parse(line: &str) -> Result<PublicKey, SshError> {
-    PublicKey::from_openssh(line.trim()).map_err(|e| bad(line, e))
+    PublicKey::from_openssh(line.trim()).map_err(|e| bad(line, e.to_string()))
 }
 
-fn bad(text: &str, reason: impl ToString) -> SshError {
-    SshError::BadHostKey { text: text.to_owned(), reason: reason.to_string() }
+fn bad(text: &str, reason: impl Into<String>) -> SshError {
+    SshError::BadHostKey { text: text.to_owned(), reason: reason.into() }
 }
 
 impl Trust {
@@ -57,7 +56,12 @@ impl Trust {
                 match digest {
                     // 32 bytes in base64 without padding
                     Some(digest) if digest.len() == 43 => Self::Fingerprint(format!("SHA256:{digest}")),
-                    _ => return Err(bad(text, "a fingerprint looks like SHA256: and 43 characters of base64")),
+                    _ => {
+                        return Err(bad(
+                            text,
+                            "a fingerprint looks like SHA256: and 43 characters of base64",
+                        ));
+                    }
                 }
             }
         })
@@ -81,7 +85,7 @@ impl Trust {
 
     /// The orders of host key algorithms to try, each on a connection of its own: a host with several keys shows the
     /// one of the first type that it has, and a fingerprint does not tell its type.
-    pub(super) fn orders(&self) -> Vec<Cow<'static, [Algorithm]>> {
+    pub(super) fn orders(&self) -> Vec<Vec<Algorithm>> {
         match self {
             Self::OneOf(keys) => vec![order(&keys.iter().map(PublicKey::algorithm).collect::<Vec<_>>())],
             Self::Anyone => vec![order(&[])],
@@ -94,7 +98,7 @@ impl Trust {
 }
 
 /// All algorithms but SHA-1, those of the `first` types first.
-fn order(first: &[Algorithm]) -> Cow<'static, [Algorithm]> {
+fn order(first: &[Algorithm]) -> Vec<Algorithm> {
     let type_of = |a: &Algorithm| match a {
         Algorithm::Rsa { .. } => Algorithm::Rsa { hash: None },
         Algorithm::Ecdsa { .. } => Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
@@ -104,7 +108,7 @@ fn order(first: &[Algorithm]) -> Cow<'static, [Algorithm]> {
     let mut all: Vec<_> =
         Preferred::DEFAULT.key.iter().filter(|a| **a != Algorithm::Rsa { hash: None }).cloned().collect();
     all.sort_by_key(|a| !first.contains(&type_of(a)));
-    all.into()
+    all
 }
 
 /// What the user's and the system's `known_hosts` say about a host.

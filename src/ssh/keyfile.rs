@@ -92,7 +92,8 @@ fn malformed(path: PathBuf, e: &KeyError) -> SshError {
 }
 
 fn is_locked(text: &str) -> bool {
-    let old = text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED");
+    let old =
+        text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || text.contains("Proc-Type: 4,ENCRYPTED");
     old || PrivateKey::from_openssh(text).is_ok_and(|key| key.is_encrypted())
 }
 

@@ -31,7 +31,8 @@ impl Lines {
             self.rest.extend_from_slice(now);
             data = later;
             // A character that the cut would split stays for the next piece.
-            let cut = self.rest.iter().rposition(|b| b & 0xC0 != 0x80).filter(|at| *at + 4 > LONGEST && *at > 0);
+            let cut =
+                self.rest.iter().rposition(|b| b & 0xC0 != 0x80).filter(|at| *at + 4 > LONGEST && *at > 0);
             let kept = self.rest.split_off(match cut {
                 Some(at) if std::str::from_utf8(&self.rest[at..]).is_err() => at,
                 _ => LONGEST,

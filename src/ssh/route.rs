@@ -96,7 +96,9 @@ impl Jump {
         let text = text.strip_prefix("ssh://").unwrap_or(text);
         let (user, text) = text.rsplit_once('@').map_or((None, text), |(user, rest)| (Some(user), rest));
         let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port.parse().ok()?)),
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, Some(port.parse().ok()?))
+            }
             _ => (text, None),
         };
         let host = HostAddr::parse(host).ok()?.to_string();

@@ -125,7 +125,8 @@ impl Running {
 
     pub(super) async fn ask_pty(&mut self, term: &str, size: Size) -> Result<(), SshError> {
         self.asked.push_back("open a terminal");
-        let asked = self.input.request_pty(true, term, size.columns.into(), size.rows.into(), 0, 0, &[]).await;
+        let asked =
+            self.input.request_pty(true, term, size.columns.into(), size.rows.into(), 0, 0, &[]).await;
         asked.map_err(|_| self.lost())
     }
 
@@ -147,7 +148,9 @@ impl Running {
                 Some(ChannelMsg::ExtendedData { data, ext: 1 }) => {
                     return Ok(Event::Data(Stream::Stderr, data.into()));
                 }
-                Some(ChannelMsg::ExitStatus { exit_status }) => self.status = Some(ExitStatus::Code(exit_status)),
+                Some(ChannelMsg::ExitStatus { exit_status }) => {
+                    self.status = Some(ExitStatus::Code(exit_status));
+                }
                 Some(ChannelMsg::ExitSignal { signal_name, .. }) => {
                     self.status = Some(ExitStatus::Signal(name_of(signal_name)));
                 }

@@ -31,7 +31,10 @@ pub type Forward = ChannelStream<Msg>;
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("at", &self.at).field("host_key", &self.host_key).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("at", &self.at)
+            .field("host_key", &self.host_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,7 +133,11 @@ impl Session {
     }
 
     /// Runs a command, or the user's shell, on a terminal of the host's.
-    pub async fn shell<I, O>(&self, command: Option<&str>, local: Terminal<I, O>) -> Result<ExitStatus, SshError>
+    pub async fn shell<I, O>(
+        &self,
+        command: Option<&str>,
+        local: Terminal<I, O>,
+    ) -> Result<ExitStatus, SshError>
     where
         I: AsyncRead,
         O: AsyncWrite,
@@ -179,9 +186,11 @@ impl Session {
     fn not_opened(&self, e: &russh::Error, what: &str) -> SshError {
         let at = self.at.clone();
         match e {
-            russh::Error::ChannelOpenFailure(why) => {
-                SshError::ChannelRefused { at, what: what.to_owned(), reason: why.description().to_lowercase() }
-            }
+            russh::Error::ChannelOpenFailure(why) => SshError::ChannelRefused {
+                at,
+                what: what.to_owned(),
+                reason: why.description().to_lowercase(),
+            },
             e => {
                 let ended = self.notes.get().ended.clone();
                 SshError::Lost { at, reason: ended.unwrap_or_else(|| e.to_string()) }
@@ -190,7 +199,11 @@ impl Session {
     }
 }
 
-pub(super) async fn put(what: &'static str, sink: &mut (impl AsyncWrite + Unpin), data: &[u8]) -> Result<(), SshError> {
+pub(super) async fn put(
+    what: &'static str,
+    sink: &mut (impl AsyncWrite + Unpin),
+    data: &[u8],
+) -> Result<(), SshError> {
     let written = async {
         sink.write_all(data).await?;
         sink.flush().await

@@ -13,9 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
 use tokio::sync::{mpsc, watch};
 
+use super::SshError;
 use super::run::{Event, ExitStatus, Running, feed_from};
 use super::session::put;
-use super::SshError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
@@ -179,7 +179,11 @@ pub fn local_stdin() -> LocalStdin {
 }
 
 impl AsyncRead for LocalStdin {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         if self.rest.is_empty() {
             match std::task::ready!(self.chunks.poll_recv(cx)) {
                 Some(chunk) => self.rest = chunk?,

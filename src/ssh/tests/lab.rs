@@ -95,13 +95,15 @@ impl Sshd {
     pub(super) fn with(authorized: &[&Path], host_keys: &[&str], config: &str) -> Self {
         let home = Home::new();
         home.write("authorized_keys", &authorized.iter().map(|key| public(key)).collect::<String>());
+        // sshd takes the first value it sees; bash at this level leaves the user's .bashrc alone
         let mut text = format!(
-            "ListenAddress 127.0.0.1\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\nAuthorizedKeysFile {}\n{config}\n",
+            "{config}\nSetEnv SHLVL=5\nListenAddress 127.0.0.1\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\nAuthorizedKeysFile {}\n",
             home.ssh("authorized_keys").display()
         );
         for kind in host_keys {
-            writeln!(text, "HostKey {}", home.key(&format!("host_{kind}"), &[kind], "").display()).unwrap();
+            let args = if *kind == "rsa" { vec!["rsa", "-b", "2048"] } else { vec![*kind] };
+            writeln!(text, "HostKey {}", home.key(&format!("host_{kind}"), &args, "").display()).unwrap();
         }
         let config = home.write("sshd_config", &text);
         let (killed, port) = serve(&config);
@@ -208,14 +210,7 @@ pub(super) async fn join_as(
     policy: HostKeyPolicy,
     prompter: &dyn Prompter,
 ) -> Result<Session, SshError> {
-    let c = Connect {
-        endpoint,
-        alias: None,
-        use_config: true,
-        policy,
-        connect_timeout: TIMEOUT,
-        env,
-        prompter,
-    };
+    let c =
+        Connect { endpoint, alias: None, use_config: true, policy, connect_timeout: TIMEOUT, env, prompter };
     connect(c).await
 }

@@ -4,4 +4,6 @@
 mod auth;
 mod handshake;
 mod lab;
+mod odd;
 mod real;
+mod tty;

@@ -1,5 +1,6 @@
 //! What a session does, on the real sshd.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -61,34 +62,32 @@ async fn input_that_nobody_reads_does_not_hang() {
 #[tokio::test]
 async fn several_commands_at_once() {
     let lab = lab().await;
-    let started = Instant::now();
-    let run = |n: u32| async move { n };
-    let (a, b, n) = tokio::join!(
-        lab.session.output("sleep 0.5; echo a", b""),
-        lab.session.output("sleep 0.5; echo b", b""),
-        run(1)
-    );
-    assert_eq!((a.unwrap().stdout, b.unwrap().stdout, n), (b"a\n".to_vec(), b"b\n".to_vec(), 1));
-    assert!(started.elapsed() < Duration::from_millis(950), "{:?}", started.elapsed());
+    let (a, b) = (lab.home.ssh("a"), lab.home.ssh("b"));
+    let meet = |mine: &Path, other: &Path| {
+        format!("touch {}; until [ -e {} ]; do sleep 0.05; done", mine.display(), other.display())
+    };
+    let (meet_b, meet_a) = (meet(&a, &b), meet(&b, &a));
+    let both = async { tokio::join!(lab.session.output(&meet_b, b""), lab.session.output(&meet_a, b"")) };
+    let (a, b) = timeout(TIMEOUT, both).await.unwrap();
+    assert!(a.unwrap().status.success() && b.unwrap().status.success());
 }
 
 #[tokio::test]
 async fn lines_come_as_they_are_said() {
     let lab = lab().await;
-    let (mut seen, started) = (Vec::new(), Instant::now());
-    let status = lab
-        .session
-        .lines("cat; echo two >&2; sleep 0.5; printf three", b"one\n", |stream, line| {
-            seen.push((stream, line.to_owned(), started.elapsed()));
-        })
-        .await
-        .unwrap();
-    assert!(status.success());
-    let mut said: Vec<_> = seen.iter().map(|(stream, line, _)| (*stream, line.as_str())).collect();
-    said.sort_by_key(|(_, line)| *line != "one");
-    assert_eq!(said, [(Stream::Stdout, "one"), (Stream::Stderr, "two"), (Stream::Stdout, "three")]);
-    let (early, late) = (seen[0].2, seen[2].2);
-    assert!(late - early > Duration::from_millis(300), "all came at once: {seen:?}");
+    let heard = lab.home.ssh("heard");
+    let command =
+        format!("cat; until [ -e {} ]; do sleep 0.05; done; echo two >&2; printf three", heard.display());
+    let mut said = Vec::new();
+    let lines = lab.session.lines(&command, b"one\n", |stream, line| {
+        said.push((stream, line.to_owned()));
+        std::fs::write(&heard, "").unwrap();
+    });
+    assert!(timeout(TIMEOUT, lines).await.unwrap().unwrap().success());
+    assert_eq!(said.remove(0), (Stream::Stdout, "one".to_owned()));
+    // the two streams of a command keep no order between them
+    said.sort_by_key(|(_, line)| line.clone());
+    assert_eq!(said, [(Stream::Stdout, "three".to_owned()), (Stream::Stderr, "two".to_owned())]);
 }
 
 #[tokio::test]
@@ -147,7 +146,8 @@ async fn a_reader_that_leaves_ends_the_command() {
 async fn a_dropped_command_is_ended_on_the_host() {
     let lab = lab().await;
     let mark = lab.home.ssh("mark");
-    let command = format!("trap 'touch {}; exit' HUP PIPE; while :; do echo x; sleep 0.05; done", mark.display());
+    let command =
+        format!("trap 'touch {}; exit' HUP PIPE; while :; do echo x; sleep 0.05; done", mark.display());
     let cut = timeout(Duration::from_millis(400), lab.session.output(&command, b"")).await;
     assert!(cut.is_err());
     let deadline = Instant::now() + TIMEOUT;
@@ -163,27 +163,29 @@ async fn a_terminal_has_a_size_and_follows_it() {
     let (mut keys, input) = duplex(1024);
     let (mut screen, output) = duplex(64 * 1024);
     let (resize, size) = watch::channel(Size { columns: 91, rows: 17 });
-    let command = "echo $TERM; stty size; trap 'stty size; exit 5' WINCH; echo ready; while :; do read x; done";
+    let command = "echo $TERM; stty size; read x; echo got $x; trap 'stty size; exit 5' WINCH; echo ready; \
+                   while :; do sleep 0.05; done";
     let shell = lab.session.shell(Some(command), Terminal::new("vt220", input, output, size));
     let user = async {
+        keys.write_all(b"typed\n").await.unwrap();
         let mut seen = read_until(&mut screen, "ready").await;
         resize.send(Size { columns: 120, rows: 40 }).unwrap();
-        // the trap runs once `read` returns
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        keys.write_all(b"\n").await.unwrap();
         seen.push_str(&read_until(&mut screen, "40 120").await);
         seen
     };
     let (status, seen) = tokio::join!(timeout(TIMEOUT, shell), user);
     assert_eq!(status.unwrap().unwrap(), ExitStatus::Code(5));
-    assert!(seen.contains("vt220") && seen.contains("17 91"), "{seen}");
+    assert!(["vt220", "17 91", "got typed"].iter().all(|part| seen.contains(part)), "{seen}");
 }
 
 async fn read_until(from: &mut (impl AsyncReadExt + Unpin), what: &str) -> String {
     let mut seen = String::new();
     let mut buffer = [0; 1024];
     while !seen.contains(what) {
-        let n = timeout(TIMEOUT, from.read(&mut buffer)).await.unwrap_or_else(|_| panic!("only {seen:?}")).unwrap();
+        let n = timeout(TIMEOUT, from.read(&mut buffer))
+            .await
+            .unwrap_or_else(|_| panic!("only {seen:?}"))
+            .unwrap();
         assert!(n > 0, "ended after {seen:?}");
         seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
     }
@@ -228,7 +230,11 @@ async fn what_the_host_forbids_is_told() {
     assert!(e.to_string().ends_with("refused to connect to 127.0.0.1:1: administratively prohibited"), "{e}");
     let (_resize, size) = watch::channel(Size { columns: 80, rows: 24 });
     let (_keys, input) = duplex(16);
-    let e = lab.session.shell(Some("true"), Terminal::new("xterm", input, tokio::io::sink(), size)).await.unwrap_err();
+    let e = lab
+        .session
+        .shell(Some("true"), Terminal::new("xterm", input, tokio::io::sink(), size))
+        .await
+        .unwrap_err();
     assert!(e.to_string().ends_with("refused to open a terminal: the host does not allow it"), "{e}");
 }
 
