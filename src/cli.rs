@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, provision, restart, rm, ssh, start, status, stop, url,
-    version,
+    active, config, create, env, inspect, ip, kill, ls, provision, restart, rm, ssh, start, status, stop,
+    url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;

@@ -100,7 +100,8 @@ impl CommandError {
         for next in errors {
             // Details stay with their own sentence.
             let details = next.details.iter().map(|d| format!("\n  {d}")).collect::<String>();
-            let own = std::mem::take(&mut first.details).iter().map(|d| format!("\n  {d}")).collect::<String>();
+            let own =
+                std::mem::take(&mut first.details).iter().map(|d| format!("\n  {d}")).collect::<String>();
             first.message = format!("{}{own}\n{}{details}", first.message, next.message);
             first.hints.extend(next.hints);
         }

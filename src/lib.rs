@@ -59,8 +59,8 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
         return Ok(());
     };
     let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals);
-    let runtime = tokio::runtime::Runtime::new()
-        .map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;
+    let runtime =
+        tokio::runtime::Runtime::new().map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;
     let done = runtime.block_on(until_interrupted(&ctx, command, &matches));
     // A read of the terminal that is still under way must not keep the program.
     runtime.shutdown_background();
@@ -85,7 +85,8 @@ async fn until_interrupted(
 #[cfg(unix)]
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+    let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
         return std::future::pending().await;
     };
     tokio::select! {
@@ -108,7 +109,12 @@ fn program_name(argv0: &str) -> String {
 }
 
 /// Help and versions are answers; the rest are words that make no sense.
-fn refused(program: &str, argv: &[String], error: &clap::Error, registry: &Registry) -> Result<(), CommandError> {
+fn refused(
+    program: &str,
+    argv: &[String],
+    error: &clap::Error,
+    registry: &Registry,
+) -> Result<(), CommandError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -12,10 +12,7 @@ pub struct Registry(Vec<Arc<dyn Driver>>);
 
 impl Default for Registry {
     fn default() -> Self {
-        Self(vec![
-            Arc::new(rmachine_driver_generic_ssh::Generic),
-            Arc::new(rmachine_driver_none::NoDriver),
-        ])
+        Self(vec![Arc::new(rmachine_driver_generic_ssh::Generic), Arc::new(rmachine_driver_none::NoDriver)])
     }
 }
 

@@ -6,9 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use jiff::Timestamp;
 use regex::Regex;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{
-    DraftRequest, Driver, MachineName, OptionKind, OptionSpec, Options, Source, Value,
-};
+use rmachine_driver::{DraftRequest, Driver, MachineName, OptionKind, OptionSpec, Options, Source, Value};
 
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
@@ -51,11 +49,19 @@ const fn env(spec: OptionSpec, env: &'static str) -> OptionSpec {
 fn shared_options() -> Vec<OptionSpec> {
     vec![
         env(
-            text("engine-install", "script", "How an engine gets there that is not there yet: script, distro or none"),
+            text(
+                "engine-install",
+                "script",
+                "How an engine gets there that is not there yet: script, distro or none",
+            ),
             "MACHINE_ENGINE_INSTALL",
         ),
         env(
-            text("engine-install-url", "https://get.docker.com", "Script that --engine-install script downloads and runs"),
+            text(
+                "engine-install-url",
+                "https://get.docker.com",
+                "Script that --engine-install script downloads and runs",
+            ),
             "MACHINE_DOCKER_INSTALL_URL",
         ),
         env(
@@ -65,7 +71,10 @@ fn shared_options() -> Vec<OptionSpec> {
         list("engine-opt", "Engine option, as dockerd's flag without dashes: metrics-addr=0.0.0.0:9323"),
         list("engine-label", "Label of the engine: env=prod"),
         list("engine-insecure-registry", "Registry to be spoken to without TLS"),
-        env(list("engine-registry-mirror", "Mirror of the registry: https://mirror.example.com"), "ENGINE_REGISTRY_MIRROR"),
+        env(
+            list("engine-registry-mirror", "Mirror of the registry: https://mirror.example.com"),
+            "ENGINE_REGISTRY_MIRROR",
+        ),
         text("engine-storage-driver", "", "Storage driver, where the engine is not to choose"),
         list("engine-env", "Environment variable of the engine: HTTP_PROXY=http://192.0.2.1:3128"),
         list("tls-san", "Further name or address in the engine's certificate"),
@@ -114,12 +123,12 @@ pub fn chosen_driver(words: &[String], env: &Environment) -> String {
 /// Gives `create` the flags of one driver. Of an unknown driver it has none; `run` says so.
 pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     let known = registry.names().join(", ");
-    let driver_arg = Arg::new("driver")
-        .long("driver")
-        .short('d')
-        .value_name("DRIVER")
-        .help(format!("Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: {DEFAULT_DRIVER}]"));
-    let command = command.arg(driver_arg).args(shared_options().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")));
+    let driver_arg = Arg::new("driver").long("driver").short('d').value_name("DRIVER").help(format!(
+        "Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: {DEFAULT_DRIVER}]"
+    ));
+    let command = command
+        .arg(driver_arg)
+        .args(shared_options().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")));
     let Some(found) = registry.find(driver) else { return command };
     let heading = format!("Driver {}", found.name());
     let own = found.options();
@@ -144,7 +153,9 @@ fn arg(spec: &OptionSpec) -> Arg {
     let arg = Arg::new(spec.name).long(spec.name).help(help(spec)).action(action);
     match spec.kind {
         OptionKind::Flag => arg,
-        OptionKind::Int(_) => arg.value_name("N").allow_negative_numbers(true).value_parser(clap::value_parser!(i64)),
+        OptionKind::Int(_) => {
+            arg.value_name("N").allow_negative_numbers(true).value_parser(clap::value_parser!(i64))
+        }
         OptionKind::Text(_) | OptionKind::List(_) => arg.value_name("VALUE").allow_hyphen_values(true),
     }
 }
@@ -168,7 +179,9 @@ fn resolve(specs: &[OptionSpec], matches: &ArgMatches, env: &Environment) -> Opt
     for spec in specs {
         if let Some(value) = given(spec, matches) {
             options.set(spec.name, value, Source::Given);
-        } else if let Some(value) = spec.env.and_then(|key| env.get(key)).and_then(|text| from_env(spec, text)) {
+        } else if let Some(value) =
+            spec.env.and_then(|key| env.get(key)).and_then(|text| from_env(spec, text))
+        {
             options.set(spec.name, value, Source::Environment);
         }
     }
@@ -189,7 +202,9 @@ fn given(spec: &OptionSpec, matches: &ArgMatches) -> Option<Value> {
 /// docker-machine ignores what it cannot read here, and so do the scripts that set it.
 fn from_env(spec: &OptionSpec, text: &str) -> Option<Value> {
     match spec.kind {
-        OptionKind::Flag => matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True").then_some(Value::Flag(true)),
+        OptionKind::Flag => {
+            matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True").then_some(Value::Flag(true))
+        }
         OptionKind::Int(_) => text.trim().parse().ok().map(Value::Int),
         OptionKind::Text(_) => Some(text_value(spec, text)),
         OptionKind::List(_) => Some(Value::List(text.split(',').map(|t| t.trim().to_owned()).collect())),
@@ -245,11 +260,13 @@ fn name(ctx: &Context, args: &Args, _matches: &ArgMatches) -> Result<MachineName
     if let Some((_, extra)) = args.names.split_first()
         && !extra.is_empty()
     {
-        return Err(CommandError::usage(format!("Invalid command line. Found extra arguments {}", go_list(extra))));
+        return Err(CommandError::usage(format!(
+            "Invalid command line. Found extra arguments {}",
+            go_list(extra)
+        )));
     }
     let Some(name) = args.names.first().filter(|n| !n.is_empty()) else {
-        let mut command =
-            crate::cli::command(&ctx.program, &ctx.argv, &ctx.env, &ctx.registry);
+        let mut command = crate::cli::command(&ctx.program, &ctx.argv, &ctx.env, &ctx.registry);
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
@@ -316,7 +333,9 @@ fn own_state(shared: &Options) -> Result<OwnState, CommandError> {
         "distro" => InstallMethod::Distro,
         "none" => InstallMethod::None,
         other => {
-            return Err(CommandError::usage(format!("--engine-install must be script, distro or none, not {other:?}")));
+            return Err(CommandError::usage(format!(
+                "--engine-install must be script, distro or none, not {other:?}"
+            )));
         }
     };
     let version = shared.text("engine-version");
@@ -429,7 +448,10 @@ mod tests {
         assert_eq!(chosen_driver(&words("create -d generic x"), &none), "generic");
         assert_eq!(chosen_driver(&words("create x --driver=none"), &none), "none");
         assert_eq!(chosen_driver(&words("create x"), &none), "virtualbox");
-        assert_eq!(chosen_driver(&words("create x"), &Environment::from([("MACHINE_DRIVER", "none")])), "none");
+        assert_eq!(
+            chosen_driver(&words("create x"), &Environment::from([("MACHINE_DRIVER", "none")])),
+            "none"
+        );
         assert_eq!(chosen_driver(&words("ssh x -- -d generic"), &none), "virtualbox");
     }
 
@@ -445,9 +467,11 @@ mod tests {
 
     #[test]
     fn environment_fills_what_flags_leave() {
-        let specs = [env(list("engine-registry-mirror", ""), "ENGINE_REGISTRY_MIRROR"), env(switch("b", ""), "B")];
+        let specs =
+            [env(list("engine-registry-mirror", ""), "ENGINE_REGISTRY_MIRROR"), env(switch("b", ""), "B")];
         let matches = clap::Command::new("x").args(specs.iter().map(arg)).get_matches_from(["x"]);
-        let environment = Environment::from([("ENGINE_REGISTRY_MIRROR", "https://a, https://b"), ("B", "true")]);
+        let environment =
+            Environment::from([("ENGINE_REGISTRY_MIRROR", "https://a, https://b"), ("B", "true")]);
         let options = resolve(&specs, &matches, &environment);
         assert_eq!(options.list("engine-registry-mirror"), ["https://a", "https://b"]);
         assert!(options.flag("b") && options.given("b"));

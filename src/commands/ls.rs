@@ -114,7 +114,8 @@ impl Row {
                 Self { name, machine: Some(machine), seen, swarm: String::new() }
             }
             Err(e) => {
-                let seen = Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() };
+                let seen =
+                    Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() };
                 Self { name, machine: None, seen, swarm: String::new() }
             }
         }
@@ -133,7 +134,8 @@ impl Row {
         if self.machine.is_none() || self.seen.state == State::Timeout {
             return ("", false);
         }
-        let here = self.seen.state == State::Running && self.seen.url == docker_host && !docker_host.is_empty();
+        let here =
+            self.seen.state == State::Running && self.seen.url == docker_host && !docker_host.is_empty();
         if here { ("*", true) } else { ("-", false) }
     }
 

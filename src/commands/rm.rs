@@ -39,7 +39,12 @@ pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
     CommandError::join(errors)
 }
 
-async fn remove(ctx: &Context, lifecycle: &crate::lifecycle::Lifecycle, name: &str, force: bool) -> super::Outcome {
+async fn remove(
+    ctx: &Context,
+    lifecycle: &crate::lifecycle::Lifecycle,
+    name: &str,
+    force: bool,
+) -> super::Outcome {
     let existing = super::existing(ctx, name).ok().filter(|n| ctx.store.exists(n));
     let Some(machine) = existing else {
         let error = super::missing(ctx, name);

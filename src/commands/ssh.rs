@@ -4,15 +4,13 @@ use crate::lifecycle::Failure;
 use crate::ssh::{ExitStatus, Terminal, local_stdin};
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "\
+#[command(after_help = "\
 Examples:
   rmachine ssh node1                       # a terminal
   rmachine ssh node1 docker ps -a          # all words after the name belong to the machine
   cat app.tar | rmachine ssh node1 'tar -x -C /srv'
 
-The exit code is the remote command's own."
-)]
+The exit code is the remote command's own.")]
 pub struct Args {
     /// The machine, then the command to run there
     #[arg(value_name = "NAME [COMMAND]...", trailing_var_arg = true, allow_hyphen_values = true)]
@@ -34,10 +32,13 @@ pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
     // As ssh does: words joined by blanks, for the remote shell to read.
     let command = Some(command.join(" ")).filter(|c| !c.is_empty());
     let term = ctx.env.get("TERM").unwrap_or("xterm");
-    let terminal = if command.is_none() || args.tty { Terminal::local(term).map_err(Failure::from)? } else { None };
+    let terminal =
+        if command.is_none() || args.tty { Terminal::local(term).map_err(Failure::from)? } else { None };
     let status = match terminal {
         Some(terminal) => session.shell(command.as_deref(), terminal).await,
-        None => session.pipe(command.as_deref(), local_stdin(), tokio::io::stdout(), tokio::io::stderr()).await,
+        None => {
+            session.pipe(command.as_deref(), local_stdin(), tokio::io::stdout(), tokio::io::stderr()).await
+        }
     };
     ended(&status.map_err(Failure::from)?)
 }

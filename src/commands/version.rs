@@ -17,7 +17,8 @@ pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     let version = lifecycle.engine_version(&machine).await;
-    let version = version.map_err(|e| CommandError::failed(format!("Unable to query docker version: {e}")))?;
+    let version =
+        version.map_err(|e| CommandError::failed(format!("Unable to query docker version: {e}")))?;
     ctx.printer.line(&version);
     Ok(())
 }

@@ -78,8 +78,7 @@ impl Lifecycle {
             return Err(unusable(&ca_files, "it is missing"));
         };
         let names = server_names(machine);
-        let files =
-            Files { cert: machine.dir.join("server.pem"), key: machine.dir.join("server-key.pem") };
+        let files = Files { cert: machine.dir.join("server.pem"), key: machine.dir.join("server-key.pem") };
         let now = Timestamp::now();
         let kept = read_pair(&files)?.filter(|pair| pki::fits(pair, &ca_cert, &names, now).is_ok());
         let pair = match kept {

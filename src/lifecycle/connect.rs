@@ -43,7 +43,11 @@ impl Lifecycle {
 
     /// Connects as soon as the host answers, or says after the deadline what kept it from answering. The host key it
     /// showed is left in the machine, for the caller to save.
-    pub(super) async fn wait_for_ssh(&self, machine: &mut Machine, wait: Duration) -> Result<Session, Failure> {
+    pub(super) async fn wait_for_ssh(
+        &self,
+        machine: &mut Machine,
+        wait: Duration,
+    ) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
         let deadline = Instant::now() + wait;
         let mut pause = FIRST_PAUSE;
@@ -67,7 +71,8 @@ impl Lifecycle {
         let own = &mut machine.stored.own;
         if own.host_key.is_none() {
             let print = ssh::fingerprint(seen).unwrap_or_default();
-            self.reporter.info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));
+            self.reporter
+                .info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));
         }
         own.host_key = Some(seen.to_owned());
     }

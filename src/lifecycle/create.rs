@@ -41,8 +41,10 @@ impl Lifecycle {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         match machine.stored.own.phase {
             Phase::Ready => {
-                return Err(Failure::new(format!("Docker machine \"{name}\" is complete: there is nothing to resume"))
-                    .hint(format!("`{} provision {name}` checks and repairs its engine", self.program)));
+                return Err(Failure::new(format!(
+                    "Docker machine \"{name}\" is complete: there is nothing to resume"
+                ))
+                .hint(format!("`{} provision {name}` checks and repairs its engine", self.program)));
             }
             Phase::Removing => {
                 return Err(Failure::new(format!("Docker machine \"{name}\" is being removed"))
@@ -68,7 +70,7 @@ impl Lifecycle {
         let name = &machine.name;
         let program = &self.program;
         let left = format!(
-            "left behind: machine {name:?} in phase {}, shown by `{program} ls`",
+            "left behind: machine \"{name}\" in phase {}, shown by `{program} ls`",
             machine.stored.own.phase
         );
         // When the store cannot be written either, the first failure is the one to tell.
@@ -104,9 +106,8 @@ impl Lifecycle {
     fn exists_already(&self, name: &MachineName) -> Failure {
         let failure = Failure::from(StoreError::AlreadyExists(name.clone()));
         match self.load(name) {
-            Ok(machine) if machine.stored.own.phase < Phase::Ready => {
-                failure.hint(format!("its making was not finished: `{} create --resume {name}`", self.program))
-            }
+            Ok(machine) if machine.stored.own.phase < Phase::Ready => failure
+                .hint(format!("its making was not finished: `{} create --resume {name}`", self.program)),
             _ => failure,
         }
     }

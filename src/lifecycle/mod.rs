@@ -71,7 +71,8 @@ impl Machine {
             _ => format!("`{program} create --resume {name}` goes on, `{program} rm {name}` gives up"),
         };
         let reason = failure.as_ref().map(|f| format!(": {}", f.replace('\n', " "))).unwrap_or_default();
-        let what = if *phase == Phase::Removing { "not removed completely" } else { "not created completely" };
+        let what =
+            if *phase == Phase::Removing { "not removed completely" } else { "not created completely" };
         Some(format!("{what} (phase {phase}){reason}; {next}"))
     }
 

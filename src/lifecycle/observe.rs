@@ -46,9 +46,7 @@ impl Lifecycle {
         };
         let url = machine.description().engine_url.unwrap_or_default();
         let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
-        let engine = async {
-            if has_engine { self.ask_engine(machine, limit).await.ok() } else { None }
-        };
+        let engine = async { if has_engine { self.ask_engine(machine, limit).await.ok() } else { None } };
         let view = machine.view();
         let (version, state) = tokio::join!(engine, driver.state(&view));
         match (version, state) {

@@ -125,7 +125,8 @@ impl Lifecycle {
             }
             if Instant::now() > deadline {
                 let seconds = REBOOT.as_secs();
-                let message = format!("\"{}\" did not come back from its reboot in {seconds} s", machine.name);
+                let message =
+                    format!("\"{}\" did not come back from its reboot in {seconds} s", machine.name);
                 return Err(Failure::new(message).hint("look at the host's console"));
             }
         }
@@ -152,8 +153,10 @@ impl Lifecycle {
             match self.check_tls(machine).await {
                 Ok(()) => return Ok(()),
                 Err(e) if Instant::now() > deadline => {
-                    return Err(Failure::new(format!("Unable to verify the Docker daemon is listening: {e}"))
-                        .hint(format!("`{} provision {}` repairs it", self.program, machine.name)));
+                    return Err(Failure::new(format!(
+                        "Unable to verify the Docker daemon is listening: {e}"
+                    ))
+                    .hint(format!("`{} provision {}` repairs it", self.program, machine.name)));
                 }
                 Err(_) => tokio::time::sleep(STATE_PAUSE).await,
             }
@@ -177,7 +180,8 @@ impl Lifecycle {
             }
             if Instant::now() > deadline {
                 let seconds = STATE_WAIT.as_secs();
-                let message = format!("\"{}\" is {state:?} and not {wanted:?} after {seconds} s", machine.name);
+                let message =
+                    format!("\"{}\" is {state:?} and not {wanted:?} after {seconds} s", machine.name);
                 return Err(Failure::new(message));
             }
             tokio::time::sleep(STATE_PAUSE).await;

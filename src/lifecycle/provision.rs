@@ -23,7 +23,11 @@ impl Lifecycle {
     }
 
     /// The same, accepting another host key from now on.
-    pub async fn provision_with_host_key(&self, machine: Machine, fingerprint: String) -> Result<(), Failure> {
+    pub async fn provision_with_host_key(
+        &self,
+        machine: Machine,
+        fingerprint: String,
+    ) -> Result<(), Failure> {
         let done = self.provision_locked(&machine.name, Some(fingerprint)).await;
         self.reporter.finish(&machine.name, done.is_ok());
         done

@@ -67,7 +67,13 @@ pub enum ProvisionError {
     #[error("a script for the host could not be made")]
     Template(#[from] minijinja::Error),
     #[error(transparent)]
-    Ssh(#[from] SshError),
+    Ssh(Box<SshError>),
+}
+
+impl From<SshError> for ProvisionError {
+    fn from(error: SshError) -> Self {
+        Self::Ssh(Box::new(error))
+    }
 }
 
 impl ProvisionError {
@@ -148,14 +154,22 @@ impl ProvisionError {
 
     fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
-            Self::Distribution(_) | Self::NoSystemd(_) => "use a host that runs Debian or Ubuntu with systemd".to_owned(),
+            Self::Distribution(_) | Self::NoSystemd(_) => {
+                "use a host that runs Debian or Ubuntu with systemd".to_owned()
+            }
             Self::SudoRefused { user, .. } => format!(
                 "as root on the host: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/90-rmachine; or log in as root"
             ),
-            Self::NoSudo(user) => format!("log in as root, or give the host sudo and {user} the right to use it"),
-            Self::NoEngine => "install Docker on the host, or choose --engine-install script or distro".to_owned(),
+            Self::NoSudo(user) => {
+                format!("log in as root, or give the host sudo and {user} the right to use it")
+            }
+            Self::NoEngine => {
+                "install Docker on the host, or choose --engine-install script or distro".to_owned()
+            }
             Self::Snap => format!("rmachine ssh {machine} sudo snap remove docker"),
-            Self::NoUnit(_) => "remove it, so that rmachine can install a packaged one, or give it a unit".to_owned(),
+            Self::NoUnit(_) => {
+                "remove it, so that rmachine can install a packaged one, or give it a unit".to_owned()
+            }
             Self::Clash { path, .. } => format!("take the flags out of {path} on the host"),
             Self::VersionNotOffered { .. } => "choose one of these with --engine-version".to_owned(),
             Self::WrongVersion { wanted, .. } => {

@@ -15,6 +15,7 @@ mod script;
 mod tests;
 mod unit;
 
+pub use engine::preview;
 pub use error::ProvisionError;
 pub use facts::{Config, Engine, Facts, Privilege};
 pub use os_release::{Family, OsRelease};

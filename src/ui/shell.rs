@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn values_are_data() {
-        assert_eq!(Shell::Bourne.set("K", r#"/a $(b) "c" \d \$e\"#), r#"export K="/a \$(b) \"c\" \d \\\$e\\""#);
+        assert_eq!(
+            Shell::Bourne.set("K", r#"/a $(b) "c" \d \$e\"#),
+            r#"export K="/a \$(b) \"c\" \d \\\$e\\""#
+        );
         assert_eq!(Shell::Bourne.set("K", r"C:\Users\me"), r#"export K="C:\Users\me""#);
         assert_eq!(Shell::PowerShell.set("K", "a$b`"), "$Env:K = \"a`$b``\"");
     }

@@ -118,7 +118,10 @@ mod tests {
             ("{{index .Driver.Tags 1}}", "a"),
             (r#"{{printf "%s-%v" .Name .T}}"#, "x-true"),
             ("{{prettyjson .Driver.Tags}}", "[\n    \"b\",\n    \"a\"\n]"),
-            ("{{json .Driver}}", r#"{"DropletID":312345678,"IPAddress":"10.0.0.5","N":null,"Tags":["b","a"]}"#),
+            (
+                "{{json .Driver}}",
+                r#"{"DropletID":312345678,"IPAddress":"10.0.0.5","N":null,"Tags":["b","a"]}"#,
+            ),
         ] {
             assert_eq!(run(template), expected, "{template}");
         }
