@@ -14,7 +14,7 @@ pub struct Args {
     extra: Vec<String>,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if !args.extra.is_empty() {
         return Err(CommandError::usage("Error: Too many arguments given"));
     }

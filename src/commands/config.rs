@@ -8,7 +8,7 @@ pub struct Args {
 }
 
 /// Prints the docker CLI's flags; its exit code also tells GitLab's runner whether the engine answers.
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     const PREFIX: &str = "Error running connection boilerplate: ";
     let name = super::one_name(ctx, &args.names.names)?;
     let lifecycle = ctx.lifecycle();

@@ -41,8 +41,9 @@ const fn switch(name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Flag, env: None, help, secret: false }
 }
 
-const fn env(spec: OptionSpec, env: &'static str) -> OptionSpec {
-    OptionSpec { env: Some(env), ..spec }
+const fn env(mut spec: OptionSpec, env: &'static str) -> OptionSpec {
+    spec.env = Some(env);
+    spec
 }
 
 /// The flags that every driver's `create` has.
@@ -215,11 +216,11 @@ fn text_value(spec: &OptionSpec, text: &str) -> Value {
     if spec.secret { Value::Secret(SecretString::from(text)) } else { Value::Text(text.to_owned()) }
 }
 
-pub async fn run(ctx: &Context, args: Args, matches: &ArgMatches) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let matches = matches.subcommand_matches("create").unwrap_or(matches);
-    let name = name(ctx, &args, matches)?;
+    let name = name(ctx, args)?;
     if args.resume {
-        return resume(ctx, &args, matches).await;
+        return resume(ctx, args, matches).await;
     }
     let plan = plan(ctx, name, matches)?;
     if args.dry_run {
@@ -256,7 +257,7 @@ fn point_out(ctx: &Context, name: &MachineName) {
     ));
 }
 
-fn name(ctx: &Context, args: &Args, _matches: &ArgMatches) -> Result<MachineName, CommandError> {
+fn name(ctx: &Context, args: &Args) -> Result<MachineName, CommandError> {
     if let Some((_, extra)) = args.names.split_first()
         && !extra.is_empty()
     {

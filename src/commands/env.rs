@@ -35,12 +35,12 @@ pub struct Args {
 
 const KEYS: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.unset && !args.names.names.is_empty() {
         return Err(CommandError::usage("Error: Expected no machine name when the -u flag is present"));
     }
     let shell = shell(ctx, args.shell.as_deref())?;
-    let lines = if args.unset { unset(ctx, shell, &args) } else { set(ctx, shell, &args).await? };
+    let lines = if args.unset { unset(ctx, shell, args) } else { set(ctx, shell, args).await? };
     ctx.printer.line(&format!("{}\n{}", lines.join("\n"), shell.hint(&command(ctx))));
     Ok(())
 }

@@ -19,15 +19,15 @@ pub struct Args {
     format: Option<String>,
 }
 
-pub fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.names.names)?;
     let machine = ctx.lifecycle().load(&name)?;
-    let shown = match args.format {
+    let shown = match &args.format {
         None => machine.stored.config.to_json_pretty().map_err(Failure::from)?,
         Some(format) => {
             let json = serde_json::to_value(&machine.stored.config)
                 .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;
-            template::render(&format, &json, true).map_err(CommandError::failed)?
+            template::render(format, &json, true).map_err(CommandError::failed)?
         }
     };
     ctx.printer.line(&shown);

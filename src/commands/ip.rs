@@ -8,7 +8,7 @@ pub struct Args {
     names: Names,
 }
 
-pub fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let mut errors: Vec<CommandError> = Vec::new();
     let mut machines = Vec::new();

@@ -63,7 +63,7 @@ const HEADERS: [(&str, &str); 14] = [
     ("Phase", "PHASE"),
 ];
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let filters = Filters::parse(&args.filter)?;
     let lifecycle = ctx.lifecycle();
     let names = ctx.store.names().map_err(Failure::from)?;

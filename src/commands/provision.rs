@@ -9,7 +9,7 @@ pub struct Args {
     names: Names,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     ctx.when_interrupted(format!("Interrupted. Run `{} provision` again to finish.", ctx.program));
     super::each(ctx, &args.names, |machine| lifecycle.provision(machine)).await

@@ -7,7 +7,7 @@ pub struct Args {
     names: Names,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     super::each(ctx, &args.names, |machine| lifecycle.restart(machine)).await?;
     ctx.printer.line(&format!(

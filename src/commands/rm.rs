@@ -17,13 +17,16 @@ pub struct Args {
 }
 
 /// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.names.is_empty() {
         return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
     }
     ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
     ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
-    if !args.yes && !args.force && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(unanswered)? {
+    if !args.yes
+        && !args.force
+        && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(|e| unanswered(&e))?
+    {
         return Ok(());
     }
     let lifecycle = ctx.lifecycle();
@@ -60,6 +63,6 @@ async fn remove(
     })
 }
 
-fn unanswered(e: std::io::Error) -> CommandError {
+fn unanswered(e: &std::io::Error) -> CommandError {
     CommandError::failed(e.to_string()).hint("add -y to remove without being asked")
 }

@@ -21,7 +21,7 @@ pub struct Args {
     tty: bool,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let (name, command) = match args.words.split_first() {
         Some((name, command)) => (super::one_name(ctx, std::slice::from_ref(name))?, command),
         None => (super::one_name(ctx, &[])?, &[][..]),

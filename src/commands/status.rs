@@ -7,7 +7,7 @@ pub struct Args {
     names: Names,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.names.names)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;

@@ -7,7 +7,7 @@ pub struct Args {
     names: Names,
 }
 
-pub fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.names.names)?;
     let machine = ctx.lifecycle().load(&name)?;
     let url = machine.description().engine_url.ok_or_else(super::env::not_running)?;

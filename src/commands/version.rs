@@ -8,7 +8,7 @@ pub struct Args {
     names: Vec<String>,
 }
 
-pub async fn run(ctx: &Context, args: Args) -> super::Outcome {
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.names.is_empty() {
         ctx.printer.line(&own(&ctx.program));
         return Ok(());
