@@ -20,24 +20,28 @@ impl Configuration {
         if let Some(version) = &engine.version {
             wanted.engine.check_engine(version)?;
         }
-        let (base, later) = commands(&engine.unit)?;
+        let base = base(&engine.unit)?;
         let old = options::parse_daemon_json(config.daemon_json.as_deref().unwrap_or_default())?;
         let daemon_json = options::daemon_json(&old, &wanted.engine, &endpoints(&base, &old, wanted.engine_port))?;
-        if let Some((path, command)) = later {
-            check_later(path, &command, &daemon_json)?;
-        }
+        check_later(&engine.unit, &daemon_json)?;
         let command = freed(&base, config.defaults.as_deref().unwrap_or_default(), &daemon_json);
         Ok(Self { drop_in: drop_in(&command, wanted), daemon_json })
     }
 }
 
-/// What starts the engine without our drop-in, and what a later drop-in would start in place of ours.
-fn commands(files: &[UnitFile]) -> Result<(String, Option<(&str, String)>), ProvisionError> {
-    let main = files.first().map(|file| file.path.clone()).unwrap_or_default();
-    let (later, before): (Vec<_>, Vec<_>) = files.iter().filter(|f| !f.is_ours()).partition(|f| f.is_after_ours());
-    let base = unit::exec_start(before).ok_or(ProvisionError::NoUnit(main))?;
-    let last = later.iter().filter(|file| file.exec_start().is_some()).next_back();
-    Ok((base, last.and_then(|file| Some((file.path.as_str(), unit::exec_start([*file])?)))))
+/// What starts the engine without our drop-in.
+fn base(files: &[UnitFile]) -> Result<String, ProvisionError> {
+    let main = || files.first().map(|file| file.path.clone()).unwrap_or_default();
+    let before = files.iter().filter(|file| !file.is_ours() && !file.is_after_ours());
+    unit::exec_start(before).ok_or_else(|| ProvisionError::NoUnit(main()))
+}
+
+/// A drop-in that is read after ours has the last word.
+fn check_later(files: &[UnitFile], daemon_json: &Map<String, Value>) -> Result<(), ProvisionError> {
+    let last = files.iter().rfind(|file| file.is_after_ours() && file.exec_start().is_some());
+    let Some((file, command)) = last.and_then(|file| Some((file, unit::exec_start([file])?))) else { return Ok(()) };
+    let flags = options::without_clashes(&words(&command), daemon_json).dropped.join(" ");
+    if flags.is_empty() { Ok(()) } else { Err(ProvisionError::Clash { path: file.path.clone(), flags }) }
 }
 
 const SOCKETS: [&str; 2] = ["unix:///var/run/docker.sock", "unix:///run/docker.sock"];
@@ -72,14 +76,9 @@ fn freed(base: &str, defaults: &str, daemon_json: &Map<String, Value>) -> String
 }
 
 fn docker_opts(defaults: &str) -> Vec<String> {
-    let values = defaults.lines().filter_map(|line| line.trim().strip_prefix("DOCKER_OPTS="));
-    let value = values.last().and_then(shlex::split).unwrap_or_default().join(" ");
+    let mut values = defaults.lines().filter_map(|line| line.trim().strip_prefix("DOCKER_OPTS="));
+    let value = values.next_back().and_then(shlex::split).unwrap_or_default().join(" ");
     words(&value)
-}
-
-fn check_later(path: &str, command: &str, daemon_json: &Map<String, Value>) -> Result<(), ProvisionError> {
-    let flags = options::without_clashes(&words(command), daemon_json).dropped.join(" ");
-    if flags.is_empty() { Ok(()) } else { Err(ProvisionError::Clash { path: path.to_owned(), flags }) }
 }
 
 /// systemd's quotes are near enough to a shell's; a line that is no shell's is parted at its blanks.

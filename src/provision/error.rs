@@ -67,7 +67,13 @@ pub enum ProvisionError {
     #[error("a script for the host could not be made")]
     Template(#[from] minijinja::Error),
     #[error(transparent)]
-    Ssh(#[from] SshError),
+    Ssh(Box<SshError>),
+}
+
+impl From<SshError> for ProvisionError {
+    fn from(error: SshError) -> Self {
+        Self::Ssh(Box::new(error))
+    }
 }
 
 impl ProvisionError {

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use minijinja::value::ValueKind;
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
+use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use super::plan::{Configure, Install, InstallMethod};
@@ -35,11 +35,11 @@ pub(super) fn configure(work: &Configure) -> Result<SecretString, Error> {
     let values = context! {
         files => files.collect::<Vec<_>>(),
         certs => work.files.iter().any(|file| file.name.is_pem()),
-        hostname => work.hostname,
+        hostname => &work.hostname,
         restart => work.restart,
         reload => work.reload,
         enable => work.enable,
-        digests => work.digests,
+        digests => &work.digests,
         lock_seconds => LOCK,
         engine_seconds => ENGINE,
     };
@@ -65,8 +65,6 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
 fn render(template: &str, values: &Value) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_keep_trailing_newline(true);
-    environment.set_auto_escape_callback(|_| AutoEscape::Custom("sh"));
     environment.set_formatter(quoted);
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;

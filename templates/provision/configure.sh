@@ -93,13 +93,17 @@ remember() {
     mv $pending.part $pending
 }
 
+# It loads the certificates too, so it is shown the new ones where they lie now.
 validate() {
     [ -e $new/daemon.json ] || return 0
-    says=$(dockerd --validate --config-file=$new/daemon.json 2>&1) && return
+    cp $new/daemon.json "$work/daemon.json"
+    for name in ca.pem server.pem server-key.pem; do
+        [ ! -e "$new/$name" ] || sed -i "s|\"$etc/$name\"|\"$new/$name\"|" "$work/daemon.json"
+    done
+    says=$(dockerd --validate --config-file="$work/daemon.json" 2>&1) && return
     # Engines before 23.0.
     case $says in *'unknown flag'*validate*) return ;; esac
-    # The only name under which its reader knows the file.
-    printf '%s\n' "$says" | sed "s|$new/|$etc/|g" | tail -n 10 | logged_lines
+    printf '%s\n' "$says" | sed -e "s|$new/|$etc/|g" -e "s|$work/|$etc/|g" | tail -n 10 | logged_lines
     fail rejected 'dockerd --validate refused it'
 }
 
