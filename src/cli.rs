@@ -167,6 +167,7 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
     let driver = create::chosen_driver(words, env);
     let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
     root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
+        .mut_subcommand("provision", provision::augment)
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.

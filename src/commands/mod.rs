@@ -8,6 +8,7 @@ pub mod inspect;
 pub mod ip;
 pub mod kill;
 pub mod ls;
+mod options;
 pub mod provision;
 pub mod restart;
 pub mod rm;
@@ -41,7 +42,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Ip(args) => ip::run(ctx, &args),
         Command::Kill(args) => kill::run(ctx, &args).await,
         Command::Ls(args) => ls::run(ctx, &args).await,
-        Command::Provision(args) => provision::run(ctx, &args).await,
+        Command::Provision(args) => provision::run(ctx, &args, matches).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,

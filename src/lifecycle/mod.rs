@@ -29,6 +29,9 @@ pub use provision::engine_settings;
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
+/// What a user changes of a machine on the way, before anything is done with it.
+pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
+
 /// The tools for work on machines.
 pub struct Lifecycle {
     pub store: Store,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rmachine_driver::{HostAddr, MachineName, Phase};
 
-use super::{Failure, Lifecycle, Machine};
+use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::engine::{EngineError, check_tls};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
@@ -16,24 +16,23 @@ const TLS: Duration = Duration::from_secs(20);
 
 impl Lifecycle {
     /// Installs and configures again; changes and restarts only what differs.
-    pub async fn provision(&self, machine: Machine) -> Result<(), Failure> {
-        let done = self.provision_locked(&machine.name, None).await;
-        self.reporter.finish(&machine.name, done.is_ok());
-        done
-    }
-
-    /// The same, accepting another host key from now on.
-    pub async fn provision_with_host_key(
+    pub async fn provision(
         &self,
         machine: Machine,
-        fingerprint: String,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
     ) -> Result<(), Failure> {
-        let done = self.provision_locked(&machine.name, Some(fingerprint)).await;
+        let done = self.provision_locked(&machine.name, ssh_timeout, amend).await;
         self.reporter.finish(&machine.name, done.is_ok());
         done
     }
 
-    async fn provision_locked(&self, name: &MachineName, fingerprint: Option<String>) -> Result<(), Failure> {
+    async fn provision_locked(
+        &self,
+        name: &MachineName,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
+    ) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let driver = machine.driver()?.clone();
         match machine.stored.own.phase {
@@ -53,11 +52,10 @@ impl Lifecycle {
                 driver.name()
             )));
         }
-        if fingerprint.is_some() {
-            machine.stored.own.host_key = fingerprint;
-        }
+        amend(&mut machine.stored)?;
+        engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
-        self.bring_up(&lock, &mut machine, driver.features().boot).await
+        self.bring_up(&lock, &mut machine, ssh_timeout.unwrap_or(driver.features().boot)).await
     }
 
     /// From a host that exists to an engine that answers; each phase is saved as it is reached.
