@@ -137,7 +137,7 @@ impl ProvisionError {
             Self::Interrupted { .. } | Self::Ssh(_) => {
                 "what was begun on the host may go on there; the next provisioning finishes it"
             }
-            _ => "the engine and its configuration are as they were",
+            _ => "the engine and its configuration, if it has any, are as they were",
         }
     }
 
@@ -154,22 +154,31 @@ impl ProvisionError {
 
     fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
-            Self::Distribution(_) | Self::NoSystemd(_) => "use a host that runs Debian or Ubuntu with systemd".to_owned(),
+            Self::Distribution(_) | Self::NoSystemd(_) => {
+                "use a host that runs Debian or Ubuntu with systemd".to_owned()
+            }
             Self::SudoRefused { user, .. } => format!(
                 "as root on the host: echo '{user} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/90-rmachine; or log in as root"
             ),
-            Self::NoSudo(user) => format!("log in as root, or give the host sudo and {user} the right to use it"),
-            Self::NoEngine => "install Docker on the host, or choose --engine-install script or distro".to_owned(),
+            Self::NoSudo(user) => {
+                format!("log in as root, or give the host sudo and {user} the right to use it")
+            }
+            Self::NoEngine => {
+                "install Docker on the host, or choose --engine-install script or distro".to_owned()
+            }
             Self::Snap => format!("rmachine ssh {machine} sudo snap remove docker"),
-            Self::NoUnit(_) => "remove it, so that rmachine can install a packaged one, or give it a unit".to_owned(),
+            Self::NoUnit(_) => {
+                "remove it, so that rmachine can install a packaged one, or give it a unit".to_owned()
+            }
             Self::Clash { path, .. } => format!("take the flags out of {path} on the host"),
             Self::VersionNotOffered { .. } => "choose one of these with --engine-version".to_owned(),
             Self::WrongVersion { wanted, .. } => {
                 format!("remove the engine from the host and choose an installer of {wanted}")
             }
-            Self::Download(_) | Self::Network(_) => {
-                format!("see what the host reaches: rmachine ssh {machine} ping -c 1 deb.debian.org")
+            Self::Network(url) => {
+                format!("see whether the host finds it: rmachine ssh {machine} getent hosts {}", host_of(url))
             }
+            Self::Download(_) => "see whether --engine-install-url is right".to_owned(),
             Self::DiskFull(mount) => format!("make room: rmachine ssh {machine} df -h {mount}"),
             Self::EngineDown { .. } => {
                 format!("see why: rmachine ssh {machine} sudo journalctl -u docker.service -n 50")
@@ -178,4 +187,9 @@ impl ProvisionError {
             _ => return None,
         })
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':', ' ']).next().unwrap_or_default()
 }

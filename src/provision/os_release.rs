@@ -15,7 +15,12 @@ pub struct OsRelease(BTreeMap<String, String>);
 impl OsRelease {
     pub fn parse(text: &str) -> Self {
         let assignments = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-        Self(assignments.filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), word(v))).collect())
+        Self(
+            assignments
+                .filter_map(|line| line.split_once('='))
+                .map(|(k, v)| (k.to_owned(), word(v)))
+                .collect(),
+        )
     }
 
     pub fn id(&self) -> &str {

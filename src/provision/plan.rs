@@ -7,8 +7,8 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::error::ProvisionError;
 use super::engine::Configuration;
+use super::error::ProvisionError;
 use super::facts::{Engine, Facts, Privilege};
 use super::unit::DROP_IN;
 use crate::engine::options::{EngineSettings, parse_daemon_json, render};
@@ -138,8 +138,11 @@ fn low_space(facts: &Facts) -> Vec<String> {
 
 fn other_version(engine: &Engine, wanted: &Wanted) -> Option<String> {
     let (version, found) = (wanted.engine_version.as_ref()?, engine.version.as_ref()?);
-    (!version.is(found))
-        .then(|| format!("The host has engine {found}, which is kept; --engine-version {version} is for hosts without one"))
+    (!version.is(found)).then(|| {
+        format!(
+            "The host has engine {found}, which is kept; --engine-version {version} is for hosts without one"
+        )
+    })
 }
 
 fn configure(
@@ -186,7 +189,9 @@ fn changed_pems(facts: &Facts, tls: &Tls) -> Vec<HostFile> {
         HostFile::new(FileName::ServerCert, tls.cert.clone()),
         HostFile { name: FileName::ServerKey, content: tls.key.clone() },
     ];
-    pems.into_iter().filter(|file| !facts.config.has(file.name.as_str(), &file.digest(), file.name.mode())).collect()
+    pems.into_iter()
+        .filter(|file| !facts.config.has(file.name.as_str(), &file.digest(), file.name.mode()))
+        .collect()
 }
 
 /// The longest that Linux takes.
@@ -198,7 +203,8 @@ fn new_hostname(facts: &Facts, wanted: &Wanted, warnings: &mut Vec<String>) -> O
         return None;
     }
     if name.len() > HOSTNAME || MachineName::parse(name).is_err() {
-        warnings.push(format!("The host keeps its name {}: {name} is none that a host can have", facts.hostname));
+        warnings
+            .push(format!("The host keeps its name {}: {name} is none that a host can have", facts.hostname));
         return None;
     }
     Some(name.to_owned())
@@ -255,7 +261,7 @@ impl HostFile {
         Self { name, content: content.into() }
     }
 
-    fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let digest = Sha256::digest(self.content.expose_secret());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn marks_are_reported_and_words_shown_in_passing() {
-        let (heard, end) = hear("@rmachine step One...\nGet:1 x\r\n\n@rmachine info b\n@rmachine warn c\n@rmachine done\n");
+        let (heard, end) =
+            hear("@rmachine step One...\nGet:1 x\r\n\n@rmachine info b\n@rmachine warn c\n@rmachine done\n");
         assert_eq!(heard, ["step: One...", "detail: Get:1 x", "info: b", "warn: c"]);
         assert_eq!(end, Ok(()));
     }
@@ -126,7 +127,8 @@ mod tests {
     #[test]
     fn a_failure_carries_the_log_and_the_last_words() {
         let words: String = (0..20).map(|i| format!("word {i}\n")).collect();
-        let (_, end) = hear(&format!("{words}@rmachine log bad driver\n@rmachine error rolled-back it is down\n"));
+        let (_, end) =
+            hear(&format!("{words}@rmachine log bad driver\n@rmachine error rolled-back it is down\n"));
         let failure = end.unwrap_err();
         assert_eq!((failure.code.as_str(), failure.detail.as_str()), ("rolled-back", "it is down"));
         assert_eq!(failure.log, ["bad driver"]);

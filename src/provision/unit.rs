@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_last_file_that_sets_it_wins() {
-        let unit = file("[Unit]\nExecStart=no\n[Service]\nExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n");
+        let unit =
+            file("[Unit]\nExecStart=no\n[Service]\nExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n");
         let other = file("[Service]\nLimitNOFILE=1\n");
         let reset = file("[Service]\nExecStart=\nExecStart = /usr/bin/dockerd --debug\n");
         let plain = "/usr/sbin/dockerd -H fd:// $DOCKER_OPTS";
@@ -92,7 +93,9 @@ mod tests {
 
     #[test]
     fn lines_continue_over_comments() {
-        let unit = file("[Service]\nExecStart=/usr/bin/dockerd \\\n# about -H\n  -H fd:// \\\n  --debug\nRestart=always\n");
+        let unit = file(
+            "[Service]\nExecStart=/usr/bin/dockerd \\\n# about -H\n  -H fd:// \\\n  --debug\nRestart=always\n",
+        );
         assert_eq!(exec_start([&unit]).as_deref(), Some("/usr/bin/dockerd  -H fd://  --debug"));
     }
 }
