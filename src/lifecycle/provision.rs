@@ -6,7 +6,7 @@ use rmachine_driver::{HostAddr, MachineName, Phase};
 
 use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
-use crate::engine::{EngineError, check_tls};
+use crate::engine::{EngineError, connect_tls};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
 use crate::store::{self, HostConfig, List, MachineLock};
@@ -122,16 +122,23 @@ impl Lifecycle {
 
     /// The engine has answered on its own socket; here it has to answer over the network, with a certificate.
     async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {
-        let tls = self.client_tls(machine)?;
         let (host, port) = engine_address(machine)?;
-        check_tls(&host, port, host.as_str(), &tls, TLS).await.map_err(|e| unreachable(&host, port, &e))
+        self.ping(machine).await?.map_err(|e| unreachable(&host, port, &e))
     }
 
-    /// For `config` and `env --check`: whether the engine answers with a certificate of ours.
+    /// For `config` and `env --check`: whether the engine answers with a certificate of ours, and takes ours.
     pub async fn check_tls(&self, machine: &Machine) -> Result<(), String> {
-        let tls = self.client_tls(machine).map_err(|e| e.message)?;
-        let (host, port) = engine_address(machine).map_err(|e| e.message)?;
-        check_tls(&host, port, host.as_str(), &tls, TLS).await.map_err(|e| e.to_string())
+        self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
+    }
+
+    /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
+    async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
+        let tls = self.client_tls(machine)?;
+        let (host, port) = engine_address(machine)?;
+        Ok(match connect_tls(&host, port, host.as_str(), &tls, TLS).await {
+            Ok(mut client) => client.ping().await,
+            Err(e) => Err(e),
+        })
     }
 
     fn provision_failure(&self, name: &MachineName, error: &provision::ProvisionError) -> Failure {

@@ -137,7 +137,7 @@ impl ProvisionError {
             Self::Interrupted { .. } | Self::Ssh(_) => {
                 "what was begun on the host may go on there; the next provisioning finishes it"
             }
-            _ => "the engine and its configuration are as they were",
+            _ => "the engine and its configuration, if it has any, are as they were",
         }
     }
 
@@ -175,9 +175,10 @@ impl ProvisionError {
             Self::WrongVersion { wanted, .. } => {
                 format!("remove the engine from the host and choose an installer of {wanted}")
             }
-            Self::Download(_) | Self::Network(_) => {
-                format!("see what the host reaches: rmachine ssh {machine} ping -c 1 deb.debian.org")
+            Self::Network(url) => {
+                format!("see whether the host finds it: rmachine ssh {machine} getent hosts {}", host_of(url))
             }
+            Self::Download(_) => "see whether --engine-install-url is right".to_owned(),
             Self::DiskFull(mount) => format!("make room: rmachine ssh {machine} df -h {mount}"),
             Self::EngineDown { .. } => {
                 format!("see why: rmachine ssh {machine} sudo journalctl -u docker.service -n 50")
@@ -186,4 +187,9 @@ impl ProvisionError {
             _ => return None,
         })
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':', ' ']).next().unwrap_or_default()
 }

@@ -63,13 +63,23 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
 }
 
 fn render(template: &str, values: &Value) -> Result<String, Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_formatter(quoted);
+    let mut environment = environment();
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }
     environment.get_template(template)?.render(values)
+}
+
+#[cfg(test)]
+pub(super) fn render_text(template: &str, values: &Value) -> Result<String, Error> {
+    environment().render_str(template, values)
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(quoted);
+    environment
 }
 
 /// What a script says between two braces is a value, never text of the script, whatever a template does to it.

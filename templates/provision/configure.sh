@@ -182,8 +182,9 @@ logged_lines() {
 roll_back() {
     say info 'Putting the old configuration back...'
     for name in $names; do
-        if [ -e "$pending/$name" ]; then put "$pending/$name" "$(where "$name")"
-        else rm -f "$(where "$name")"
+        old=$(where "$name")
+        if [ ! -e "$pending/$name" ]; then rm -f "$old"
+        elif ! cmp -s "$pending/$name" "$old"; then put "$pending/$name" "$old"
         fi
     done
     systemctl daemon-reload
