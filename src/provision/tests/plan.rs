@@ -250,6 +250,8 @@ fn an_engine_that_is_there_is_kept() {
 fn an_option_too_new_or_a_broken_daemon_json_is_refused() {
     let broken = and(TRIXIE, "daemon.json", "{ not json");
     assert!(matches!(error(&broken, &wanted()), ProvisionError::Options(_)));
+    let new = wanted_with(&["bip6=fd00::1/64"], &[]);
+    assert!(matches!(error(BOOKWORM, &new), ProvisionError::Options(_)));
 }
 
 #[test]
