@@ -127,9 +127,7 @@ impl ProvisionError {
     pub fn left_behind(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => "the old configuration is back in force and the engine runs with it",
-            Self::EngineDown { .. } => {
-                "the old configuration is back in place (and kept in /etc/docker/.rmachine-pending), but the engine is down"
-            }
+            Self::EngineDown { .. } => "the old configuration is back in place, but the engine is down",
             Self::Installer { .. } | Self::Packages { .. } | Self::NothingInstalled { .. } => {
                 "packages may be partly installed; the engine's configuration was not touched"
             }
