@@ -9,4 +9,4 @@ pub mod tls;
 
 pub use client::{EngineClient, Version};
 pub use error::{EngineError, TlsFault};
-pub use tls::{TlsFiles, check_tls, connect_tls};
+pub use tls::{TlsFiles, connect_tls, over_tls};

@@ -37,7 +37,7 @@ fn what_scripts_say_becomes_a_sentence_and_a_way_on() {
         };
         let error = ProvisionError::from_script(failure, None);
         writeln!(told, "{code}: {error}\n  {:?}\n  {}", error.log(), error.left_behind()).unwrap();
-        error.hints(&machine).iter().for_each(|hint| writeln!(told, "  > {hint}").unwrap());
+        error.advice(&machine).iter().for_each(|hint| writeln!(told, "  > {hint}").unwrap());
     }
     assert_snapshot!(told);
 }
