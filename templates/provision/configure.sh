@@ -155,7 +155,11 @@ bring_up() {
 start_engine() {
     # A unit that failed a few times is otherwise not started again for a minute.
     systemctl reset-failed docker.service docker.socket 2>/dev/null
-    says=$(timeout {{ engine_seconds }} systemctl restart docker.service 2>&1) || return
+    says=$(timeout {{ engine_seconds }} systemctl stop docker.service 2>&1) || return
+    # An engine that listened by itself (docker-machine's do) has put its socket in the place of systemd's, and took it
+    # along; systemd would pass on one that nobody can reach.
+    [ -S /run/docker.sock ] || ! systemctl is-active --quiet docker.socket || systemctl restart docker.socket
+    says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) || return
     # A unit of type notify is up by now; others get the rest of the time.
     deadline=$(($(date +%s) + {{ engine_seconds }}))
     until answers; do
