@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{EngineError, TlsFault, TlsFiles, check_tls, connect_tls};
+use super::{EngineError, TlsFault, TlsFiles, connect_tls};
 use crate::pki::{self, Pair};
 
 const LIMIT: Duration = Duration::from_secs(5);
@@ -27,6 +27,16 @@ static CA: LazyLock<Pair> = LazyLock::new(|| pki::new_ca("ann", Timestamp::now()
 static OTHER: LazyLock<Pair> = LazyLock::new(|| pki::new_ca("ann", Timestamp::now()).unwrap());
 static CLIENT: LazyLock<Pair> =
     LazyLock::new(|| pki::client(&CA, "ann.<bootstrap>", Timestamp::now()).unwrap());
+
+async fn check_tls(
+    host: &HostAddr,
+    port: u16,
+    name: &str,
+    tls: &TlsFiles,
+    limit: Duration,
+) -> Result<(), EngineError> {
+    connect_tls(host, port, name, tls, limit).await.map(drop)
+}
 
 fn files(ca: &Pair, client: &Pair) -> TlsFiles {
     TlsFiles { ca: ca.cert.clone(), cert: client.cert.clone(), key: client.key.clone() }

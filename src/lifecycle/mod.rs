@@ -6,6 +6,7 @@
 mod certs;
 mod connect;
 mod create;
+mod engine;
 mod failure;
 pub mod observe;
 mod power;
@@ -132,6 +133,7 @@ impl Lifecycle {
     }
 
     fn enter(&self, lock: &MachineLock, machine: &mut Machine, phase: Phase) -> Result<(), Failure> {
+        tracing::debug!(machine = %machine.name, from = %machine.stored.own.phase, to = %phase, "phase");
         machine.stored.own.phase = phase;
         if phase == Phase::Ready {
             machine.stored.own.failure = None;

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 use rmachine_driver::{Phase, State};
 use tokio::time::timeout;
 
-use super::provision::engine_address;
 use super::{Failure, Lifecycle, Machine};
-use crate::engine::connect_tls;
 
 /// One answer about a machine.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +23,7 @@ const NO_ENGINE: &str = "Unable to query docker version: Cannot connect to the d
 
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
-        Ok(machine.driver()?.state(&machine.view()).await?)
+        self.ask_driver(machine).await
     }
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
@@ -41,14 +39,13 @@ impl Lifecycle {
     /// An engine that answers is proof of a running machine; only otherwise does the driver's word count.
     async fn look(&self, machine: &Machine, limit: Duration) -> Observed {
         let unknown = || "Unknown".to_owned();
-        let Ok(driver) = machine.driver() else {
+        if machine.driver.is_none() {
             return Observed { state: State::Error, docker_version: unknown(), ..Observed::default() };
-        };
+        }
         let url = machine.description().engine_url.unwrap_or_default();
         let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
         let engine = async { if has_engine { self.ask_engine(machine, limit).await.ok() } else { None } };
-        let view = machine.view();
-        let (version, state) = tokio::join!(engine, driver.state(&view));
+        let (version, state) = tokio::join!(engine, self.ask_driver(machine));
         match (version, state) {
             (Some(version), _) => {
                 let docker_version = format!("v{version}");
@@ -65,17 +62,24 @@ impl Lifecycle {
             (None, Err(e)) => Observed {
                 state: State::Error,
                 docker_version: unknown(),
-                error: e.to_string(),
+                error: e.message,
                 ..Observed::default()
             },
         }
     }
 
     async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, Failure> {
-        let tls = self.client_tls(machine)?;
-        let (host, port) = engine_address(machine)?;
-        let mut client = connect_tls(&host, port, host.as_str(), &tls, limit).await?;
-        Ok(client.version().await?.version)
+        let mut engine = self.reach(machine, limit).await??;
+        Ok(engine.client.version().await?.version)
+    }
+
+    /// A driver that probes the SSH port from here cannot see a host behind another one.
+    async fn ask_driver(&self, machine: &Machine) -> Result<State, Failure> {
+        let driver = machine.driver()?;
+        if self.behind_jump_host(machine) {
+            return Ok(if self.open(machine).await.is_ok() { State::Running } else { State::Stopped });
+        }
+        Ok(driver.state(&machine.view()).await?)
     }
 
     /// The version of a machine's engine, for `version NAME`.

@@ -17,4 +17,4 @@ pub use hyper::Method;
 pub use hyper::body::Bytes;
 pub use query::{filters, segment, with_query};
 pub use stream::{JsonLines, Payload};
-pub use tls::{TlsFiles, check_tls, connect_tls};
+pub use tls::{TlsFiles, connect_tls, over_tls};

@@ -9,10 +9,10 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use crate::{EngineClient, EngineError, TlsFault};
 
@@ -32,36 +32,26 @@ pub async fn connect_tls(
     tls: &TlsFiles,
     limit: Duration,
 ) -> Result<EngineClient, EngineError> {
-    EngineClient::over(handshake(host, port, server_name, tls, limit).await?, limit).await
-}
-
-/// Whether the engine proves itself, as docker-machine checks it: a handshake and no request.
-///
-/// With TLS 1.3 the engine's opinion of our certificate comes later than that; ask it something to hear it.
-pub async fn check_tls(
-    host: &HostAddr,
-    port: u16,
-    server_name: &str,
-    tls: &TlsFiles,
-    limit: Duration,
-) -> Result<(), EngineError> {
-    handshake(host, port, server_name, tls, limit).await.map(drop)
-}
-
-async fn handshake(
-    host: &HostAddr,
-    port: u16,
-    server_name: &str,
-    tls: &TlsFiles,
-    limit: Duration,
-) -> Result<TlsStream<TcpStream>, EngineError> {
-    let connector = TlsConnector::from(Arc::new(config(tls)?));
-    let name = name(server_name)?;
     let stream = dial(host, port, limit).await?;
-    let what = || format!("dial tcp {}: TLS handshake", host.with_port(port));
-    match timeout(limit, connector.connect(name, stream)).await {
-        Ok(done) => done.map_err(|e| EngineError::handshake(&e)),
-        Err(_) => Err(EngineError::Timeout { what: what() }),
+    over_tls(stream, &host.with_port(port), server_name, tls, limit).await
+}
+
+/// The same over a stream that is there already, like a channel of an SSH session; `at` is for errors.
+pub async fn over_tls<S>(
+    stream: S,
+    at: &str,
+    server_name: &str,
+    tls: &TlsFiles,
+    limit: Duration,
+) -> Result<EngineClient, EngineError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let connector = TlsConnector::from(Arc::new(config(tls)?));
+    match timeout(limit, connector.connect(name(server_name)?, stream)).await {
+        Ok(Ok(secured)) => EngineClient::over(secured, limit).await,
+        Ok(Err(e)) => Err(EngineError::handshake(&e)),
+        Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),
     }
 }
 
