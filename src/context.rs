@@ -49,18 +49,15 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(program: String, argv: Vec<String>, env: Environment, globals: Globals) -> Self {
+    pub fn new(
+        program: String,
+        argv: Vec<String>,
+        env: Environment,
+        globals: Globals,
+        registry: Registry,
+    ) -> Self {
         let store = Store::at(store_root(&env, &globals));
-        Self {
-            program,
-            argv,
-            env,
-            globals,
-            store,
-            registry: Registry::default(),
-            printer: Printer,
-            interrupted: Mutex::new(None),
-        }
+        Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
     pub fn ssh_env(&self) -> SshEnv {
