@@ -60,7 +60,7 @@ pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> cla
     let Some(found) = registry.find(driver) else { return command };
     let heading = format!("Driver {}", found.name());
     let own = found.options();
-    command.args(own.iter().map(|s| arg(s).help_heading(heading.clone()))).after_help(EXAMPLES)
+    command.args(own.iter().map(|s| arg(s).help_heading(heading.clone())))
 }
 
 const EXAMPLES: &str = "\
