@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::provision::engine_address;
 use super::{Failure, Lifecycle, Machine};
-use crate::engine::connect_tls;
+use crate::engine::{EngineError, connect_tls};
 
 /// One answer about a machine.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,9 @@ pub struct Observed {
 }
 
 /// docker-machine's words.
-const NO_ENGINE: &str = "Unable to query docker version: Cannot connect to the docker engine endpoint";
+const NO_ANSWER: &str = "Cannot connect to the docker engine endpoint";
+/// Added to the deadline of a whole observation, so that it is the observation that ends in time and says so.
+const LONGER: Duration = Duration::from_secs(5);
 
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
@@ -30,7 +32,7 @@ impl Lifecycle {
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
         let began = Instant::now();
-        let seen = match timeout(limit, self.look(machine, limit)).await {
+        let seen = match timeout(limit, self.look(machine, limit + LONGER)).await {
             Ok(seen) => seen,
             Err(_) => Observed { state: State::Timeout, ..Observed::default() },
         };
@@ -46,23 +48,25 @@ impl Lifecycle {
         };
         let url = machine.description().engine_url.unwrap_or_default();
         let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
-        let engine = async { if has_engine { self.ask_engine(machine, limit).await.ok() } else { None } };
+        let engine = async {
+            if has_engine { self.ask_engine(machine, limit).await } else { Err(NO_ANSWER.to_owned()) }
+        };
         let view = machine.view();
         let (version, state) = tokio::join!(engine, driver.state(&view));
         match (version, state) {
-            (Some(version), _) => {
+            (Ok(version), _) => {
                 let docker_version = format!("v{version}");
                 Observed { state: State::Running, url, docker_version, ..Observed::default() }
             }
-            (None, Ok(State::Running)) if has_engine => Observed {
+            (Err(reason), Ok(State::Running)) if has_engine => Observed {
                 state: State::Running,
                 url,
                 docker_version: unknown(),
-                error: NO_ENGINE.to_owned(),
+                error: format!("Unable to query docker version: {reason}"),
                 ..Observed::default()
             },
-            (None, Ok(state)) => Observed { state, docker_version: unknown(), ..Observed::default() },
-            (None, Err(e)) => Observed {
+            (Err(_), Ok(state)) => Observed { state, docker_version: unknown(), ..Observed::default() },
+            (Err(_), Err(e)) => Observed {
                 state: State::Error,
                 docker_version: unknown(),
                 error: e.to_string(),
@@ -71,11 +75,15 @@ impl Lifecycle {
         }
     }
 
-    async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, Failure> {
-        let tls = self.client_tls(machine)?;
-        let (host, port) = engine_address(machine)?;
-        let mut client = connect_tls(&host, port, host.as_str(), &tls, limit).await?;
-        Ok(client.version().await?.version)
+    /// The version, or the reason why it is not known.
+    async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, String> {
+        let tls = self.client_tls(machine).map_err(|e| e.message)?;
+        let (host, port) = engine_address(machine).map_err(|e| e.message)?;
+        let asked = async { connect_tls(&host, port, host.as_str(), &tls, limit).await?.version().await };
+        asked.await.map(|v| v.version).map_err(|e| match e {
+            EngineError::Dial { .. } => NO_ANSWER.to_owned(),
+            e => e.to_string(),
+        })
     }
 
     /// The version of a machine's engine, for `version NAME`.
@@ -84,7 +92,7 @@ impl Lifecycle {
         match self.ask_engine(machine, PATIENCE).await {
             Ok(version) => Ok(version),
             Err(e) => match self.state(machine).await {
-                Ok(State::Running) | Err(_) => Err(e.message),
+                Ok(State::Running) | Err(_) => Err(e),
                 Ok(_) => Err("Host is not running".to_owned()),
             },
         }
