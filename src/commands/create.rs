@@ -56,11 +56,12 @@ pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> cla
     ));
     let command = command
         .arg(driver_arg)
-        .args(options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")));
+        .args(options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
+        .after_help(EXAMPLES);
     let Some(found) = registry.find(driver) else { return command };
     let heading = format!("Driver {}", found.name());
     let own = found.options();
-    command.args(own.iter().map(|s| arg(s).help_heading(heading.clone()))).after_help(EXAMPLES)
+    command.args(own.iter().map(|s| arg(s).help_heading(heading.clone())))
 }
 
 const EXAMPLES: &str = "\

@@ -65,6 +65,14 @@ impl Machine {
         }
     }
 
+    /// Where the manager of a classic swarm answers: the machine's address at the port of its swarm host option.
+    pub fn swarm_url(&self) -> Option<String> {
+        let swarm = &self.stored.config.host_options.swarm;
+        let (_, port) = swarm.host.rsplit_once(':').filter(|_| swarm.master)?;
+        let url = self.description().engine_url?;
+        Some(format!("{}:{port}", url.rsplit_once(':')?.0))
+    }
+
     /// What `ls` says of a machine whose making or removing was not finished.
     pub fn unfinished(&self, program: &str) -> Option<String> {
         let OwnState { phase, failure, .. } = &self.stored.own;
@@ -151,6 +159,7 @@ impl Lifecycle {
         F: AsyncFnOnce(&dyn Driver, &mut MachineHandle<'_>) -> Result<(), rmachine_driver::DriverError>,
     {
         let driver = machine.driver()?.clone();
+        let before = machine.stored.clone();
         let StoredMachine { config, own } = &mut machine.stored;
         let uuid = own.uuid;
         let mut journal = StoreJournal::new(&self.store, lock, own);
@@ -163,7 +172,10 @@ impl Lifecycle {
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;
-        self.save(lock, machine)?;
+        // A driver that refused has changed nothing, and so does the store: an old file keeps its form.
+        if machine.stored != before {
+            self.save(lock, machine)?;
+        }
         Ok(done?)
     }
 }
