@@ -95,6 +95,7 @@ impl Context {
             prompter: Arc::new(TerminalPrompter),
             reporter: self.reporter(machines > 1),
             user: self.user().unwrap_or("unknown").to_owned(),
+            computer: computer(),
             program: self.program.clone(),
         }
     }
@@ -114,4 +115,9 @@ fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
     let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
     let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
     chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
+}
+
+/// Empty where the system does not tell: then nothing counts as made here.
+fn computer() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }

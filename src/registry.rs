@@ -21,6 +21,10 @@ impl Registry {
         self.0.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
     }
 
+    pub fn all(&self) -> &[Arc<dyn Driver>] {
+        &self.0
+    }
+
     pub fn names(&self) -> Vec<&'static str> {
         self.0.iter().map(|d| d.name()).collect()
     }

@@ -10,6 +10,7 @@ pub mod kill;
 pub mod ls;
 mod options;
 pub mod provision;
+pub mod prune;
 pub mod restart;
 pub mod rm;
 pub mod ssh;
@@ -43,6 +44,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Kill(args) => kill::run(ctx, &args).await,
         Command::Ls(args) => ls::run(ctx, &args).await,
         Command::Provision(args) => provision::run(ctx, &args, matches).await,
+        Command::Prune(args) => prune::run(ctx, &args).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,

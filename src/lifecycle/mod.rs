@@ -11,6 +11,7 @@ mod failure;
 pub mod observe;
 mod power;
 mod provision;
+mod prune;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJo
 pub use create::CreatePlan;
 pub use failure::Failure;
 pub use provision::engine_settings;
+pub use prune::Prunable;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -42,6 +44,8 @@ pub struct Lifecycle {
     pub reporter: Arc<dyn Reporter>,
     /// The organisation in new certificates.
     pub user: String,
+    /// The name of this computer, in the tags of what is made.
+    pub computer: String,
     /// The name that hints call the program by.
     pub program: String,
 }
