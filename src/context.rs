@@ -49,18 +49,15 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(program: String, argv: Vec<String>, env: Environment, globals: Globals) -> Self {
+    pub fn new(
+        program: String,
+        argv: Vec<String>,
+        env: Environment,
+        globals: Globals,
+        registry: Registry,
+    ) -> Self {
         let store = Store::at(store_root(&env, &globals));
-        Self {
-            program,
-            argv,
-            env,
-            globals,
-            store,
-            registry: Registry::default(),
-            printer: Printer,
-            interrupted: Mutex::new(None),
-        }
+        Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
     pub fn ssh_env(&self) -> SshEnv {
@@ -76,7 +73,7 @@ impl Context {
         self.env.get("USER").or_else(|| self.env.get("USERNAME"))
     }
 
-    fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
+    pub fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
         let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
         let audience = Audience { poor_terminal: dumb || self.env.get("CI").is_some(), several };
         reporter(self.globals.progress, self.printer, audience)

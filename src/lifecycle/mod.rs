@@ -8,6 +8,7 @@ mod connect;
 mod create;
 mod engine;
 mod failure;
+mod login;
 pub mod observe;
 mod power;
 mod provision;
