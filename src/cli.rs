@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, restart, rm, ssh, start,
-    status, stop, url, version,
+    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
+    start, status, stop, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -139,6 +139,8 @@ pub enum Command {
     NodeImage(node_image::Args),
     /// Install and configure the engine of machines again; changes only what differs
     Provision(provision::Args),
+    /// Show, and with -y remove, expired machines and leftovers that no store knows
+    Prune(prune::Args),
     /// Restart machines
     Restart(restart::Args),
     /// Remove machines

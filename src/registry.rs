@@ -74,6 +74,10 @@ impl Registry {
         self.drivers.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
     }
 
+    pub fn all(&self) -> &[Arc<dyn Driver>] {
+        &self.drivers
+    }
+
     pub fn names(&self) -> Vec<&'static str> {
         self.drivers.iter().map(|d| d.name()).collect()
     }

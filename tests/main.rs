@@ -1,4 +1,5 @@
-//! The one integration binary.
+//! One binary for every test that runs the program as a whole: `cli` without hosts, `drivers` for the contract that all
+//! drivers keep, `e2e` on real hosts.
 
 #![allow(
     clippy::disallowed_methods,
@@ -9,4 +10,6 @@
     reason = "a test may do what a user does"
 )]
 
+mod cli;
+mod drivers;
 mod e2e;

@@ -73,7 +73,7 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> super::Outcome {
     let words = ctx.argv.get(1..).unwrap_or_default();
     let Some(driver) = driver(words, &ctx.env, &ctx.registry) else { return Err(no_driver()) };
     let options = resolve(&driver.options(), inner.unwrap_or(matches), &ctx.env);
-    let reporter = ctx.reporter();
+    let reporter = ctx.reporter(false);
     // What is drawn is drawn for a machine; here it bears the driver's name.
     let title = MachineName::existing(driver.name()).map_err(|e| CommandError::failed(e.to_string()))?;
     reporter.step(&title, "Building a node image...");

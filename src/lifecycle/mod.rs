@@ -12,6 +12,7 @@ mod login;
 pub mod observe;
 mod power;
 mod provision;
+mod prune;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJo
 pub use create::CreatePlan;
 pub use failure::Failure;
 pub use provision::engine_settings;
+pub use prune::Prunable;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -43,6 +45,8 @@ pub struct Lifecycle {
     pub reporter: Arc<dyn Reporter>,
     /// The organisation in new certificates.
     pub user: String,
+    /// The name of this computer, in the tags of what is made.
+    pub computer: String,
     /// The name that hints call the program by.
     pub program: String,
 }
@@ -64,6 +68,14 @@ impl Machine {
             Some(driver) => driver.describe(state),
             None => Description::from_state(state, rmachine_driver::ENGINE_PORT),
         }
+    }
+
+    /// Where the manager of a classic swarm answers: the machine's address at the port of its swarm host option.
+    pub fn swarm_url(&self) -> Option<String> {
+        let swarm = &self.stored.config.host_options.swarm;
+        let (_, port) = swarm.host.rsplit_once(':').filter(|_| swarm.master)?;
+        let url = self.description().engine_url?;
+        Some(format!("{}:{port}", url.rsplit_once(':')?.0))
     }
 
     /// What `ls` says of a machine whose making or removing was not finished.
@@ -152,6 +164,7 @@ impl Lifecycle {
         F: AsyncFnOnce(&dyn Driver, &mut MachineHandle<'_>) -> Result<(), rmachine_driver::DriverError>,
     {
         let driver = machine.driver()?.clone();
+        let before = machine.stored.clone();
         let StoredMachine { config, own } = &mut machine.stored;
         let uuid = own.uuid;
         let mut journal = StoreJournal::new(&self.store, lock, own);
@@ -164,7 +177,10 @@ impl Lifecycle {
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;
-        self.save(lock, machine)?;
+        // A driver that refused has changed nothing, and so does the store: an old file keeps its form.
+        if machine.stored != before {
+            self.save(lock, machine)?;
+        }
         Ok(done?)
     }
 }

@@ -29,7 +29,8 @@ const SHOWN: usize = 300;
 #[derive(Debug)]
 pub struct EngineClient {
     sender: SendRequest<RequestBody>,
-    connection: JoinHandle<()>,
+    /// Taken once it has told why it ended.
+    connection: Option<JoinHandle<hyper::Result<()>>>,
     limit: Duration,
 }
 
@@ -58,8 +59,7 @@ impl EngineClient {
     {
         let made = handshake(TokioIo::new(stream)).await;
         let (sender, connection) = made.map_err(|e| EngineError::broken("connection", &e))?;
-        // Its errors reach whoever waits for an answer.
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        let connection = Some(tokio::spawn(connection));
         Ok(Self { sender, connection, limit })
     }
 
@@ -139,13 +139,29 @@ impl EngineClient {
         let request = build(method, path, payload)?;
         let late = |_| EngineError::Timeout { what: path.to_owned() };
         let sent = timeout(limit, self.send(request)).await.map_err(late)?;
-        let answer = sent.map_err(|e| EngineError::broken(path, &e))?;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(e) => return Err(self.lost(path, e).await),
+        };
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
         let bytes = timeout(limit, collect(path, answer)).await.map_err(late)??;
         Err(EngineError::Refused { status: status.as_u16(), message: message(&bytes), path: path.to_owned() })
+    }
+
+    /// A request that comes after the end of its connection learns only that it came too late. The reason, such as a
+    /// refused certificate, is with the connection.
+    async fn lost(&mut self, path: &str, error: hyper::Error) -> EngineError {
+        let late = error.is_closed() || error.is_canceled();
+        let Some(connection) = self.connection.take_if(|_| late) else {
+            return EngineError::broken(path, &error);
+        };
+        match timeout(self.limit, connection).await {
+            Ok(Ok(Err(reason))) => EngineError::broken(path, &reason),
+            _ => EngineError::broken(path, &error),
+        }
     }
 
     async fn send(&mut self, request: Request<RequestBody>) -> hyper::Result<Response<Incoming>> {
@@ -156,7 +172,9 @@ impl EngineClient {
 
 impl Drop for EngineClient {
     fn drop(&mut self) {
-        self.connection.abort();
+        if let Some(connection) = &self.connection {
+            connection.abort();
+        }
     }
 }
 
