@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::harness::Sandbox;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 19] = [
     "active",
     "config",
     "env",
@@ -12,7 +12,9 @@ const COMMANDS: [&str; 17] = [
     "ip",
     "kill",
     "ls",
+    "node-image",
     "provision",
+    "prune",
     "restart",
     "rm",
     "ssh",
