@@ -243,9 +243,8 @@ fn tell_ratio(report: &mut Report, what: &str, task: &Task<'_>) {
 }
 
 fn tell_distance(report: &mut Report, near: &Task<'_>, far: &Task<'_>) {
-    let extra =
-        |seen: fn(&Task<'_>) -> &Seen| seen(far).times.median().saturating_sub(seen(near).times.median());
-    let (ours, theirs) = (extra(|task| &task.rmachine), extra(|task| &task.script));
+    let extra = |far: &Seen, near: &Seen| far.times.median().saturating_sub(near.times.median());
+    let (ours, theirs) = (extra(&far.rmachine, &near.rmachine), extra(&far.script, &near.script));
     report.goal(
         "the same over 50 ms each way: time more than without",
         &format!("at most {} s", EXTRA.as_secs_f64()),
