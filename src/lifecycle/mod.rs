@@ -6,6 +6,7 @@
 mod certs;
 mod connect;
 mod create;
+mod engine;
 mod failure;
 pub mod observe;
 mod power;

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use rmachine_driver::{Phase, State};
 use tokio::time::timeout;
 
-use super::provision::engine_address;
 use super::{Failure, Lifecycle, Machine};
-use crate::engine::{EngineError, connect_tls};
+use crate::engine::EngineError;
 
 /// One answer about a machine.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +26,7 @@ const LONGER: Duration = Duration::from_secs(5);
 
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
-        Ok(machine.driver()?.state(&machine.view()).await?)
+        self.ask_driver(machine).await
     }
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
@@ -43,16 +42,15 @@ impl Lifecycle {
     /// An engine that answers is proof of a running machine; only otherwise does the driver's word count.
     async fn look(&self, machine: &Machine, limit: Duration) -> Observed {
         let unknown = || "Unknown".to_owned();
-        let Ok(driver) = machine.driver() else {
+        if machine.driver.is_none() {
             return Observed { state: State::Error, docker_version: unknown(), ..Observed::default() };
-        };
+        }
         let url = machine.description().engine_url.unwrap_or_default();
         let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
         let engine = async {
             if has_engine { self.ask_engine(machine, limit).await } else { Err(NO_ANSWER.to_owned()) }
         };
-        let view = machine.view();
-        let (version, state) = tokio::join!(engine, driver.state(&view));
+        let (version, state) = tokio::join!(engine, self.ask_driver(machine));
         match (version, state) {
             (Ok(version), _) => {
                 let docker_version = format!("v{version}");
@@ -69,7 +67,7 @@ impl Lifecycle {
             (Err(_), Err(e)) => Observed {
                 state: State::Error,
                 docker_version: unknown(),
-                error: e.to_string(),
+                error: e.message,
                 ..Observed::default()
             },
         }
@@ -77,13 +75,21 @@ impl Lifecycle {
 
     /// The version, or the reason why it is not known.
     async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, String> {
-        let tls = self.client_tls(machine).map_err(|e| e.message)?;
-        let (host, port) = engine_address(machine).map_err(|e| e.message)?;
-        let asked = async { connect_tls(&host, port, host.as_str(), &tls, limit).await?.version().await };
+        let reached = self.reach(machine, limit).await.map_err(|e| e.message)?;
+        let asked = async { reached?.client.version().await };
         asked.await.map(|v| v.version).map_err(|e| match e {
             EngineError::Dial { .. } => NO_ANSWER.to_owned(),
             e => e.to_string(),
         })
+    }
+
+    /// A driver that probes the SSH port from here cannot see a host behind another one.
+    async fn ask_driver(&self, machine: &Machine) -> Result<State, Failure> {
+        let driver = machine.driver()?;
+        if self.behind_jump_host(machine) {
+            return Ok(if self.open(machine).await.is_ok() { State::Running } else { State::Stopped });
+        }
+        Ok(driver.state(&machine.view()).await?)
     }
 
     /// The version of a machine's engine, for `version NAME`.

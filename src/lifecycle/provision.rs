@@ -2,17 +2,14 @@
 
 use std::time::Duration;
 
-use rmachine_driver::{HostAddr, MachineName, Phase};
+use rmachine_driver::{MachineName, Phase};
 
+use super::engine::engine_address;
 use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
-use crate::engine::{EngineError, connect_tls};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
 use crate::store::{self, HostConfig, List, MachineLock};
-
-/// docker-machine's patience with the engine's TLS.
-const TLS: Duration = Duration::from_secs(20);
 
 impl Lifecycle {
     /// Installs and configures again; changes and restarts only what differs.
@@ -120,32 +117,11 @@ impl Lifecycle {
         })
     }
 
-    /// The engine has answered on its own socket; here it has to answer over the network, with a certificate.
-    async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {
-        let (host, port) = engine_address(machine)?;
-        self.ping(machine).await?.map_err(|e| unreachable(&host, port, &e))
-    }
-
-    /// For `config` and `env --check`: whether the engine answers with a certificate of ours, and takes ours.
-    pub async fn check_tls(&self, machine: &Machine) -> Result<(), String> {
-        self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
-    }
-
-    /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
-    async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
-        let tls = self.client_tls(machine)?;
-        let (host, port) = engine_address(machine)?;
-        Ok(match connect_tls(&host, port, host.as_str(), &tls, TLS).await {
-            Ok(mut client) => client.ping().await,
-            Err(e) => Err(e),
-        })
-    }
-
     fn provision_failure(&self, name: &MachineName, error: &provision::ProvisionError) -> Failure {
         let mut failure = Failure::new(error.to_string());
         failure.details = error.log().to_vec();
         failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
-        failure.hints = error.hints(name);
+        failure.hints = error.advice(name).into_iter().collect();
         failure
     }
 }
@@ -167,41 +143,4 @@ pub fn engine_settings(config: &HostConfig) -> Result<EngineSettings, Failure> {
         provider: &config.driver_name,
     });
     settings.map_err(|e| Failure::new(e.to_string()))
-}
-
-/// Where a machine's engine answers.
-pub(super) fn engine_address(machine: &Machine) -> Result<(HostAddr, u16), Failure> {
-    let url = machine.description().engine_url.ok_or_else(|| Failure::new("Host is not running"))?;
-    parse_url(&url).ok_or_else(|| Failure::new(format!("{url:?} is not the URL of an engine")))
-}
-
-fn parse_url(url: &str) -> Option<(HostAddr, u16)> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (host, port) = rest.rsplit_once(':')?;
-    Some((HostAddr::parse(host).ok()?, port.trim_end_matches('/').parse().ok()?))
-}
-
-fn unreachable(host: &HostAddr, port: u16, error: &EngineError) -> Failure {
-    let failure = Failure::new(error.to_string());
-    match error {
-        EngineError::Dial { .. } | EngineError::Timeout { .. } => failure.hint(format!(
-            "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security \
-             group)"
-        )),
-        _ => failure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn engine_urls() {
-        let parsed = |url| parse_url(url).map(|(h, p)| h.with_port(p));
-        assert_eq!(parsed("tcp://10.0.0.5:2376").as_deref(), Some("10.0.0.5:2376"));
-        assert_eq!(parsed("tcp://[2001:db8::1]:4243").as_deref(), Some("[2001:db8::1]:4243"));
-        assert_eq!(parsed("https://engine.example.com:2376/").as_deref(), Some("engine.example.com:2376"));
-        assert_eq!(parsed("localhost"), None);
-    }
 }

@@ -127,9 +127,7 @@ impl ProvisionError {
     pub fn left_behind(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => "the old configuration is back in force and the engine runs with it",
-            Self::EngineDown { .. } => {
-                "the old configuration is back in place (and kept in /etc/docker/.rmachine-pending), but the engine is down"
-            }
+            Self::EngineDown { .. } => "the old configuration is back in place, but the engine is down",
             Self::Installer { .. } | Self::Packages { .. } | Self::NothingInstalled { .. } => {
                 "packages may be partly installed; the engine's configuration was not touched"
             }
@@ -141,18 +139,8 @@ impl ProvisionError {
         }
     }
 
-    /// What helps, each a line of its own.
-    pub fn hints(&self, machine: &MachineName) -> Vec<String> {
-        let again = format!("rmachine provision {machine}");
-        let mut hints: Vec<String> = self.advice(machine).into_iter().collect();
-        hints.push(format!("then run: {again}"));
-        if hints.len() == 1 {
-            hints = vec![format!("to try again: {again}")];
-        }
-        hints
-    }
-
-    fn advice(&self, machine: &MachineName) -> Option<String> {
+    /// What helps, beside trying again.
+    pub fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
             Self::Distribution(_) | Self::NoSystemd(_) => {
                 "use a host that runs Debian or Ubuntu with systemd".to_owned()

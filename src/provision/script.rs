@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::plan::{Configure, Install, InstallMethod};
+use super::plan::{Configure, EngineVersion, Install, InstallMethod};
 
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
@@ -54,7 +54,7 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
     let values = context! {
         method,
         url,
-        version => work.version.as_ref().map(|version| version.as_str()).unwrap_or_default(),
+        version => work.version.as_ref().map(EngineVersion::as_str).unwrap_or_default(),
         lock_seconds => LOCK,
         cloud_init_seconds => CLOUD_INIT,
         apt_seconds => APT,

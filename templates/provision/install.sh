@@ -25,7 +25,7 @@ CONF
     hash -r
     command -v dockerd >/dev/null || fail no-engine 'there is no dockerd afterwards'
     systemctl cat docker.service >/dev/null 2>&1 || fail no-engine 'there is no docker.service afterwards'
-    say done
+    say 'done'
 }
 
 wait_for_cloud_init() {

@@ -33,10 +33,11 @@ fn bookworm_gets_its_engine_while_another_program_holds_aptss_lock() {
 /// What unattended-upgrades does on a fresh host: apt's lock is taken for a while.
 const HOLD_THE_LOCK: &str = r#"perl -MFcntl -e '
     open(my $file, ">>", "/var/lib/dpkg/lock-frontend") or die;
-    fcntl($file, F_SETLK, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or die "lock: $!";
+    my $lock = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+    fcntl($file, F_SETLK, $lock) or die "lock: $!";
     open(my $held, ">", "/run/held"); close $held;
-    select(undef, undef, undef, 6);' </dev/null >/dev/null 2>&1 &
-  until [ -e /run/held ]; do :; done"#;
+    select(undef, undef, undef, 6);' </dev/null >/dev/null 2>/run/not-held &
+  for i in $(seq 100); do [ -e /run/held ] && exit; sleep 0.1; done; cat /run/not-held >&2; exit 1"#;
 
 #[test]
 fn an_install_script_is_downloaded_completely_run_and_its_failures_are_seen() {

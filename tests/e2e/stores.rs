@@ -45,3 +45,32 @@ fn ssh_config_names_user_port_and_key() {
     let inspected = user.rmachine(&["inspect", "-f", "{{.Driver.SSHUser}}:{{.Driver.SSHPort}}", "node1"]);
     assert_eq!(inspected.ok().out, "debian:22\n");
 }
+
+/// Nothing of it can be reached from here but through another host, and everything works but the docker CLI.
+#[test]
+fn a_host_behind_a_jump_host() {
+    let jump = Host::up("e2e-jump", &["--engine"]);
+    let host = Host::up("e2e-behind", &["--engine"]);
+    let gateway = host.run("ip route show default | cut -d ' ' -f 3");
+    host.run(&format!("iptables -I INPUT -s {} -j DROP", gateway.trim()));
+    let user = User::new();
+    let ssh = user.home().join(".ssh");
+    fs::create_dir(&ssh).expect("made");
+    let key = key();
+    let config = format!(
+        "Host jump\n  HostName {}\n  User debian\n  IdentityFile {key}\nHost inner\n  HostName {}\n  ProxyJump jump\n",
+        jump.ip, host.ip
+    );
+    fs::write(ssh.join("config"), config).expect("written");
+    let create =
+        ["create", "-d", "generic", "--generic-ip-address", "inner", "--generic-ssh-key", &key, "node1"];
+    // A jump host is somebody else's: its key is the user's own to accept.
+    user.rmachine(&create).failed(1, &["jump host", "known_hosts"]);
+    let public = jump.run("cat /etc/ssh/ssh_host_ed25519_key.pub");
+    fs::write(ssh.join("known_hosts"), format!("{} {public}", jump.ip)).expect("written");
+    let made = user.rmachine(&["create", "--resume", "node1"]).ok();
+    assert!(made.out.contains("jump host"), "{}", made.out);
+    assert_eq!(user.rmachine(&["ssh", "node1", "hostname"]).ok().out, "node1\n");
+    assert!(user.ls_row("node1").contains("Running"), "{}", user.ls_row("node1"));
+    assert_eq!(user.rmachine(&["status", "node1"]).ok().out, "Running\n");
+}

@@ -1,6 +1,7 @@
 //! Facts from captured answers, plans from facts, and the exact text of what would run on a host.
 #![allow(clippy::disallowed_methods, reason = "the tests start sh and shellcheck")]
 
+mod errors;
 mod facts;
 mod plan;
 mod scripts;

@@ -35,8 +35,34 @@ fn an_engine_that_was_never_ours() {
     write /etc/systemd/system/docker.service.d/10-machine.conf (mode 0644)
     restart the engine
     ");
-    assert_snapshot!(content(&changes, FileName::DaemonJson), @r#""#);
-    assert_snapshot!(content(&changes, FileName::DropIn), @r#""#);
+    assert_snapshot!(content(&changes, FileName::DaemonJson), @r#"
+    {
+      "labels": [
+        "env=prod",
+        "x=$(id -u)",
+        "provider=generic"
+      ],
+      "metrics-addr": "0.0.0.0:9323",
+      "log-opts": {
+        "max-size": "10m"
+      },
+      "hosts": [
+        "fd://",
+        "tcp://0.0.0.0:2376"
+      ],
+      "tlsverify": true,
+      "tlscacert": "/etc/docker/ca.pem",
+      "tlscert": "/etc/docker/server.pem",
+      "tlskey": "/etc/docker/server-key.pem"
+    }
+    "#);
+    assert_snapshot!(content(&changes, FileName::DropIn), @r#"
+    [Service]
+    ExecStart=
+    ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
+    Environment="A=b \"c\""
+    Environment="P=50%%"
+    "#);
 }
 
 #[test]
@@ -93,7 +119,23 @@ fn what_a_host_has_is_kept() {
         r#"{"data-root": "/srv", "hosts": ["unix:///var/run/docker.sock"], "labels": ["a=b"]}"#,
     );
     let changes = plan(&facts_of(&answer), &wanted_with(&[], &[])).unwrap();
-    assert_snapshot!(content(&changes, FileName::DaemonJson), @r#""#);
+    assert_snapshot!(content(&changes, FileName::DaemonJson), @r#"
+    {
+      "data-root": "/srv",
+      "hosts": [
+        "unix:///var/run/docker.sock",
+        "tcp://0.0.0.0:2376"
+      ],
+      "labels": [
+        "a=b",
+        "provider=generic"
+      ],
+      "tlsverify": true,
+      "tlscacert": "/etc/docker/ca.pem",
+      "tlscert": "/etc/docker/server.pem",
+      "tlskey": "/etc/docker/server-key.pem"
+    }
+    "#);
 }
 
 #[test]
@@ -140,7 +182,13 @@ fn flags_in_docker_opts_give_way() {
         "#DOCKER_OPTS=x\nDOCKER_OPTS=\"--icc=false -H tcp://0.0.0.0:2375 --label 'a=b'\"",
     );
     let changes = plan(&facts_of(&clash), &wanted()).unwrap();
-    assert_snapshot!(content(&changes, FileName::DropIn), @r#""#);
+    assert_snapshot!(content(&changes, FileName::DropIn), @r#"
+    [Service]
+    ExecStart=
+    ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock --icc=false
+    Environment="A=b \"c\""
+    Environment="P=50%%"
+    "#);
 }
 
 #[test]
@@ -172,7 +220,14 @@ fn hosts_that_cannot_be() {
     let said: Vec<String> = [&rocky, &sysv, &snap, &static_build, &no_sudo, &PASSWORD.to_owned()]
         .map(|answer| error(answer, &wanted()).to_string())
         .into();
-    assert_snapshot!(said.join("\n"), @"");
+    assert_snapshot!(said.join("\n"), @r#"
+    the host runs Debian GNU/Linux 13 (trixie); rmachine knows Debian, Ubuntu and their relatives
+    the host runs Debian GNU/Linux 13 (trixie) without systemd, which rmachine needs to run the engine
+    the host's Docker engine is a snap, which keeps its configuration to itself
+    the host has /usr/local/bin/dockerd, but no systemd unit docker.service that starts it
+    debian is not root on the host, and there is no sudo
+    plain is not root on the host, and sudo says: sudo: a password is required
+    "#);
 }
 
 #[test]
@@ -186,7 +241,7 @@ fn an_engine_that_is_there_is_kept() {
     let mut wanted = wanted();
     wanted.engine_version = Some(EngineVersion::parse("28.0").unwrap());
     let changes = plan(&facts_of(TRIXIE), &wanted).unwrap();
-    assert_snapshot!(changes.warnings.join("\n"), @"");
+    assert_snapshot!(changes.warnings.join("\n"), @"The host has engine 26.1.5, which is kept; --engine-version 28.0 is for hosts without one");
     wanted.engine_version = Some(EngineVersion::parse("26.1").unwrap());
     assert!(plan(&facts_of(TRIXIE), &wanted).unwrap().warnings.is_empty());
 }
@@ -195,6 +250,8 @@ fn an_engine_that_is_there_is_kept() {
 fn an_option_too_new_or_a_broken_daemon_json_is_refused() {
     let broken = and(TRIXIE, "daemon.json", "{ not json");
     assert!(matches!(error(&broken, &wanted()), ProvisionError::Options(_)));
+    let new = wanted_with(&["bip6=fd00::1/64"], &[]);
+    assert!(matches!(error(BOOKWORM, &new), ProvisionError::Options(_)));
 }
 
 #[test]
@@ -203,7 +260,7 @@ fn a_name_that_no_host_can_have_is_left() {
     wanted.machine = MachineName::existing("under_score").unwrap();
     let changes = plan(&facts_of(TRIXIE), &wanted).unwrap();
     assert_eq!(changes.configure.unwrap().hostname, None);
-    assert_snapshot!(changes.warnings.join("\n"), @"");
+    assert_snapshot!(changes.warnings.join("\n"), @"The host keeps its name prov8: under_score is none that a host can have");
     wanted.set_hostname = false;
     assert!(plan(&facts_of(TRIXIE), &wanted).unwrap().warnings.is_empty());
 }

@@ -71,7 +71,7 @@ fn shellcheck_has_no_complaint() {
 /// What a shell makes of values that a template holds.
 fn through_a_shell(values: &[String]) -> Vec<String> {
     let template = "{% for value in values %}printf '%s\\0' {{ value }}\n{% endfor %}";
-    let text = script::render_text(template, &context! { values }).unwrap();
+    let text = script::render_text(template, &context! { values => values.to_vec() }).unwrap();
     let mut run = Command::new("sh").arg("-s").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     run.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let said = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::EngineError;
+use crate::EngineError;
 
 /// More than any answer that is asked for here.
 pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;

@@ -52,7 +52,7 @@ fn at(address: &Option<String>) -> String {
 }
 
 impl EngineError {
-    pub(super) fn dial(address: &str, error: &io::Error) -> Self {
+    pub(crate) fn dial(address: &str, error: &io::Error) -> Self {
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
             io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
@@ -64,7 +64,7 @@ impl EngineError {
     }
 
     /// A failed handshake.
-    pub(super) fn handshake(error: &io::Error) -> Self {
+    pub(crate) fn handshake(error: &io::Error) -> Self {
         if let Some(tls) = tls_cause(error) {
             return Self::tls(tls);
         }
@@ -75,7 +75,7 @@ impl EngineError {
     }
 
     /// A request that got no answer: with TLS 1.3 an engine's refusal of our certificate shows only here.
-    pub(super) fn broken(path: &str, error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn broken(path: &str, error: &(dyn Error + 'static)) -> Self {
         if let Some(tls) = tls_cause(error) {
             return Self::tls(tls);
         }
