@@ -11,7 +11,7 @@ use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
 use crate::store::Store;
-use crate::ui::{Printer, TerminalPrompter, reporter};
+use crate::ui::{Audience, Printer, TerminalPrompter, reporter};
 
 /// The environment, read once. An empty variable counts as absent, as in docker-machine.
 #[derive(Debug, Clone, Default)]
@@ -76,18 +76,24 @@ impl Context {
         self.env.get("USER").or_else(|| self.env.get("USERNAME"))
     }
 
-    pub fn reporter(&self) -> Arc<dyn Reporter> {
+    fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
         let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
-        reporter(self.globals.progress, self.printer, dumb || self.env.get("CI").is_some())
+        let audience = Audience { poor_terminal: dumb || self.env.get("CI").is_some(), several };
+        reporter(self.globals.progress, self.printer, audience)
     }
 
     pub fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle_for(1)
+    }
+
+    /// For work on so many machines at once: each plain line then says whose it is.
+    pub fn lifecycle_for(&self, machines: usize) -> Lifecycle {
         Lifecycle {
             store: self.store.clone(),
             registry: self.registry.clone(),
             ssh_env: self.ssh_env(),
             prompter: Arc::new(TerminalPrompter),
-            reporter: self.reporter(),
+            reporter: self.reporter(machines > 1),
             user: self.user().unwrap_or("unknown").to_owned(),
             program: self.program.clone(),
         }

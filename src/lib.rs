@@ -58,6 +58,8 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
         Printer.raw(&cli::command(program, argv, &env, &registry).render_help().to_string());
         return Ok(());
     };
+    // Hundreds of machines are asked at once, each over a connection or two. Where that is refused, fewer answer.
+    let _ = rlimit::increase_nofile_limit(16_384);
     let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals);
     let runtime =
         tokio::runtime::Runtime::new().map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;

@@ -1,9 +1,10 @@
 //! `create`: docker-machine's shared flags and the driver's own, resolved into a plan before anything is touched.
 
 use clap::{Arg, ArgMatches};
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use regex::Regex;
-use rmachine_driver::{DraftRequest, Driver, MachineName};
+use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
@@ -15,6 +16,7 @@ use crate::store::{HostConfig, OwnState, StoredMachine};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// One machine, or several to be made at once; ci-{1..3} stands for ci-1 ci-2 ci-3
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -56,7 +58,8 @@ pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> cla
     ));
     let command = command
         .arg(driver_arg)
-        .args(options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")));
+        .args(options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
+        .after_help(EXAMPLES);
     let Some(found) = registry.find(driver) else { return command };
     let heading = format!("Driver {}", found.name());
     let own = found.options();
@@ -70,44 +73,70 @@ Examples:
   rmachine create -d generic --generic-ip-address 192.0.2.5 --generic-ssh-user debian \\
       --generic-ssh-key ~/.ssh/id_ed25519 --engine-opt metrics-addr=0.0.0.0:9323 node1
   rmachine create -d generic --generic-ip-address 192.0.2.6 --engine-install distro node2
+  rmachine create -d docker --ttl 2h ci-{1..3}
   rmachine create --resume node2";
 
 pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let matches = matches.subcommand_matches("create").unwrap_or(matches);
-    let name = name(ctx, args)?;
     if args.resume {
         return resume(ctx, args, matches).await;
     }
-    let plan = plan(ctx, name, matches)?;
+    let names = names(ctx, args)?;
+    let plans = names.iter().map(|n| plan(ctx, n.clone(), matches)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
-        return show(ctx, &plan);
+        return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
-    let name = plan.name.clone();
-    ctx.when_interrupted(interrupted(&ctx.program, &name));
-    ctx.lifecycle().create(plan).await?;
-    point_out(ctx, &name);
-    Ok(())
+    ctx.when_interrupted(interrupted(&ctx.program, &names));
+    let lifecycle = ctx.lifecycle_for(names.len());
+    let results = join_all(plans.into_iter().map(|plan| lifecycle.create(plan))).await;
+    conclude(ctx, &names, results)
 }
 
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
 async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
-    let name = super::one_name(ctx, &args.names)?;
+    let names = super::names_or_default(ctx, &expanded(&args.names))?;
     let given = resolve(&options::shared(), matches, &Environment::default());
-    ctx.when_interrupted(interrupted(&ctx.program, &name));
+    let wait = ssh_timeout(&given)?;
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
-    ctx.lifecycle().resume(&name, ssh_timeout(&given)?, &amend).await?;
-    point_out(ctx, &name);
-    Ok(())
+    ctx.when_interrupted(interrupted(&ctx.program, &names));
+    let lifecycle = ctx.lifecycle_for(names.len());
+    let results = join_all(names.iter().map(|name| lifecycle.resume(name, wait, &amend))).await;
+    conclude(ctx, &names, results)
 }
 
-fn interrupted(program: &str, name: &MachineName) -> String {
+/// One machine ends as docker-machine has it; several end with a line that counts them, and each failure by name.
+fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failure>>) -> super::Outcome {
+    if let ([name], [result]) = (names, &results[..]) {
+        return match result {
+            Ok(()) => {
+                point_out(ctx, name.as_str());
+                Ok(())
+            }
+            Err(failure) => Err(failure.clone().into()),
+        };
+    }
+    let (made, failed): (Vec<_>, Vec<_>) = names.iter().zip(results).partition(|(_, r)| r.is_ok());
+    let made: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
+    ctx.printer.line(&format!("Created {} of {} machines: {}", made.len(), names.len(), made.join(" ")));
+    if !made.is_empty() {
+        point_out(ctx, "NAME");
+    }
+    let errors = failed.into_iter().filter_map(|(name, result)| {
+        result.err().map(|failure| CommandError::from(failure).prefix(&format!("{name}: ")))
+    });
+    CommandError::join(errors.collect())
+}
+
+fn interrupted(program: &str, names: &[MachineName]) -> String {
+    let names: Vec<&str> = names.iter().map(MachineName::as_str).collect();
+    let names = names.join(" ");
     format!(
-        "Interrupted. What was reached is kept: `{program} create --resume {name}` goes on, `{program} rm {name}` \
+        "Interrupted. What was reached is kept: `{program} create --resume {names}` goes on, `{program} rm {names}` \
          removes it."
     )
 }
 
-fn point_out(ctx: &Context, name: &MachineName) {
+fn point_out(ctx: &Context, name: &str) {
     let called = ctx.argv.first().map_or(ctx.program.as_str(), String::as_str);
     ctx.printer.line(&format!(
         "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: {called} \
@@ -115,23 +144,51 @@ fn point_out(ctx: &Context, name: &MachineName) {
     ));
 }
 
-fn name(ctx: &Context, args: &Args) -> Result<MachineName, CommandError> {
-    if let Some((_, extra)) = args.names.split_first()
-        && !extra.is_empty()
-    {
-        return Err(CommandError::usage(format!(
-            "Invalid command line. Found extra arguments {}",
-            go_list(extra)
-        )));
+fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
+    let words = expanded(&args.names);
+    let extra = words.get(1..).unwrap_or_default();
+    if !extra.is_empty() && !makes_several(ctx) {
+        let extra = go_list(extra);
+        return Err(CommandError::usage(format!("Invalid command line. Found extra arguments {extra}"))
+            .hint("this driver makes one machine of one address: name only one"));
     }
-    let Some(name) = args.names.first().filter(|n| !n.is_empty()) else {
+    if words.first().is_none_or(String::is_empty) {
         let mut command = crate::cli::command(&ctx.program, &ctx.argv, &ctx.env, &ctx.registry);
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
         return Err(CommandError::usage("Error: No machine name specified"));
-    };
-    MachineName::parse(name).map_err(|e| CommandError::failed(format!("Error creating machine: {e}")))
+    }
+    let mut names: Vec<MachineName> = Vec::new();
+    for word in &words {
+        let name = MachineName::parse(word)
+            .map_err(|e| CommandError::failed(format!("Error creating machine: {e}")))?;
+        if names.contains(&name) {
+            return Err(CommandError::usage(format!("Error creating machine: {name} is named twice")));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+/// A driver whose machines are hosts that are there already has one for one address.
+fn makes_several(ctx: &Context) -> bool {
+    driver(ctx).is_ok_and(|d| d.features().login == Login::Generated)
+}
+
+/// `ci-{1..3}` for shells that do not know it; braces are in no machine's name.
+fn expanded(words: &[String]) -> Vec<String> {
+    words.iter().flat_map(|word| range(word).unwrap_or_else(|| vec![word.clone()])).collect()
+}
+
+fn range(word: &str) -> Option<Vec<String>> {
+    const MOST: u32 = 1000;
+    let (before, rest) = word.split_once('{')?;
+    let (range, after) = rest.split_once('}')?;
+    let (first, last) = range.split_once("..")?;
+    let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+    let numbers = first..=last;
+    (first <= last && last - first < MOST).then(|| numbers.map(|n| format!("{before}{n}{after}")).collect())
 }
 
 /// As Go prints a slice.
@@ -227,5 +284,15 @@ mod tests {
             "none"
         );
         assert_eq!(chosen_driver(&words("ssh x -- -d generic"), &none), "virtualbox");
+    }
+
+    #[test]
+    fn ranges_of_names() {
+        let of = |word: &str| expanded(&[word.to_owned()]).join(" ");
+        assert_eq!(of("ci-{1..3}"), "ci-1 ci-2 ci-3");
+        assert_eq!(of("a{9..10}b"), "a9b a10b");
+        for word in ["a", "{3..1}", "a{1,2}", "{1..5000}", "a{b..c}"] {
+            assert_eq!(of(word), word);
+        }
     }
 }

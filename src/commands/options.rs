@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches};
+use jiff::{SignedDuration, Timestamp};
 use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{OptionKind, OptionSpec, Options, Source, Value};
 
@@ -61,6 +62,7 @@ pub(super) fn shared() -> Vec<OptionSpec> {
         text("engine-storage-driver", "", "Storage driver, where the engine is not to choose"),
         list("engine-env", "Environment variable of the engine: HTTP_PROXY=http://192.0.2.1:3128"),
         list("tls-san", "Further name or address in the engine's certificate"),
+        text("ttl", "", "Time after which `prune` removes the machine: 90m, 2h, 1d"),
         text("ssh-host-key", "", "Fingerprint (SHA256:...) of the only host key to accept at first contact"),
         OptionSpec {
             name: "ssh-timeout",
@@ -177,10 +179,37 @@ fn own_state(own: &mut OwnState, given: &Options) -> Result<(), CommandError> {
         EngineVersion::parse(version).map_err(|e| CommandError::usage(format!("--engine-version: {e}")))?;
         own.engine_version = Some(version.to_owned());
     }
+    if given.given("ttl") {
+        own.expires = Some(expiry(given.text("ttl"), Timestamp::now())?);
+    }
     if given.given("ssh-host-key") {
         own.host_key = fingerprint(given.text("ssh-host-key"))?;
     }
     Ok(())
+}
+
+/// A whole number and its unit, or several of them: 1h30m.
+fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
+    let refused = || CommandError::usage(format!("--ttl must be a time like 90m, 2h or 1d, not {text:?}"));
+    let mut seconds: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(refused)?;
+        let number: i64 = rest[..end].parse().map_err(|_| refused())?;
+        let unit = match rest[end..].chars().next() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3600,
+            Some('d') => 86400,
+            _ => return Err(refused()),
+        };
+        seconds = number.checked_mul(unit).and_then(|n| n.checked_add(seconds)).ok_or_else(refused)?;
+        rest = &rest[end + 1..];
+    }
+    if seconds == 0 {
+        return Err(refused());
+    }
+    now.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| refused())
 }
 
 fn install_method(text: &str) -> Result<InstallMethod, CommandError> {
@@ -302,5 +331,16 @@ mod tests {
         let options = resolve(&specs, &matches, &environment);
         assert_eq!(options.list("engine-registry-mirror"), ["https://a", "https://b"]);
         assert!(options.flag("b") && options.given("b"));
+    }
+
+    #[test]
+    fn times_to_live() {
+        let now = Timestamp::UNIX_EPOCH;
+        let seconds = |text: &str| expiry(text, now).map(Timestamp::as_second).ok();
+        assert_eq!(seconds("90m"), Some(5400));
+        assert_eq!(seconds("1d2h"), Some(93600));
+        for bad in ["", "2", "h", "2w", "-2h", "0s", "2 h", "99999999999999999999h", "9999999999d"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
     }
 }

@@ -28,6 +28,7 @@ impl Lifecycle {
     }
 
     async fn attempt(&self, machine: &Machine, endpoint: &Endpoint) -> Result<Session, SshError> {
+        tracing::debug!(machine = %machine.name, %endpoint, "connecting");
         let alias = machine.stored.own.ssh_host.as_deref();
         ssh::connect(Connect {
             endpoint,
@@ -58,6 +59,7 @@ impl Lifecycle {
                     return Ok(session);
                 }
                 Err(e) if e.is_transient() && Instant::now() + pause < deadline => {
+                    tracing::debug!(machine = %machine.name, "not yet: {e}");
                     self.reporter.detail(&machine.name, &e.to_string());
                 }
                 Err(e) => return Err(self.explain(machine, e)),

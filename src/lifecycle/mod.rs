@@ -141,6 +141,7 @@ impl Lifecycle {
     }
 
     fn enter(&self, lock: &MachineLock, machine: &mut Machine, phase: Phase) -> Result<(), Failure> {
+        tracing::debug!(machine = %machine.name, from = %machine.stored.own.phase, to = %phase, "phase");
         machine.stored.own.phase = phase;
         if phase == Phase::Ready {
             machine.stored.own.failure = None;

@@ -75,9 +75,11 @@ impl Lifecycle {
 
     /// The version, or the reason why it is not known.
     async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, String> {
-        let reached = self.reach(machine, limit).await.map_err(|e| e.message)?;
-        let asked = async { reached?.client.version().await };
-        asked.await.map(|v| v.version).map_err(|e| match e {
+        let version = match self.reach(machine, limit).await.map_err(|e| e.message)? {
+            Ok(mut engine) => engine.client.version().await,
+            Err(e) => Err(e),
+        };
+        version.map(|v| v.version).map_err(|e| match e {
             EngineError::Dial { .. } => NO_ANSWER.to_owned(),
             e => e.to_string(),
         })

@@ -86,14 +86,14 @@ impl Lifecycle {
         self.step(name, "Detecting the provisioner...");
         // Making an RSA key keeps a core busy for a while; the host answers meanwhile.
         let tls = tokio::task::block_in_place(|| self.server_tls(machine));
-        let facts = provision::facts(session).await.map_err(|e| self.provision_failure(name, &e))?;
+        let facts = provision::facts(session).await.map_err(|e| provision_failure(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
         let tls = tls?;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
         let wanted = self.wanted(machine, tls)?;
         let done = provision::provision(session, facts, &wanted, self.reporter.as_ref()).await;
-        done.map(drop).map_err(|e| self.provision_failure(name, &e))
+        done.map(drop).map_err(|e| provision_failure(machine, &e))
     }
 
     fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
@@ -116,14 +116,16 @@ impl Lifecycle {
             tls,
         })
     }
+}
 
-    fn provision_failure(&self, name: &MachineName, error: &provision::ProvisionError) -> Failure {
-        let mut failure = Failure::new(error.to_string());
-        failure.details = error.log().to_vec();
-        failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
-        failure.hints = error.advice(name).into_iter().collect();
-        failure
-    }
+/// In the error's own words, with the host it is about.
+fn provision_failure(machine: &Machine, error: &provision::ProvisionError) -> Failure {
+    let host = machine.description().endpoint.map(|e| format!("{e}: ")).unwrap_or_default();
+    let mut failure = Failure::new(format!("{host}{error}"));
+    failure.details = error.log().to_vec();
+    failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
+    failure.hints = error.advice(&machine.name).into_iter().collect();
+    failure
 }
 
 /// The engine options of a machine, understood. Called before anything is touched, and again for each provisioning.

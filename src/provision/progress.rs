@@ -41,6 +41,7 @@ impl<'a> Progress<'a> {
 
     pub(super) fn line(&mut self, line: &str) {
         let line = line.trim_end();
+        tracing::debug!(machine = %self.machine, "{line}");
         match line.strip_prefix("@rmachine ") {
             Some(mark) => self.mark(mark),
             None if line.is_empty() => {}

@@ -32,8 +32,10 @@ pub async fn connect_tls(
     tls: &TlsFiles,
     limit: Duration,
 ) -> Result<EngineClient, EngineError> {
+    // Our own files first: nobody needs to be asked to find them wanting.
+    let (connector, name) = (connector(tls)?, name(server_name)?);
     let stream = dial(host, port, limit).await?;
-    over_tls(stream, &host.with_port(port), server_name, tls, limit).await
+    secure(stream, &host.with_port(port), connector, name, limit).await
 }
 
 /// The same over a stream that is there already, like a channel of an SSH session; `at` is for errors.
@@ -47,8 +49,24 @@ pub async fn over_tls<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let connector = TlsConnector::from(Arc::new(config(tls)?));
-    match timeout(limit, connector.connect(name(server_name)?, stream)).await {
+    secure(stream, at, connector(tls)?, name(server_name)?, limit).await
+}
+
+fn connector(tls: &TlsFiles) -> Result<TlsConnector, EngineError> {
+    Ok(TlsConnector::from(Arc::new(config(tls)?)))
+}
+
+async fn secure<S>(
+    stream: S,
+    at: &str,
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    limit: Duration,
+) -> Result<EngineClient, EngineError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    match timeout(limit, connector.connect(name, stream)).await {
         Ok(Ok(secured)) => EngineClient::over(secured, limit).await,
         Ok(Err(e)) => Err(EngineError::handshake(&e)),
         Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),

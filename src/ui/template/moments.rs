@@ -39,7 +39,7 @@ pub(super) fn printf(args: &[Value]) -> Result<Value, FuncError> {
 /// The letter of each verb, in the order of the arguments they take.
 fn verbs(format: &str) -> impl Iterator<Item = char> + use<> {
     let pieces: Vec<&str> = format.split('%').skip(1).collect();
-    let letters = pieces.into_iter().filter_map(|piece| piece.chars().find(|c| c.is_ascii_alphabetic()));
+    let letters = pieces.into_iter().filter_map(|piece| piece.chars().find(char::is_ascii_alphabetic));
     letters.collect::<Vec<_>>().into_iter()
 }
 
