@@ -6,6 +6,7 @@
 
 mod endpoint;
 mod error;
+mod image;
 mod journal;
 mod name;
 mod options;
@@ -20,6 +21,7 @@ pub use uuid::Uuid;
 
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
+pub use image::{NodeImage, Progress};
 pub use journal::{Journal, JournalRecord};
 pub use name::{MachineName, MachineNameError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
@@ -41,6 +43,19 @@ pub struct Features {
     pub boot: Duration,
     /// How `restart` is done.
     pub restart: Restart,
+    /// Where the key of the first login comes from.
+    pub login: Login,
+    /// Its machines are made from images that it builds itself: see [`Driver::build_image`].
+    pub images: bool,
+}
+
+/// Where the key comes from that the first SSH connection to a new machine uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// The host is there and lets somebody in already: a key of the user's, or the agent's.
+    Given,
+    /// The core makes a pair in the machine's folder, sets `SSHKeyPath` and hands the public half to `create`.
+    Generated,
 }
 
 /// How a machine of a driver is restarted.
@@ -165,6 +180,31 @@ pub trait Driver: Send + Sync {
 
     /// Removes all that the journal names. What is already gone is done.
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    /// Whether this driver could make a machine here and now without being told anything; the text is the reason, a
+    /// clause. Asked, with little patience, when the user names no driver.
+    async fn at_hand(&self, _patience: Duration) -> Option<String> {
+        None
+    }
+
+    /// The images that new machines are made from, as far as they are built yet.
+    async fn images(&self) -> Result<Vec<NodeImage>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    /// Builds the image that `create` with these options would build; one that is there already is returned as it is.
+    async fn build_image(
+        &self,
+        _options: &Options,
+        _progress: Progress<'_>,
+    ) -> Result<NodeImage, DriverError> {
+        Err(DriverError::unsupported(format!("the driver {:?} builds no images", self.name())))
+    }
+
+    /// Removes an image of [`Driver::images`] by its name; false when there is none.
+    async fn remove_image(&self, _name: &str) -> Result<bool, DriverError> {
+        Ok(false)
+    }
 }
 
 impl Description {

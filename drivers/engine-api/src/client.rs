@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, Response};
@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::EngineError;
+use crate::stream::{JsonLines, Payload, RequestBody};
 
 /// More than any answer that is asked for here.
 pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -27,7 +28,7 @@ const SHOWN: usize = 300;
 /// A connection to an engine. It closes when this goes.
 #[derive(Debug)]
 pub struct EngineClient {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<RequestBody>,
     /// Taken once it has told why it ended.
     connection: Option<JoinHandle<hyper::Result<()>>>,
     limit: Duration,
@@ -98,19 +99,55 @@ impl EngineClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes, EngineError> {
-        let request = build(method, path, body)?;
         let limit = self.limit;
-        let late = || EngineError::Timeout { what: path.to_owned() };
-        let sent = timeout(limit, self.send(request)).await.map_err(|_| late())?;
+        self.exchange(method, path, body.map_or(Payload::Empty, Payload::Json), limit).await
+    }
+
+    /// The same with any payload, for requests that may take longer than others.
+    pub async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        limit: Duration,
+    ) -> Result<Bytes, EngineError> {
+        let answer = self.begin(method, path, payload, limit).await?;
+        let late = |_| EngineError::Timeout { what: path.to_owned() };
+        timeout(limit, collect(path, answer)).await.map_err(late)?
+    }
+
+    /// An answer that comes line by line. `silence` is the longest time in which nothing comes.
+    pub async fn stream(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        silence: Duration,
+    ) -> Result<JsonLines<'_>, EngineError> {
+        let answer = self.begin(method, path, payload, silence).await?;
+        Ok(JsonLines::new(self, answer.into_body(), path, silence))
+    }
+
+    /// Sends a request and sees a good status.
+    async fn begin(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, EngineError> {
+        let request = build(method, path, payload)?;
+        let late = |_| EngineError::Timeout { what: path.to_owned() };
+        let sent = timeout(limit, self.send(request)).await.map_err(late)?;
         let answer = match sent {
             Ok(answer) => answer,
             Err(e) => return Err(self.lost(path, e).await),
         };
         let status = answer.status();
-        let bytes = timeout(limit, collect(path, answer)).await.map_err(|_| late())??;
         if status.is_success() {
-            return Ok(bytes);
+            return Ok(answer);
         }
+        let bytes = timeout(limit, collect(path, answer)).await.map_err(late)??;
         Err(EngineError::Refused { status: status.as_u16(), message: message(&bytes), path: path.to_owned() })
     }
 
@@ -127,7 +164,7 @@ impl EngineClient {
         }
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    async fn send(&mut self, request: Request<RequestBody>) -> hyper::Result<Response<Incoming>> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }
@@ -141,14 +178,13 @@ impl Drop for EngineClient {
     }
 }
 
-fn build(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, EngineError> {
-    let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
+fn build(method: Method, path: &str, payload: Payload<'_>) -> Result<Request<RequestBody>, EngineError> {
     let mut request = Request::builder().method(method).uri(path).header("Host", "docker");
-    if body.is_some() {
-        request = request.header("Content-Type", "application/json");
+    if let Some(content_type) = payload.content_type() {
+        request = request.header("Content-Type", content_type);
     }
     let broken = |e: hyper::http::Error| EngineError::Broken { path: path.to_owned(), reason: e.to_string() };
-    request.body(Full::new(bytes)).map_err(broken)
+    request.body(payload.into_body()).map_err(broken)
 }
 
 async fn collect(path: &str, answer: Response<Incoming>) -> Result<Bytes, EngineError> {

@@ -5,8 +5,16 @@
 
 pub mod client;
 mod error;
+pub mod host;
+pub mod query;
+mod stream;
 pub mod tls;
 
 pub use client::{EngineClient, Version};
 pub use error::{EngineError, TlsFault};
+pub use host::{Connection, EngineHost, HostError, HostSettings};
+pub use hyper::Method;
+pub use hyper::body::Bytes;
+pub use query::{filters, segment, with_query};
+pub use stream::{JsonLines, Payload};
 pub use tls::{TlsFiles, connect_tls, over_tls};

@@ -73,7 +73,7 @@ where
     }
 }
 
-async fn dial(host: &HostAddr, port: u16, limit: Duration) -> Result<TcpStream, EngineError> {
+pub(crate) async fn dial(host: &HostAddr, port: u16, limit: Duration) -> Result<TcpStream, EngineError> {
     let address = host.with_port(port);
     let Ok(stream) = timeout(limit, connect(host, port, &address)).await else {
         return Err(EngineError::Timeout { what: format!("dial tcp {address}") });

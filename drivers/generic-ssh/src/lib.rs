@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Features, HostAddr, Import, MachineHandle, MachineView, OptionKind, OptionSpec, Restart,
-    State,
+    ENGINE_PORT, Features, HostAddr, Import, Login, MachineHandle, MachineView, OptionKind, OptionSpec,
+    Restart, State,
 };
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -38,7 +38,14 @@ impl Driver for Generic {
     }
 
     fn features(&self) -> Features {
-        Features { host: true, ssh_config: true, boot: BOOT, restart: Restart::OverSsh }
+        Features {
+            host: true,
+            ssh_config: true,
+            boot: BOOT,
+            restart: Restart::OverSsh,
+            login: Login::Given,
+            images: false,
+        }
     }
 
     fn options(&self) -> Vec<OptionSpec> {
