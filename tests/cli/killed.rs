@@ -164,7 +164,11 @@ fn ctrl_c_ends_a_list_that_waits() {
     let running = scene.lab.call("ls -t 300").spawn();
     until_connected(&running, scene.port.number());
     running.signal("INT");
-    assert_snapshot!(running.end(), @"killed");
+    assert_snapshot!(running.end(), @r"
+    exit 130
+    --- stderr
+    Interrupted.
+    ");
 }
 
 /// Until the process has a connection to this port, as the kernel lists it.
@@ -213,7 +217,7 @@ fn an_interrupted_resume_can_be_resumed() {
     Detecting operating system of created instance...
     Waiting for SSH to be available...
     --- stderr
-    Error creating machine: 127.0.0.1:PORT took the connection, but did not finish the SSH handshake within 10 s
+    Error creating machine: 127.0.0.1:PORT took the connection, but did not finish the SSH handshake within 1 s
       left behind: machine "x" in phase created, shown by `rmachine ls`
     Hint: `rmachine create --resume x` goes on from there, `rmachine rm x` removes it
     "#);
