@@ -49,18 +49,15 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(program: String, argv: Vec<String>, env: Environment, globals: Globals) -> Self {
+    pub fn new(
+        program: String,
+        argv: Vec<String>,
+        env: Environment,
+        globals: Globals,
+        registry: Registry,
+    ) -> Self {
         let store = Store::at(store_root(&env, &globals));
-        Self {
-            program,
-            argv,
-            env,
-            globals,
-            store,
-            registry: Registry::default(),
-            printer: Printer,
-            interrupted: Mutex::new(None),
-        }
+        Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
     pub fn ssh_env(&self) -> SshEnv {
@@ -76,7 +73,7 @@ impl Context {
         self.env.get("USER").or_else(|| self.env.get("USERNAME"))
     }
 
-    fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
+    pub fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
         let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
         let audience = Audience { poor_terminal: dumb || self.env.get("CI").is_some(), several };
         reporter(self.globals.progress, self.printer, audience)
@@ -95,6 +92,7 @@ impl Context {
             prompter: Arc::new(TerminalPrompter),
             reporter: self.reporter(machines > 1),
             user: self.user().unwrap_or("unknown").to_owned(),
+            computer: computer(),
             program: self.program.clone(),
         }
     }
@@ -121,4 +119,9 @@ fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
     let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
     let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
     chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
+}
+
+/// Empty where the system does not tell: then nothing counts as made here.
+fn computer() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }

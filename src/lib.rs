@@ -42,7 +42,11 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
 }
 
 fn start(program: &str, argv: &[String], env: Environment) -> Result<(), CommandError> {
-    let registry = Registry::default();
+    let mut registry = Registry::new(&env);
+    if commands::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
+        // Before the words are understood: the driver decides which of them are flags.
+        runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());
+    }
     let (root, matches) = match cli::parse(program, argv, &env, &registry) {
         Ok(parsed) => parsed,
         Err(e) => return refused(program, argv, &e, &env, &registry),
@@ -60,13 +64,16 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
     };
     // Hundreds of machines are asked at once, each over a connection or two. Where that is refused, fewer answer.
     let _ = rlimit::increase_nofile_limit(16_384);
-    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals);
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;
+    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals, registry);
+    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
     let done = runtime.block_on(until_interrupted(&ctx, command, &matches));
     // A read of the terminal that is still under way must not keep the program.
     runtime.shutdown_background();
     done
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, CommandError> {
+    builder.enable_all().build().map_err(|e| CommandError::failed(format!("cannot start: {e}")))
 }
 
 /// Ctrl-C and SIGTERM drop the work where it is: what was reached is on disk, locks are the kernel's.

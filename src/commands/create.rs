@@ -13,7 +13,7 @@ use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::lifecycle::{CreatePlan, Failure, engine_settings};
 use crate::provision::preview;
-use crate::registry::{DEFAULT_DRIVER, Registry};
+use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
 
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,8 @@ pub struct Args {
     dry_run: bool,
 }
 
-/// The driver that these words ask for: the flag, else the environment, else docker-machine's default.
-pub fn chosen_driver(words: &[String], env: &Environment) -> String {
+/// The driver that these words ask for, by the flag or else by the environment.
+pub fn chosen_driver(words: &[String], env: &Environment) -> Option<String> {
     let mut words = words.iter();
     while let Some(word) = words.next() {
         if word == "--" {
@@ -40,23 +40,31 @@ pub fn chosen_driver(words: &[String], env: &Environment) -> String {
         }
         let bare = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
         match bare {
-            Some("d" | "driver") => return words.next().cloned().unwrap_or_default(),
+            Some("d" | "driver") => return Some(words.next().cloned().unwrap_or_default()),
             Some(flag) => {
                 if let Some(name) = flag.strip_prefix("d=").or_else(|| flag.strip_prefix("driver=")) {
-                    return name.to_owned();
+                    return Some(name.to_owned());
                 }
             }
             None => {}
         }
     }
-    env.get("MACHINE_DRIVER").unwrap_or(DEFAULT_DRIVER).to_owned()
+    env.get("MACHINE_DRIVER").map(str::to_owned)
+}
+
+/// Whether these words make a machine and leave its driver open.
+pub fn leaves_driver_open(words: &[String], env: &Environment) -> bool {
+    let commands = <crate::cli::Root as clap::CommandFactory>::command();
+    let command = words.iter().find(|w| commands.find_subcommand(w).is_some());
+    command.is_some_and(|c| c == "create") && chosen_driver(words, env).is_none()
 }
 
 /// Gives `create` the flags of one driver. Of an unknown driver it has none; `run` says so.
 pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     let known = registry.names().join(", ");
     let driver_arg = Arg::new("driver").long("driver").short('d').value_name("DRIVER").help(format!(
-        "Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: {DEFAULT_DRIVER}]"
+        "Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: what works here \
+         without further flags, else {DEFAULT_DRIVER}]"
     ));
     let command = command
         .arg(driver_arg)
@@ -84,6 +92,7 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
         return resume(ctx, args, matches).await;
     }
     let names = names(ctx, args)?;
+    tell_default(ctx);
     let plans = names.iter().map(|n| plan(ctx, n.clone(), matches)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
@@ -92,6 +101,13 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     let lifecycle = ctx.lifecycle_for(names.len());
     let results = join_all(plans.into_iter().map(|plan| lifecycle.create(plan))).await;
     conclude(ctx, &names, results)
+}
+
+fn tell_default(ctx: &Context) {
+    if chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none() {
+        let DefaultDriver { name, reason } = ctx.registry.default_driver();
+        ctx.printer.line(&format!("No driver is named: taking {name:?}, because {reason}."));
+    }
 }
 
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
@@ -244,7 +260,8 @@ pub(crate) fn known_driver(
     env: &Environment,
     registry: &Registry,
 ) -> Result<Arc<dyn Driver>, CommandError> {
-    let name = chosen_driver(argv.get(1..).unwrap_or_default(), env);
+    let name = chosen_driver(argv.get(1..).unwrap_or_default(), env)
+        .unwrap_or_else(|| registry.default_driver().name.clone());
     registry.find(&name).ok_or_else(|| {
         CommandError::failed(format!(
             "Driver {name:?} not found. Do you have the plugin binary \"docker-machine-driver-{name}\" accessible in \
@@ -289,14 +306,23 @@ mod tests {
     #[test]
     fn the_driver_is_found_before_parsing() {
         let none = Environment::default();
-        assert_eq!(chosen_driver(&words("create -d generic x"), &none), "generic");
-        assert_eq!(chosen_driver(&words("create x --driver=none"), &none), "none");
-        assert_eq!(chosen_driver(&words("create x"), &none), "virtualbox");
-        assert_eq!(
-            chosen_driver(&words("create x"), &Environment::from([("MACHINE_DRIVER", "none")])),
-            "none"
-        );
-        assert_eq!(chosen_driver(&words("ssh x -- -d generic"), &none), "virtualbox");
+        let by_env = Environment::from([("MACHINE_DRIVER", "none")]);
+        assert_eq!(chosen_driver(&words("create -d generic x"), &none).as_deref(), Some("generic"));
+        assert_eq!(chosen_driver(&words("create x --driver=none"), &none).as_deref(), Some("none"));
+        assert_eq!(chosen_driver(&words("create x"), &none), None);
+        assert_eq!(chosen_driver(&words("create x"), &by_env).as_deref(), Some("none"));
+        assert_eq!(chosen_driver(&words("ssh x -- -d generic"), &none), None);
+    }
+
+    #[test]
+    fn only_a_create_without_a_driver_looks_around() {
+        let open = |line: &str| leaves_driver_open(&words(line), &Environment::default());
+        assert!(open("create x") && open("-D -s /store create x") && open("create"));
+        for other in ["create -d none x", "ls", "ssh create", "rm create", "--version", ""] {
+            assert!(!open(other), "{other}");
+        }
+        let by_env = Environment::from([("MACHINE_DRIVER", "none")]);
+        assert!(!leaves_driver_open(&words("create x"), &by_env));
     }
 
     #[test]

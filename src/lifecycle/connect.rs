@@ -78,8 +78,9 @@ impl Lifecycle {
     }
 
     fn note_host_key(&self, machine: &mut Machine, seen: &str) {
+        let known = machine.description().endpoint.is_some_and(|e| e.host_key.is_some());
         let own = &mut machine.stored.own;
-        if own.host_key.is_none() {
+        if own.host_key.is_none() && !known {
             let print = ssh::fingerprint(seen).unwrap_or_default();
             self.reporter
                 .info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));

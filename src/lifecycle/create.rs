@@ -96,11 +96,11 @@ impl Lifecycle {
         let name = machine.name.clone();
         if machine.stored.own.phase == Phase::Reserved {
             self.step(&name, "Creating machine...");
-            self.with_driver(lock, machine, async |driver, handle| {
-                driver.create(handle, &CreateRequest::default()).await
-            })
-            .await
-            .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
+            let key = self.login_key(machine)?;
+            let request = CreateRequest { public_key: key.as_deref(), ..CreateRequest::default() };
+            self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
+                .await
+                .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
             self.enter(lock, machine, Phase::Created)?;
         }
         if !machine.driver()?.features().host {

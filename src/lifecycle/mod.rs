@@ -8,9 +8,11 @@ mod connect;
 mod create;
 mod engine;
 mod failure;
+mod login;
 pub mod observe;
 mod power;
 mod provision;
+mod prune;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJo
 pub use create::CreatePlan;
 pub use failure::Failure;
 pub use provision::engine_settings;
+pub use prune::Prunable;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -42,6 +45,8 @@ pub struct Lifecycle {
     pub reporter: Arc<dyn Reporter>,
     /// The organisation in new certificates.
     pub user: String,
+    /// The name of this computer, in the tags of what is made.
+    pub computer: String,
     /// The name that hints call the program by.
     pub program: String,
 }

@@ -12,6 +12,7 @@ mod name;
 mod options;
 mod report;
 mod state;
+mod tags;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
 pub use report::{Reporter, Silent};
 pub use secrecy;
 pub use state::{DriverState, Phase, State};
+pub use tags::{Tagged, Tags};
 
 /// The port on which a machine's engine answers unless its driver says otherwise.
 pub const ENGINE_PORT: u16 = 2376;
@@ -177,6 +179,16 @@ pub trait Driver: Send + Sync {
     async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    /// Everything at the provider that bears our tags, whoever made it. Nothing, for a driver that makes nothing.
+    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes what `tagged` listed. What is already gone is done.
+    async fn remove_tagged(&self, _tagged: &[Tagged]) -> Result<(), DriverError> {
+        Ok(())
+    }
 
     /// Removes all that the journal names. What is already gone is done.
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
