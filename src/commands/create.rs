@@ -104,9 +104,11 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
 }
 
 fn tell_default(ctx: &Context) {
-    if chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none() {
+    let open = chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none();
+    // One that is not there either is told by its own error.
+    if open && driver(ctx).is_ok() {
         let DefaultDriver { name, reason } = ctx.registry.default_driver();
-        ctx.printer.line(&format!("No driver is named: taking {name:?}, because {reason}."));
+        ctx.last_word(&format!("No driver is named: taking {name:?}, because {reason}."));
     }
 }
 
