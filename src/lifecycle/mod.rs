@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::{
-    Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter,
+    Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
 use crate::registry::Registry;
@@ -158,6 +158,17 @@ impl Lifecycle {
         self.reporter.step(name, text);
     }
 
+    fn tags(&self, machine: &Machine) -> Tags {
+        let own = &machine.stored.own;
+        Tags {
+            uuid: own.uuid,
+            machine: machine.name.clone(),
+            store: self.store.root().to_string_lossy().into_owned(),
+            computer: self.computer.clone(),
+            expires: own.expires.map(jiff::Timestamp::as_second),
+        }
+    }
+
     /// Lets a driver change a machine; its state is saved whether it did well or not.
     async fn with_driver<F>(&self, lock: &MachineLock, machine: &mut Machine, act: F) -> Result<(), Failure>
     where
@@ -165,6 +176,7 @@ impl Lifecycle {
     {
         let driver = machine.driver()?.clone();
         let before = machine.stored.clone();
+        let tags = self.tags(machine);
         let StoredMachine { config, own } = &mut machine.stored;
         let uuid = own.uuid;
         let mut journal = StoreJournal::new(&self.store, lock, own);
@@ -172,6 +184,7 @@ impl Lifecycle {
             name: &machine.name,
             uuid,
             dir: &machine.dir,
+            tags,
             state: &mut config.driver,
             journal: &mut journal,
             reporter: self.reporter.as_ref(),

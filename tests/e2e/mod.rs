@@ -9,4 +9,5 @@ mod install;
 mod interrupted;
 mod lab;
 mod machine;
+mod several;
 mod stores;

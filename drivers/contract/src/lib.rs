@@ -114,6 +114,8 @@ pub struct MachineHandle<'a> {
     pub name: &'a MachineName,
     pub uuid: Uuid,
     pub dir: &'a Path,
+    /// What everything that is made for it bears.
+    pub tags: Tags,
     pub state: &'a mut DriverState,
     pub journal: &'a mut dyn Journal,
     pub reporter: &'a dyn Reporter,

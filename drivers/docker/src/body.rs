@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Labels, MACHINE, PORTS, STORE, UUID};
+use rmachine_driver::Tags;
+
+use crate::engine::{Labels, PORTS};
 use crate::network::Place;
 use crate::options::{Port, Wanted};
 
@@ -80,32 +82,12 @@ impl Bounding {
     }
 }
 
-/// Whose container it is.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Owner<'a> {
-    pub(crate) store: &'a str,
-    pub(crate) machine: &'a str,
-    pub(crate) uuid: rmachine_driver::Uuid,
+pub(crate) fn labels(tags: &Tags) -> Labels {
+    tags.pairs().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-impl Owner<'_> {
-    pub(crate) fn labels(&self) -> Labels {
-        Labels::from([
-            (STORE.to_owned(), self.store.to_owned()),
-            (MACHINE.to_owned(), self.machine.to_owned()),
-            (UUID.to_owned(), self.uuid.to_string()),
-        ])
-    }
-}
-
-pub(crate) fn container(
-    owner: &Owner<'_>,
-    wanted: &Wanted,
-    image: &str,
-    place: &Place,
-    caps: Bounding,
-) -> Value {
-    let mut labels = owner.labels();
+pub(crate) fn container(tags: &Tags, wanted: &Wanted, image: &str, place: &Place, caps: Bounding) -> Value {
+    let mut labels = labels(tags);
     if let Some(ports) = &place.ports {
         labels.insert(PORTS.to_owned(), format!("{},{}", ports.ssh, ports.engine));
     }
@@ -115,16 +97,16 @@ pub(crate) fn container(
         "Labels": labels,
         "StopSignal": "SIGRTMIN+3",
         "ExposedPorts": exposed(wanted, place),
-        "HostConfig": host_config(owner, wanted, place, caps),
+        "HostConfig": host_config(tags, wanted, place, caps),
         "NetworkingConfig": {"EndpointsConfig": {&wanted.network: attachment(place)}},
     })
 }
 
 /// What makes a container a host: it may do all that its engine may, and sees a /proc and a /sys of which nothing is hidden.
-fn host_config(owner: &Owner<'_>, wanted: &Wanted, place: &Place, caps: Bounding) -> Value {
+fn host_config(tags: &Tags, wanted: &Wanted, place: &Place, caps: Bounding) -> Value {
     let mounts: Vec<Value> = VOLUMES
         .iter()
-        .map(|path| json!({"Type": "volume", "Target": path, "VolumeOptions": {"Labels": owner.labels()}}))
+        .map(|path| json!({"Type": "volume", "Target": path, "VolumeOptions": {"Labels": labels(tags)}}))
         .collect();
     json!({
         "CapAdd": caps.names().collect::<Vec<_>>(),
@@ -178,7 +160,7 @@ fn bindings(wanted: &Wanted, place: &Place) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use rmachine_driver::Uuid;
+    use rmachine_driver::{MachineName, Uuid};
 
     use super::*;
     use crate::image::Recipe;
@@ -199,8 +181,14 @@ mod tests {
     }
 
     fn body(place: &Place, caps: Bounding) -> Value {
-        let owner = Owner { store: "/S", machine: "node-1", uuid: Uuid::nil() };
-        container(&owner, &wanted(), "rmachine-node:x", place, caps)
+        let tags = Tags {
+            uuid: Uuid::nil(),
+            machine: MachineName::parse("node-1").unwrap(),
+            store: "/S".into(),
+            computer: "laptop".into(),
+            expires: None,
+        };
+        container(&tags, &wanted(), "rmachine-node:x", place, caps)
     }
 
     #[test]
@@ -208,6 +196,7 @@ mod tests {
         let caps = Bounding::of_status("Name:\tdockerd\nCapBnd:\t0000000000000003\n").unwrap();
         let body = body(&Place { address: Some([172, 18, 0, 2].into()), ports: None }, caps);
         let labels = json!({
+            "rmachine.computer": "laptop",
             "rmachine.machine": "node-1",
             "rmachine.store": "/S",
             "rmachine.uuid": "00000000-0000-0000-0000-000000000000",

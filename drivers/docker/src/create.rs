@@ -13,7 +13,7 @@ use rmachine_engine_api::{EngineError, Method, Payload, with_query};
 use serde_json::Value;
 
 use crate::archive::{Entry, pack};
-use crate::body::{self, Bounding, Owner};
+use crate::body::{self, Bounding};
 use crate::engine::{Container, Engine, Info, PORTS, STORE, UUID, refused};
 use crate::lock::Lock;
 use crate::network::{self, Place};
@@ -128,9 +128,7 @@ async fn reserve(
         address: network::free_address(&network, &containers, &lessons.addresses)?,
         ports: publish.and_then(|ip| network::free_ports(ip, &containers, &lessons.ports)),
     };
-    let owner =
-        Owner { store: machine.state.text("StorePath"), machine: machine.name.as_str(), uuid: machine.uuid };
-    let body = body::container(&owner, wanted, image, &place, lessons.caps);
+    let body = body::container(&machine.tags, wanted, image, &place, lessons.caps);
     let path = with_query("/containers/create", &[("name", machine.name.as_str())]);
     match engine.client.post::<Value>(&path, Some(&body)).await {
         Ok(made) => {

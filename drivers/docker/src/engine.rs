@@ -16,7 +16,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The labels of everything that is made for a machine.
 pub(crate) const STORE: &str = "rmachine.store";
-pub(crate) const MACHINE: &str = "rmachine.machine";
 pub(crate) const UUID: &str = "rmachine.uuid";
 /// Of a network that was made here: its name.
 pub(crate) const NETWORK: &str = "rmachine.network";

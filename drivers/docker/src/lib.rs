@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
     ENGINE_PORT, Features, Login, MachineHandle, MachineView, NodeImage, OptionSpec, Options, Progress,
-    Restart, State,
+    Restart, State, Tagged,
 };
 use rmachine_engine_api::EngineHost;
 pub use rmachine_engine_api::HostSettings;
@@ -165,6 +165,19 @@ impl Driver for Docker {
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
         let (mut engine, id) = at(machine).await?;
         engine.post(&format!("/containers/{id}/kill"), PATIENCE).await
+    }
+
+    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+        let host = self.host()?;
+        // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
+        if matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
+            return Ok(Vec::new());
+        }
+        remove::tagged(&mut Engine::at(host, PATIENCE).await?).await
+    }
+
+    async fn remove_tagged(&self, tagged: &[Tagged]) -> Result<(), DriverError> {
+        remove::remove_tagged(&mut self.engine().await?, tagged, &self.0.locks).await
     }
 
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {

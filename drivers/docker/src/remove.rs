@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rmachine_driver::{DriverError, Leftovers, MachineHandle, Uuid};
+use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, Tagged, Tags};
 use rmachine_engine_api::{filters, segment, with_query};
-use serde_json::Value;
+use serde::Deserialize;
 
 use crate::create::CONTAINER;
-use crate::engine::{Engine, UUID, refused};
+use crate::engine::{Engine, Labels, UUID, refused};
 use crate::lock::Lock;
 use crate::network;
 
+const VOLUME: &str = "volume";
 const WAIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 /// A request whose sender was killed may still be at work at the engine.
@@ -42,11 +43,46 @@ async fn remove_all(
         remove_container(engine, &id).await?;
     }
     // Containers take their volumes along, unless somebody else removed the container.
-    for volume in volumes(engine, machine.uuid).await? {
+    for (volume, _) in volumes(engine, &format!("{UUID}={}", machine.uuid)).await? {
         engine.delete(&format!("/volumes/{}?force=1", segment(&volume))).await?;
     }
     let _lock = Lock::take(locks, "addresses", WAIT).await;
     network::remove_if_last(engine, machine.state.text("Network")).await
+}
+
+/// Everything that bears a machine's labels. An engine that is not there holds nothing.
+pub(crate) async fn tagged(engine: &mut Engine) -> Result<Vec<Tagged>, DriverError> {
+    let containers = engine.list(&[("label", UUID)]).await?;
+    let containers = containers.into_iter().map(|c| (CONTAINER, c.id, c.labels.unwrap_or_default()));
+    let volumes = volumes(engine, UUID).await?.into_iter().map(|(name, labels)| (VOLUME, name, labels));
+    let known = |(kind, id, labels): (&str, String, Labels)| {
+        let tags = Tags::read(|key| labels.get(key).map(String::as_str))?;
+        Some(Tagged { resource: Resource { kind: kind.to_owned(), id }, tags })
+    };
+    Ok(containers.chain(volumes).filter_map(known).collect())
+}
+
+pub(crate) async fn remove_tagged(
+    engine: &mut Engine,
+    tagged: &[Tagged],
+    locks: &Path,
+) -> Result<(), DriverError> {
+    let of = |kind: &'static str| tagged.iter().map(|t| &t.resource).filter(move |r| r.kind == kind);
+    let mut networks = BTreeSet::new();
+    for container in of(CONTAINER) {
+        if let Some(found) = engine.inspect(&container.id).await? {
+            networks.extend(found.network_settings.networks.into_iter().flatten().map(|(name, _)| name));
+        }
+        remove_container(engine, &container.id).await?;
+    }
+    for volume in of(VOLUME) {
+        engine.delete(&format!("/volumes/{}?force=1", segment(&volume.id))).await?;
+    }
+    let _lock = Lock::take(locks, "addresses", WAIT).await;
+    for network in networks {
+        network::remove_if_last(engine, &network).await?;
+    }
+    Ok(())
 }
 
 async fn containers(
@@ -87,11 +123,21 @@ async fn gone(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
     Ok(())
 }
 
-async fn volumes(engine: &mut Engine, uuid: Uuid) -> Result<Vec<String>, DriverError> {
-    let filters = filters(&[("label", &format!("{UUID}={uuid}"))]);
-    let list: Value =
-        engine.client.get(&with_query("/volumes", &[("filters", &filters)])).await.map_err(refused)?;
-    let volumes = list.get("Volumes").and_then(Value::as_array);
-    let name = |v: &Value| v.get("Name").and_then(Value::as_str).map(str::to_owned);
-    Ok(volumes.into_iter().flatten().filter_map(name).collect())
+async fn volumes(engine: &mut Engine, label: &str) -> Result<Vec<(String, Labels)>, DriverError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        volumes: Option<Vec<Volume>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Volume {
+        name: String,
+        labels: Option<Labels>,
+    }
+    let filters = filters(&[("label", label)]);
+    let path = with_query("/volumes", &[("filters", &filters)]);
+    let answer: Answer = engine.client.get(&path).await.map_err(refused)?;
+    let volumes = answer.volumes.into_iter().flatten();
+    Ok(volumes.map(|v| (v.name, v.labels.unwrap_or_default())).collect())
 }
