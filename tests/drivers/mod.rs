@@ -13,7 +13,7 @@ use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{
     CreateRequest, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState, Journal,
     JournalRecord, Leftovers, Login, MachineHandle, MachineName, MachineView, OptionKind, Options, Restart,
-    Silent, Source, Uuid, Value,
+    Silent, Source, Tags, Uuid, Value,
 };
 use tempfile::TempDir;
 
@@ -125,6 +125,13 @@ impl Machine {
             state: &mut self.state,
             journal: &mut self.journal,
             reporter: &Silent,
+            tags: Tags {
+                uuid: Uuid::nil(),
+                machine: self.name.clone(),
+                store: STORE.to_owned(),
+                computer: "here".to_owned(),
+                expires: None,
+            },
         }
     }
 
