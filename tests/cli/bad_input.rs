@@ -150,8 +150,6 @@ fn drivers_that_are_not_there() {
     "#);
     assert_snapshot!(refused("create x"), @r#"
     exit 1
-    --- stdout
-    No driver is named: taking "virtualbox", because no other can work here without being told how.
     --- stderr
     Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
     Hint: name one of these with -d: docker, generic, none

@@ -132,6 +132,13 @@ impl Machine {
             state: &mut self.state,
             journal: &mut self.journal,
             reporter: &Silent,
+            tags: Tags {
+                uuid: Uuid::nil(),
+                machine: self.name.clone(),
+                store: STORE.to_owned(),
+                computer: "here".to_owned(),
+                expires: None,
+            },
         }
     }
 
