@@ -122,13 +122,6 @@ impl Machine {
             name: &self.name,
             uuid: Uuid::nil(),
             dir: self.dir.path(),
-            tags: Tags {
-                uuid: Uuid::nil(),
-                machine: self.name.clone(),
-                store: "/S".to_owned(),
-                computer: "laptop".to_owned(),
-                expires: None,
-            },
             state: &mut self.state,
             journal: &mut self.journal,
             reporter: &Silent,
