@@ -141,8 +141,9 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     if !made.is_empty() {
         point_out(ctx, "NAME");
     }
+    // Of several, what one's driver refused is a failure like any other: the rest may have been made.
     let errors = failed.into_iter().filter_map(|(name, result)| {
-        result.err().map(|failure| CommandError::from(failure).prefix(&format!("{name}: ")))
+        result.err().map(|f| Failure { before_making: false, ..f }.prefix(&format!("{name}: ")).into())
     });
     CommandError::join(errors.collect())
 }

@@ -47,7 +47,7 @@ const ALONE: [&str; 2] = ["generic", "none"];
 
 fn registry() -> Registry {
     Registry::new(&Environment::from([
-        ("DOCKER_HOST", "unix:///nowhere/docker.sock"),
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
         ("TMPDIR", "/nowhere"),
     ]))
 }
