@@ -46,10 +46,7 @@ fn needed(driver: &str) -> &'static [(&'static str, &'static str)] {
 const ALONE: [&str; 2] = ["generic", "none"];
 
 fn registry() -> Registry {
-    Registry::new(&Environment::from([
-        ("DOCKER_HOST", "unix:///nowhere/docker.sock"),
-        ("TMPDIR", "/nowhere"),
-    ]))
+    Registry::new(&Environment::from([("DOCKER_HOST", "tcp://127.0.0.1:1"), ("TMPDIR", "/nowhere")]))
 }
 
 fn drivers() -> Vec<Arc<dyn Driver>> {
