@@ -10,17 +10,15 @@ TARGET=${CARGO_TARGET_DIR:-$REPO/target}
 LAB=$TARGET/lab
 # What the demo made, one file each, so that removing takes away that and nothing else.
 MADE=$LAB/demo
-HOST=rmachine-demo
 MACHINE=demo
-STORE=${MACHINE_STORAGE_PATH:-$HOME/.docker/machine}
 
 usage() {
     cat <<EOF
 Usage: ./install.sh [--demo | --demo-remove | --help]
 
   (nothing)      build rmachine with cargo and install it to \$PREFIX/bin (now $BINDIR)
-  --demo         on Debian or Ubuntu, as root or with sudo: also install what is missing, bring up a host
-                 (a container with systemd and an engine of its own) and create the machine '$MACHINE' on it
+  --demo         on Debian or Ubuntu, as root or with sudo: also install what is missing and create the machine
+                 '$MACHINE': a container with systemd, sshd and an engine of its own
   --demo-remove  remove all that --demo made; packages it installed stay
 
 Environment: PREFIX (/usr/local), DESTDIR (put before PREFIX), CARGO_TARGET_DIR
@@ -109,15 +107,37 @@ require_demo_platform() {
     fi
 }
 
-install_build_tools() {
-    command -v cc >/dev/null && return
-    say "installing build-essential"
+# The compiler, and what makes the root file system of a machine where no registry answers.
+install_tools() {
+    missing=
+    command -v cc >/dev/null || missing=build-essential
+    command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
+    [ -n "$missing" ] || return 0
+    say "installing: $missing"
+    # shellcheck disable=SC2086  # names of packages
     {
         as_root apt-get update -qq &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends build-essential
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
     } >"$MADE/apt.log" 2>&1 && return
     tail -n 5 "$MADE/apt.log" >&2
-    die "build-essential could not be installed" "see what apt says in $MADE/apt.log"
+    die "the packages could not be installed" "see what apt says in $MADE/apt.log"
+}
+
+# The image of a machine is made by root where no registry answers, so root owns the demo's machine too.
+choose_user() {
+    SUDO=
+    home=$HOME
+    if [ "$(id -u)" -ne 0 ]; then
+        SUDO="sudo -H "
+        home=$(sudo -H sh -c 'echo "$HOME"')
+    fi
+    STORE=${MACHINE_STORAGE_PATH:-$home/.docker/machine}
+}
+
+rmachine() {
+    # shellcheck disable=SC2086  # none or two words
+    ${SUDO}env MACHINE_STORAGE_PATH="$STORE" "$BINDIR/rmachine" "$@"
 }
 
 start_engine() {
@@ -130,52 +150,47 @@ start_engine() {
     fi
 }
 
-# Made by an earlier demo on the host that is still there: only then can it be used again.
-machine_is_current() {
-    [ -f "$MADE/machine" ] && $1 && [ "$("$BINDIR/rmachine" ip "$MACHINE" 2>/dev/null)" = "$2" ]
+has_machine() {
+    rmachine ls -q 2>/dev/null | grep -qx "$MACHINE"
 }
 
 create_machine() {
-    if machine_is_current "$1" "$2"; then
-        "$BINDIR/rmachine" provision "$MACHINE" ||
+    if [ -f "$MADE/machine" ] && has_machine; then
+        rmachine provision "$MACHINE" ||
             die "machine '$MACHINE' could not be provisioned" "start afresh with: ./install.sh --demo-remove"
         return
     fi
-    remove_machine
-    if "$BINDIR/rmachine" ls -q 2>/dev/null | grep -qx "$MACHINE"; then
+    if has_machine; then
         die "there is a machine '$MACHINE' that is not the demo's" "remove it, or use another store: MACHINE_STORAGE_PATH"
     fi
-    [ -e "$STORE" ] || : >"$MADE/store"
+    as_root test -e "$STORE" || : >"$MADE/store"
+    [ -f "$MADE/images" ] || engine images -q rmachine-node >"$MADE/images"
     : >"$MADE/machine"
-    "$BINDIR/rmachine" create -d generic --generic-ip-address "$2" --generic-ssh-user debian \
-        --generic-ssh-key "$LAB/id_ed25519" --engine-opt metrics-addr=0.0.0.0:9323 --engine-label env=demo "$MACHINE" ||
-        die "machine '$MACHINE' could not be created" "run this again, or remove what is there: ./install.sh --demo-remove"
+    rmachine create -d docker --engine-opt metrics-addr=0.0.0.0:9323 --engine-label env=demo "$MACHINE" ||
+        die "machine '$MACHINE' could not be created" "remove what is there with ./install.sh --demo-remove, and run this again"
 }
 
 demo() {
     require_demo_platform
     mkdir -p "$MADE"
-    install_build_tools
+    install_tools
     [ -e "$BINDIR/rmachine" ] || : >"$MADE/binary"
     install_rmachine
     start_engine
-    existed=false
-    engine inspect --type container "$HOST" >/dev/null 2>&1 && existed=true
-    say "bringing up the host $HOST (a minute the first time)"
-    line=$("$REPO/tests/lab/up" --name "$HOST" --engine) ||
-        die "the host $HOST did not come up" "run this again, or remove what is there: ./install.sh --demo-remove"
-    ip=${line#* }
-    create_machine "$existed" "$ip"
+    choose_user
+    say "creating the machine '$MACHINE' (a minute the first time)"
+    create_machine
     echo
-    "$BINDIR/rmachine" ls
+    rmachine ls
     cat <<EOF
 
 A machine is running. Look around:
 
-  rmachine ssh $MACHINE
-  eval \$(rmachine env $MACHINE) && docker info    # the docker client here, the engine there
-  curl -s http://$ip:9323/metrics | head    # what --engine-opt metrics-addr=... switched on
-  rmachine inspect $MACHINE
+  ${SUDO}rmachine ssh $MACHINE
+  eval \$(${SUDO}rmachine env --shell sh $MACHINE) && ${SUDO:+sudo -E }docker info    # the docker client here, the engine there
+  curl -s http://$(rmachine ip "$MACHINE"):9323/metrics | head    # what --engine-opt metrics-addr=... switched on
+  ${SUDO}rmachine inspect $MACHINE
+  ${SUDO}rmachine create -d docker node-1 node-2 node-3    # three more, at once
 
 Remove it all: ./install.sh --demo-remove
 EOF
@@ -183,8 +198,8 @@ EOF
 
 remove_machine() {
     [ -f "$MADE/machine" ] || return 0
-    if [ -x "$BINDIR/rmachine" ] && "$BINDIR/rmachine" ls -q | grep -qx "$MACHINE"; then
-        "$BINDIR/rmachine" rm -y -f "$MACHINE" || die "machine '$MACHINE' could not be removed" "try: rmachine rm -f $MACHINE"
+    if [ -x "$BINDIR/rmachine" ] && has_machine; then
+        rmachine rm -y "$MACHINE" || die "machine '$MACHINE' could not be removed" "try: ${SUDO}rmachine rm -f $MACHINE"
     fi
     rm -f "$MADE/machine"
 }
@@ -192,18 +207,20 @@ remove_machine() {
 # Directories and certificates of a store that did not exist before, unless there are machines in it now.
 remove_store() {
     [ -f "$MADE/store" ] || return 0
-    if [ -z "$(ls -A "$STORE/machines" 2>/dev/null)" ]; then
-        rm -rf "$STORE"
-        rmdir "$(dirname "$STORE")" 2>/dev/null || true
+    if [ -z "$(as_root ls -A "$STORE/machines" 2>/dev/null)" ]; then
+        as_root rm -rf "$STORE"
+        as_root rmdir "$(dirname "$STORE")" 2>/dev/null || true
     else
         say "$STORE stays: there are machines in it"
     fi
 }
 
-remove_host() {
-    engine info >/dev/null 2>&1 || return 0
-    "$REPO/tests/lab/down" "$HOST" || die "the host $HOST could not be removed" "try: docker rm -fv $HOST"
-    engine rmi rmachine-lab:trixie-engine >/dev/null 2>&1 || true
+# The node images that were not there before.
+remove_images() {
+    [ -f "$MADE/images" ] || return 0
+    engine images -q rmachine-node 2>/dev/null | grep -vxFf "$MADE/images" | while read -r image; do
+        engine rmi "$image" >/dev/null 2>&1 || say "the image $image stays: something uses it"
+    done
 }
 
 remove_engine() {
@@ -217,9 +234,10 @@ remove_engine() {
 
 demo_remove() {
     [ -d "$MADE" ] || { say "there is no demo here"; return; }
+    choose_user
     remove_machine
     remove_store
-    remove_host
+    remove_images
     remove_engine
     if [ -f "$MADE/binary" ]; then
         run=

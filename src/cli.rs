@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, provision, restart, rm, ssh, start, status, stop,
-    url, version,
+    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
+    start, status, stop, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -135,8 +135,12 @@ pub enum Command {
     Kill(kill::Args),
     /// List machines
     Ls(ls::Args),
+    /// Build, list and remove the images that machines are made from
+    NodeImage(node_image::Args),
     /// Install and configure the engine of machines again; changes only what differs
     Provision(provision::Args),
+    /// Show, and with -y remove, expired machines and leftovers that no store knows
+    Prune(prune::Args),
     /// Restart machines
     Restart(restart::Args),
     /// Remove machines
@@ -164,9 +168,11 @@ pub struct Names {
 
 /// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
 pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
-    let driver = create::chosen_driver(words, env);
+    let driver = create::chosen_driver(words, env).unwrap_or_else(|| registry.default_driver().name.clone());
     let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
     root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
+        .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
+        .mut_subcommand("provision", provision::augment)
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.
@@ -185,6 +191,14 @@ pub fn parse(
     Ok((root, matches))
 }
 
+/// The command that is meant, whatever is wrong with its flags.
+pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
+    let mut command = command(program, argv, env, registry).ignore_errors(true);
+    command.build();
+    let words = normalize(argv, &command);
+    command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
+}
+
 /// Go takes `-flag` for `--flag`, and `--switch=false`; clap does not. What follows `--`, or the machine's name in
 /// `ssh`, is not ours to read.
 fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
@@ -201,7 +215,7 @@ fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
             if command.get_name() == "ssh" {
                 break;
             }
-            command = root.find_subcommand(word).filter(|_| std::ptr::eq(command, root)).unwrap_or(command);
+            command = command.find_subcommand(word).unwrap_or(command);
             continue;
         }
         let rewritten = rewrite(word, command);

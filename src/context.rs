@@ -11,7 +11,7 @@ use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
 use crate::store::Store;
-use crate::ui::{Printer, TerminalPrompter, reporter};
+use crate::ui::{Audience, Printer, Progress, TerminalPrompter, reporter};
 
 /// The environment, read once. An empty variable counts as absent, as in docker-machine.
 #[derive(Debug, Clone, Default)]
@@ -49,18 +49,15 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(program: String, argv: Vec<String>, env: Environment, globals: Globals) -> Self {
+    pub fn new(
+        program: String,
+        argv: Vec<String>,
+        env: Environment,
+        globals: Globals,
+        registry: Registry,
+    ) -> Self {
         let store = Store::at(store_root(&env, &globals));
-        Self {
-            program,
-            argv,
-            env,
-            globals,
-            store,
-            registry: Registry::default(),
-            printer: Printer,
-            interrupted: Mutex::new(None),
-        }
+        Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
     pub fn ssh_env(&self) -> SshEnv {
@@ -76,20 +73,34 @@ impl Context {
         self.env.get("USER").or_else(|| self.env.get("USERNAME"))
     }
 
-    pub fn reporter(&self) -> Arc<dyn Reporter> {
+    pub fn reporter(&self, several: bool) -> Arc<dyn Reporter> {
         let dumb = self.env.get("TERM").is_none_or(|t| t == "dumb");
-        reporter(self.globals.progress, self.printer, dumb || self.env.get("CI").is_some())
+        let audience = Audience { poor_terminal: dumb || self.env.get("CI").is_some(), several };
+        reporter(self.globals.progress, self.printer, audience)
     }
 
     pub fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle_for(1)
+    }
+
+    /// For work on so many machines at once: each plain line then says whose it is.
+    pub fn lifecycle_for(&self, machines: usize) -> Lifecycle {
         Lifecycle {
             store: self.store.clone(),
             registry: self.registry.clone(),
             ssh_env: self.ssh_env(),
             prompter: Arc::new(TerminalPrompter),
-            reporter: self.reporter(),
+            reporter: self.reporter(machines > 1),
             user: self.user().unwrap_or("unknown").to_owned(),
+            computer: computer(),
             program: self.program.clone(),
+        }
+    }
+
+    /// A line that goes to whoever follows the progress: not to a program that reads JSON, nor to one that wants silence.
+    pub fn last_word(&self, text: &str) {
+        if !matches!(self.globals.progress, Progress::Json | Progress::None) {
+            self.printer.line(text);
         }
     }
 
@@ -108,4 +119,9 @@ fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
     let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
     let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
     chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
+}
+
+/// Empty where the system does not tell: then nothing counts as made here.
+fn computer() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
 }

@@ -117,6 +117,13 @@ impl From<Failure> for CommandError {
     }
 }
 
+/// For a check of arguments that runs where the lifecycle holds the lock.
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        Self { before_making: false, message: error.message, details: error.details, hints: error.hints }
+    }
+}
+
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

@@ -42,10 +42,14 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
 }
 
 fn start(program: &str, argv: &[String], env: Environment) -> Result<(), CommandError> {
-    let registry = Registry::default();
+    let mut registry = Registry::new(&env);
+    if commands::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
+        // Before the words are understood: the driver decides which of them are flags.
+        runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());
+    }
     let (root, matches) = match cli::parse(program, argv, &env, &registry) {
         Ok(parsed) => parsed,
-        Err(e) => return refused(program, argv, &e, &registry),
+        Err(e) => return refused(program, argv, &e, &env, &registry),
     };
     if root.version {
         Printer.line(&commands::version::own(program));
@@ -58,13 +62,18 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
         Printer.raw(&cli::command(program, argv, &env, &registry).render_help().to_string());
         return Ok(());
     };
-    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals);
-    let runtime =
-        tokio::runtime::Runtime::new().map_err(|e| CommandError::failed(format!("cannot start: {e}")))?;
+    // Hundreds of machines are asked at once, each over a connection or two. Where that is refused, fewer answer.
+    let _ = rlimit::increase_nofile_limit(16_384);
+    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals, registry);
+    let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
     let done = runtime.block_on(until_interrupted(&ctx, command, &matches));
     // A read of the terminal that is still under way must not keep the program.
     runtime.shutdown_background();
     done
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, CommandError> {
+    builder.enable_all().build().map_err(|e| CommandError::failed(format!("cannot start: {e}")))
 }
 
 /// Ctrl-C and SIGTERM drop the work where it is: what was reached is on disk, locks are the kernel's.
@@ -74,11 +83,13 @@ async fn until_interrupted(
     matches: &clap::ArgMatches,
 ) -> Result<(), CommandError> {
     tokio::select! {
-        done = commands::run(ctx, command, matches) => done,
+        // First, so that signals are caught before the work begins, which may not pause for a while.
+        biased;
         () = interrupted() => {
             let message = ctx.interruption().unwrap_or_else(|| "Interrupted.".to_owned());
             Err(CommandError::new(Exit::Interrupted, message))
         }
+        done = commands::run(ctx, command, matches) => done,
     }
 }
 
@@ -113,6 +124,7 @@ fn refused(
     program: &str,
     argv: &[String],
     error: &clap::Error,
+    env: &Environment,
     registry: &Registry,
 ) -> Result<(), CommandError> {
     let text = error.render().to_string();
@@ -127,15 +139,24 @@ fn refused(
             let message = format!("{program}: '{word}' is not a {program} command. See '{called} --help'.");
             Err(CommandError::failed(message))
         }
-        _ => {
-            let mut failure = CommandError::usage(text.trim_end().to_owned());
-            if error.kind() == ErrorKind::UnknownArgument
-                && let Some(owner) = registry.owner_of(invalid_word(error).trim_start_matches('-'))
-            {
-                failure = failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}"));
-            }
-            Err(failure)
+        // Its flags are unknown because the driver is.
+        ErrorKind::UnknownArgument
+            if cli::subcommand(program, argv, env, registry) == Some("create".to_owned()) =>
+        {
+            commands::create::known_driver(argv, env, registry)?;
+            Err(nonsense(&text, error, registry))
         }
+        _ => Err(nonsense(&text, error, registry)),
+    }
+}
+
+/// What clap says, and whose flag it is, if it is anybody's.
+fn nonsense(text: &str, error: &clap::Error, registry: &Registry) -> CommandError {
+    let failure = CommandError::usage(text.trim_end().to_owned());
+    let owner = registry.owner_of(invalid_word(error).trim_start_matches('-'));
+    match owner.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        Some(owner) => failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}")),
+        None => failure,
     }
 }
 

@@ -1,34 +1,117 @@
-//! Driver name to driver: the only list of drivers in the program.
+//! Driver name to driver: the only list of drivers in the program, and what each is told of its surroundings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmachine_driver::Driver;
+use rmachine_driver_docker::{Docker, HostSettings, Settings};
+use rmachine_driver_generic_ssh::Generic;
+use rmachine_driver_none::NoDriver;
 
-/// docker-machine's own default, kept until a driver that needs nothing but this computer takes its place.
+use crate::context::Environment;
+
+/// docker-machine's own default, where no driver is at hand that needs nothing but this computer.
 pub const DEFAULT_DRIVER: &str = "virtualbox";
 
+/// How long a `create` that names no driver looks around for one.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 #[derive(Clone)]
-pub struct Registry(Vec<Arc<dyn Driver>>);
+pub struct Registry {
+    drivers: Vec<Arc<dyn Driver>>,
+    default: DefaultDriver,
+}
+
+/// The driver of a `create` that names none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefaultDriver {
+    pub name: String,
+    /// A clause.
+    pub reason: String,
+}
+
+impl Default for DefaultDriver {
+    fn default() -> Self {
+        let reason = "no other can work here without being told how".to_owned();
+        Self { name: DEFAULT_DRIVER.to_owned(), reason }
+    }
+}
 
 impl Default for Registry {
     fn default() -> Self {
-        Self(vec![Arc::new(rmachine_driver_generic_ssh::Generic), Arc::new(rmachine_driver_none::NoDriver)])
+        Self::new(&Environment::default())
     }
 }
 
 impl Registry {
+    pub fn new(env: &Environment) -> Self {
+        let drivers: Vec<Arc<dyn Driver>> =
+            vec![Arc::new(Docker::new(docker(env))), Arc::new(Generic), Arc::new(NoDriver)];
+        Self { drivers, default: DefaultDriver::default() }
+    }
+
+    /// Makes the first driver the default that could make a machine here and now.
+    pub async fn look_around(&mut self) {
+        for driver in &self.drivers {
+            if let Some(reason) = driver.at_hand(PATIENCE).await {
+                self.default = DefaultDriver { name: driver.name().to_owned(), reason };
+                return;
+            }
+        }
+    }
+
+    pub fn default_driver(&self) -> &DefaultDriver {
+        &self.default
+    }
+
+    /// The drivers that build images.
+    pub fn with_images(&self) -> impl Iterator<Item = Arc<dyn Driver>> {
+        self.drivers.iter().filter(|d| d.features().images).cloned()
+    }
+
     pub fn find(&self, name: &str) -> Option<Arc<dyn Driver>> {
-        self.0.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
+        self.drivers.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
+    }
+
+    pub fn all(&self) -> &[Arc<dyn Driver>] {
+        &self.drivers
     }
 
     pub fn names(&self) -> Vec<&'static str> {
-        self.0.iter().map(|d| d.name()).collect()
+        self.drivers.iter().map(|d| d.name()).collect()
     }
 
     /// The driver that owns a flag of `create`, for hints.
     pub fn owner_of(&self, option: &str) -> Option<&'static str> {
-        self.0.iter().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name())
+        self.drivers.iter().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name())
     }
+}
+
+fn docker(env: &Environment) -> Settings {
+    let text = |key: &str| env.get(key).map(str::to_owned);
+    // What `env` set leads to a machine, and nobody who works with one means to nest the next inside it.
+    let host = if env.get("DOCKER_MACHINE_NAME").is_some() {
+        HostSettings::default()
+    } else {
+        HostSettings {
+            host: text("DOCKER_HOST"),
+            cert_path: text("DOCKER_CERT_PATH").map(PathBuf::from),
+            tls_verify: env.get("DOCKER_TLS_VERIFY").is_some(),
+            home: text("HOME").map(PathBuf::from),
+        }
+    };
+    Settings { host, locks: locks(env) }
+}
+
+/// Shared by all stores of a user, since they share the engine.
+fn locks(env: &Environment) -> PathBuf {
+    if let Some(dir) = env.get("XDG_RUNTIME_DIR") {
+        return PathBuf::from(dir).join("rmachine");
+    }
+    let user = env.get("USER").or_else(|| env.get("USERNAME")).unwrap_or("user");
+    let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect();
+    PathBuf::from(env.get("TMPDIR").unwrap_or("/tmp")).join(format!("rmachine-{user}"))
 }
 
 #[cfg(test)]
@@ -43,10 +126,38 @@ mod tests {
         assert_eq!(registry.owner_of("generic-ssh-key"), Some("generic"));
     }
 
+    #[test]
+    fn a_machines_own_environment_does_not_nest_the_next() {
+        let mut vars = [("DOCKER_HOST", "tcp://10.0.0.5:2376"), ("DOCKER_CERT_PATH", "/c"), ("X", "")];
+        let settings = docker(&Environment::from(vars));
+        assert_eq!(settings.host.host.as_deref(), Some("tcp://10.0.0.5:2376"));
+        assert_eq!(settings.host.cert_path, Some("/c".into()));
+        vars[2] = ("DOCKER_MACHINE_NAME", "node1");
+        assert_eq!(docker(&Environment::from(vars)).host.host, None);
+    }
+
+    #[test]
+    fn locks_are_the_users_own() {
+        let of = |vars: [(&str, &str); 2]| locks(&Environment::from(vars));
+        assert_eq!(
+            of([("USER", "ann"), ("XDG_RUNTIME_DIR", "/run/user/1")]),
+            PathBuf::from("/run/user/1/rmachine")
+        );
+        assert_eq!(of([("USER", "../ann"), ("TMPDIR", "/t")]), PathBuf::from("/t/rmachine-ann"));
+    }
+
+    #[tokio::test]
+    async fn without_an_engine_the_default_is_docker_machines() {
+        let nowhere = Environment::from([("DOCKER_HOST", "unix:///nowhere.sock")]);
+        let mut registry = Registry::new(&nowhere);
+        registry.look_around().await;
+        assert_eq!(*registry.default_driver(), DefaultDriver::default());
+    }
+
     /// Rancher finds a driver's fields by this prefix; docker-machine's `none` is the one exception.
     #[test]
     fn flags_begin_with_their_drivers_name() {
-        for driver in Registry::default().0 {
+        for driver in Registry::default().drivers {
             for option in driver.options() {
                 let prefixed = option.name.starts_with(&format!("{}-", driver.name()));
                 assert!(prefixed || driver.name() == "none", "{} of {}", option.name, driver.name());

@@ -18,13 +18,14 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if !args.extra.is_empty() {
         return Err(CommandError::usage("Error: Too many arguments given"));
     }
-    // Only a machine whose URL is $DOCKER_HOST can be active; no other is asked.
+    // Only a machine that $DOCKER_HOST points to can be active; no other is asked.
     let Some(wanted) = ctx.env.get("DOCKER_HOST") else { return Err(none()) };
     let lifecycle = ctx.lifecycle();
     let limit = Duration::from_secs(args.timeout);
     for name in ctx.store.names().map_err(crate::lifecycle::Failure::from)? {
         let Ok(machine) = lifecycle.load(&name) else { continue };
-        if machine.description().engine_url.as_deref() != Some(wanted) {
+        let (host, swarm) = (machine.description().engine_url, machine.swarm_url());
+        if ![host, swarm].iter().any(|url| url.as_deref() == Some(wanted)) {
             continue;
         }
         match lifecycle.observe(&machine, limit).await {

@@ -27,7 +27,7 @@ pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
         Some(format) => {
             let json = serde_json::to_value(&machine.stored.config)
                 .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;
-            template::render(format, &json, true).map_err(CommandError::failed)?
+            template::render(format, &json, template::Shape::Json).map_err(CommandError::failed)?
         }
     };
     ctx.printer.line(&shown);

@@ -73,8 +73,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
         return Ok(());
     }
     let mut machines: Vec<_> = names.into_iter().map(|n| (lifecycle.load(&n), n)).collect();
+    // One that was removed since the names were read is not broken: it is gone.
+    machines.retain(|(loaded, name)| loaded.is_ok() || ctx.store.exists(name));
     machines.retain(|(loaded, name)| filters.admit(loaded.as_ref().ok(), name));
-    if args.quiet && filters.state.is_empty() {
+    if args.quiet && filters.state.is_empty() && filters.swarm.is_empty() {
         machines.iter().filter(|(m, _)| m.is_ok()).for_each(|(_, n)| ctx.printer.line(n.as_str()));
         return Ok(());
     }
@@ -99,6 +101,13 @@ struct Row {
     machine: Option<Machine>,
     seen: Observed,
     swarm: String,
+}
+
+/// What $DOCKER_HOST has to do with a machine.
+struct Active {
+    mark: &'static str,
+    host: bool,
+    swarm: bool,
 }
 
 impl Row {
@@ -130,13 +139,21 @@ impl Row {
     }
 
     /// Broken machines and those that gave no answer say neither `*` nor `-`.
-    fn active(&self, docker_host: &str) -> (&'static str, bool) {
-        if self.machine.is_none() || self.seen.state == State::Timeout {
-            return ("", false);
-        }
-        let here =
-            self.seen.state == State::Running && self.seen.url == docker_host && !docker_host.is_empty();
-        if here { ("*", true) } else { ("-", false) }
+    fn active(&self, docker_host: &str) -> Active {
+        let Some(machine) = self.machine.as_ref().filter(|_| self.seen.state != State::Timeout) else {
+            return Active { mark: "", host: false, swarm: false };
+        };
+        let running = self.seen.state == State::Running && !docker_host.is_empty();
+        let host = running && self.seen.url == docker_host;
+        let swarm = running && machine.swarm_url().as_deref() == Some(docker_host);
+        let mark = if swarm {
+            "* (swarm)"
+        } else if host {
+            "*"
+        } else {
+            "-"
+        };
+        Active { mark, host, swarm }
     }
 
     fn docker_version(&self) -> String {
@@ -148,7 +165,7 @@ impl Row {
     }
 
     fn fields(&self, docker_host: &str, program: &str) -> Value {
-        let (active, active_host) = self.active(docker_host);
+        let active = self.active(docker_host);
         let options = self.machine.as_ref().filter(|_| self.seen.state != State::Timeout);
         let options = options.map(|m| &m.stored.config.host_options);
         let mut error = one_line(&self.seen.error);
@@ -157,9 +174,9 @@ impl Row {
         }
         json!({
             "Name": self.name.as_str(),
-            "Active": active,
-            "ActiveHost": active_host,
-            "ActiveSwarm": false,
+            "Active": active.mark,
+            "ActiveHost": active.host,
+            "ActiveSwarm": active.swarm,
             "DriverName": self.driver_name(),
             "State": self.seen.state.to_string(),
             "URL": self.seen.url,
@@ -168,7 +185,7 @@ impl Row {
             "EngineOptions": options.map(|o| &o.engine),
             "Error": error,
             "DockerVersion": self.docker_version(),
-            "ResponseTime": u64::try_from(self.seen.took.as_nanos()).unwrap_or(u64::MAX),
+            "ResponseTime": template::duration(self.seen.took),
             "Phase": self.machine.as_ref().map(|m| m.stored.own.phase.to_string()),
         })
     }
@@ -192,7 +209,8 @@ fn name_swarms(rows: &mut [Row]) {
 fn formatted(format: &str, rows: &[Value]) -> Result<String, CommandError> {
     let format = format.trim().replace("\\t", "\t").replace("\\n", "\n");
     let render = |template: &str, row: &Value| {
-        template::render(template, row, false).map(|t| format!("{t}\n")).map_err(CommandError::failed)
+        let text = template::render(template, row, template::Shape::Struct);
+        text.map(|t| format!("{t}\n")).map_err(CommandError::failed)
     };
     match format.strip_prefix("table") {
         Some(template) => {

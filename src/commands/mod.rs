@@ -8,7 +8,10 @@ pub mod inspect;
 pub mod ip;
 pub mod kill;
 pub mod ls;
+pub mod node_image;
+mod options;
 pub mod provision;
+pub mod prune;
 pub mod restart;
 pub mod rm;
 pub mod ssh;
@@ -41,7 +44,9 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Ip(args) => ip::run(ctx, &args),
         Command::Kill(args) => kill::run(ctx, &args).await,
         Command::Ls(args) => ls::run(ctx, &args).await,
-        Command::Provision(args) => provision::run(ctx, &args).await,
+        Command::NodeImage(args) => node_image::run(ctx, &args, matches).await,
+        Command::Provision(args) => provision::run(ctx, &args, matches).await,
+        Command::Prune(args) => prune::run(ctx, &args).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,

@@ -1,16 +1,39 @@
+use clap::ArgMatches;
+
+use super::options::{self, arg, resolve, ssh_timeout};
 use crate::cli::Names;
-use crate::context::Context;
+use crate::context::{Context, Environment};
+use crate::error::CommandError;
+use crate::lifecycle::Failure;
+use crate::store::StoredMachine;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A second run changes nothing and restarts nothing; after a failed or interrupted `create` it finishes the job.")]
+A second run changes nothing and restarts nothing; after a failed or interrupted `create` it finishes the job.
+Flags that are given replace what the machine was made with.
+
+Examples:
+  rmachine provision node1
+  rmachine provision --engine-label env=prod --engine-opt log-driver=journald node1 node2
+  rmachine provision --ssh-host-key SHA256:... node1     # the host was set up anew")]
 pub struct Args {
     #[command(flatten)]
     names: Names,
 }
 
-pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
+pub fn augment(command: clap::Command) -> clap::Command {
+    command.args(options::amendments().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
+}
+
+pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
+    let matches = matches.subcommand_matches("provision").unwrap_or(matches);
+    let given = resolve(&options::amendments(), matches, &Environment::default());
+    if given.given("ssh-host-key") && args.names.names.len() > 1 {
+        return Err(CommandError::usage("--ssh-host-key belongs to one machine: name only that one"));
+    }
+    let wait = ssh_timeout(&given)?;
+    let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     let lifecycle = ctx.lifecycle();
     ctx.when_interrupted(format!("Interrupted. Run `{} provision` again to finish.", ctx.program));
-    super::each(ctx, &args.names, |machine| lifecycle.provision(machine)).await
+    super::each(ctx, &args.names, |machine| lifecycle.provision(machine, wait, &amend)).await
 }

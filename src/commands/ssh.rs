@@ -1,7 +1,9 @@
+use std::io::ErrorKind;
+
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
 use crate::lifecycle::Failure;
-use crate::ssh::{ExitStatus, Terminal, local_stdin};
+use crate::ssh::{ExitStatus, SshError, Terminal, local_stdin};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -40,12 +42,24 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
             session.pipe(command.as_deref(), local_stdin(), tokio::io::stdout(), tokio::io::stderr()).await
         }
     };
-    ended(&status.map_err(Failure::from)?)
+    match status {
+        Ok(status) => ended(&status),
+        // Whoever read our output has seen enough.
+        Err(SshError::Local { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(SshError::Interrupted { number, .. }) => {
+            Err(CommandError::silent(Exit::Remote(code(128 + number))))
+        }
+        Err(e) => Err(Failure::from(e).into()),
+    }
 }
 
 fn ended(status: &ExitStatus) -> super::Outcome {
-    match u8::try_from(status.code()).unwrap_or(255) {
+    match code(status.code()) {
         0 => Ok(()),
         code => Err(CommandError::silent(Exit::Remote(code))),
     }
+}
+
+fn code(status: i32) -> u8 {
+    u8::try_from(status).unwrap_or(255)
 }

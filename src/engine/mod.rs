@@ -1,13 +1,12 @@
 //! The Docker engine: what it is told, and how it is asked.
 //!
-//! [`options`] turns what users say into daemon.json and knows dockerd's flags; [`client`] speaks to the engine's API over
-//! any stream; [`tls`] makes such a stream of an address and certificates.
+//! [`options`] turns what users say into daemon.json and knows dockerd's flags. The client of the engine's API is a
+//! crate of its own, because drivers need it too; here it is passed on.
 
-pub mod client;
-mod error;
 pub mod options;
-pub mod tls;
+#[cfg(test)]
+mod tls_tests;
 
-pub use client::{EngineClient, Version};
-pub use error::{EngineError, TlsFault};
-pub use tls::{TlsFiles, check_tls, connect_tls};
+pub use rmachine_engine_api::{
+    EngineClient, EngineError, TlsFault, TlsFiles, Version, client, connect_tls, over_tls, tls,
+};

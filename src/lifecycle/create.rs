@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmachine_driver::{CreateRequest, Driver, Import, MachineName, Phase};
 
-use super::{Failure, Lifecycle, Machine, planned};
+use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
 use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
 
 /// A machine to be made, everything resolved and found sound before anything is touched.
@@ -37,7 +37,12 @@ impl Lifecycle {
     }
 
     /// Goes on with a machine whose making was not finished.
-    pub async fn resume(&self, name: &MachineName, ssh_timeout: Option<Duration>) -> Result<(), Failure> {
+    pub async fn resume(
+        &self,
+        name: &MachineName,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
+    ) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         match machine.stored.own.phase {
             Phase::Ready => {
@@ -52,6 +57,8 @@ impl Lifecycle {
             }
             _ => {}
         }
+        amend(&mut machine.stored)?;
+        engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
         self.advance(&lock, &mut machine, ssh_timeout).await
     }
@@ -89,11 +96,11 @@ impl Lifecycle {
         let name = machine.name.clone();
         if machine.stored.own.phase == Phase::Reserved {
             self.step(&name, "Creating machine...");
-            self.with_driver(lock, machine, async |driver, handle| {
-                driver.create(handle, &CreateRequest::default()).await
-            })
-            .await
-            .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
+            let key = self.login_key(machine)?;
+            let request = CreateRequest { public_key: key.as_deref(), ..CreateRequest::default() };
+            self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
+                .await
+                .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
             self.enter(lock, machine, Phase::Created)?;
         }
         if !machine.driver()?.features().host {

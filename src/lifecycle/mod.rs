@@ -6,16 +6,19 @@
 mod certs;
 mod connect;
 mod create;
+mod engine;
 mod failure;
+mod login;
 pub mod observe;
 mod power;
 mod provision;
+mod prune;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::{
-    Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter,
+    Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
 use crate::registry::Registry;
@@ -25,9 +28,13 @@ use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJo
 pub use create::CreatePlan;
 pub use failure::Failure;
 pub use provision::engine_settings;
+pub use prune::Prunable;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// What a user changes of a machine on the way, before anything is done with it.
+pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
 
 /// The tools for work on machines.
 pub struct Lifecycle {
@@ -38,6 +45,8 @@ pub struct Lifecycle {
     pub reporter: Arc<dyn Reporter>,
     /// The organisation in new certificates.
     pub user: String,
+    /// The name of this computer, in the tags of what is made.
+    pub computer: String,
     /// The name that hints call the program by.
     pub program: String,
 }
@@ -59,6 +68,14 @@ impl Machine {
             Some(driver) => driver.describe(state),
             None => Description::from_state(state, rmachine_driver::ENGINE_PORT),
         }
+    }
+
+    /// Where the manager of a classic swarm answers: the machine's address at the port of its swarm host option.
+    pub fn swarm_url(&self) -> Option<String> {
+        let swarm = &self.stored.config.host_options.swarm;
+        let (_, port) = swarm.host.rsplit_once(':').filter(|_| swarm.master)?;
+        let url = self.description().engine_url?;
+        Some(format!("{}:{port}", url.rsplit_once(':')?.0))
     }
 
     /// What `ls` says of a machine whose making or removing was not finished.
@@ -129,6 +146,7 @@ impl Lifecycle {
     }
 
     fn enter(&self, lock: &MachineLock, machine: &mut Machine, phase: Phase) -> Result<(), Failure> {
+        tracing::debug!(machine = %machine.name, from = %machine.stored.own.phase, to = %phase, "phase");
         machine.stored.own.phase = phase;
         if phase == Phase::Ready {
             machine.stored.own.failure = None;
@@ -140,12 +158,25 @@ impl Lifecycle {
         self.reporter.step(name, text);
     }
 
+    fn tags(&self, machine: &Machine) -> Tags {
+        let own = &machine.stored.own;
+        Tags {
+            uuid: own.uuid,
+            machine: machine.name.clone(),
+            store: self.store.root().to_string_lossy().into_owned(),
+            computer: self.computer.clone(),
+            expires: own.expires.map(jiff::Timestamp::as_second),
+        }
+    }
+
     /// Lets a driver change a machine; its state is saved whether it did well or not.
     async fn with_driver<F>(&self, lock: &MachineLock, machine: &mut Machine, act: F) -> Result<(), Failure>
     where
         F: AsyncFnOnce(&dyn Driver, &mut MachineHandle<'_>) -> Result<(), rmachine_driver::DriverError>,
     {
         let driver = machine.driver()?.clone();
+        let before = machine.stored.clone();
+        let tags = self.tags(machine);
         let StoredMachine { config, own } = &mut machine.stored;
         let uuid = own.uuid;
         let mut journal = StoreJournal::new(&self.store, lock, own);
@@ -153,12 +184,16 @@ impl Lifecycle {
             name: &machine.name,
             uuid,
             dir: &machine.dir,
+            tags,
             state: &mut config.driver,
             journal: &mut journal,
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;
-        self.save(lock, machine)?;
+        // A driver that refused has changed nothing, and so does the store: an old file keeps its form.
+        if machine.stored != before {
+            self.save(lock, machine)?;
+        }
         Ok(done?)
     }
 }

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use rmachine_driver::{Phase, State};
 use tokio::time::timeout;
 
-use super::provision::engine_address;
 use super::{Failure, Lifecycle, Machine};
-use crate::engine::connect_tls;
+use crate::engine::EngineError;
 
 /// One answer about a machine.
 #[derive(Debug, Clone, Default)]
@@ -21,16 +20,18 @@ pub struct Observed {
 }
 
 /// docker-machine's words.
-const NO_ENGINE: &str = "Unable to query docker version: Cannot connect to the docker engine endpoint";
+const NO_ANSWER: &str = "Cannot connect to the docker engine endpoint";
+/// Added to the deadline of a whole observation, so that it is the observation that ends in time and says so.
+const LONGER: Duration = Duration::from_secs(5);
 
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
-        Ok(machine.driver()?.state(&machine.view()).await?)
+        self.ask_driver(machine).await
     }
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
         let began = Instant::now();
-        let seen = match timeout(limit, self.look(machine, limit)).await {
+        let seen = match timeout(limit, self.look(machine, limit + LONGER)).await {
             Ok(seen) => seen,
             Err(_) => Observed { state: State::Timeout, ..Observed::default() },
         };
@@ -41,41 +42,56 @@ impl Lifecycle {
     /// An engine that answers is proof of a running machine; only otherwise does the driver's word count.
     async fn look(&self, machine: &Machine, limit: Duration) -> Observed {
         let unknown = || "Unknown".to_owned();
-        let Ok(driver) = machine.driver() else {
+        if machine.driver.is_none() {
             return Observed { state: State::Error, docker_version: unknown(), ..Observed::default() };
-        };
+        }
         let url = machine.description().engine_url.unwrap_or_default();
         let has_engine = !url.is_empty() && machine.stored.own.phase >= Phase::Provisioned;
-        let engine = async { if has_engine { self.ask_engine(machine, limit).await.ok() } else { None } };
-        let view = machine.view();
-        let (version, state) = tokio::join!(engine, driver.state(&view));
+        let engine = async {
+            if has_engine { self.ask_engine(machine, limit).await } else { Err(NO_ANSWER.to_owned()) }
+        };
+        let (version, state) = tokio::join!(engine, self.ask_driver(machine));
         match (version, state) {
-            (Some(version), _) => {
+            (Ok(version), _) => {
                 let docker_version = format!("v{version}");
                 Observed { state: State::Running, url, docker_version, ..Observed::default() }
             }
-            (None, Ok(State::Running)) if has_engine => Observed {
+            (Err(reason), Ok(State::Running)) if has_engine => Observed {
                 state: State::Running,
                 url,
                 docker_version: unknown(),
-                error: NO_ENGINE.to_owned(),
+                error: format!("Unable to query docker version: {reason}"),
                 ..Observed::default()
             },
-            (None, Ok(state)) => Observed { state, docker_version: unknown(), ..Observed::default() },
-            (None, Err(e)) => Observed {
+            (Err(_), Ok(state)) => Observed { state, docker_version: unknown(), ..Observed::default() },
+            (Err(_), Err(e)) => Observed {
                 state: State::Error,
                 docker_version: unknown(),
-                error: e.to_string(),
+                error: e.message,
                 ..Observed::default()
             },
         }
     }
 
-    async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, Failure> {
-        let tls = self.client_tls(machine)?;
-        let (host, port) = engine_address(machine)?;
-        let mut client = connect_tls(&host, port, host.as_str(), &tls, limit).await?;
-        Ok(client.version().await?.version)
+    /// The version, or the reason why it is not known.
+    async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, String> {
+        let version = match self.reach(machine, limit).await.map_err(|e| e.message)? {
+            Ok(mut engine) => engine.client.version().await,
+            Err(e) => Err(e),
+        };
+        version.map(|v| v.version).map_err(|e| match e {
+            EngineError::Dial { .. } => NO_ANSWER.to_owned(),
+            e => e.to_string(),
+        })
+    }
+
+    /// A driver that probes the SSH port from here cannot see a host behind another one.
+    async fn ask_driver(&self, machine: &Machine) -> Result<State, Failure> {
+        let driver = machine.driver()?;
+        if self.behind_jump_host(machine) {
+            return Ok(if self.open(machine).await.is_ok() { State::Running } else { State::Stopped });
+        }
+        Ok(driver.state(&machine.view()).await?)
     }
 
     /// The version of a machine's engine, for `version NAME`.
@@ -84,7 +100,7 @@ impl Lifecycle {
         match self.ask_engine(machine, PATIENCE).await {
             Ok(version) => Ok(version),
             Err(e) => match self.state(machine).await {
-                Ok(State::Running) | Err(_) => Err(e.message),
+                Ok(State::Running) | Err(_) => Err(e),
                 Ok(_) => Err("Host is not running".to_owned()),
             },
         }

@@ -202,7 +202,7 @@ impl Lifecycle {
         match removed {
             Err(failure) if !force => return Err(failure),
             Err(failure) => {
-                self.reporter.warn(name, &format!("{}; it is only forgotten here", failure.message));
+                self.reporter.warn(name, &format!("it is only forgotten here: {}", failure.message));
                 for line in &failure.details {
                     self.reporter.warn(name, line);
                 }

@@ -2,38 +2,34 @@
 
 use std::time::Duration;
 
-use rmachine_driver::{HostAddr, MachineName, Phase};
+use rmachine_driver::{MachineName, Phase};
 
-use super::{Failure, Lifecycle, Machine};
+use super::engine::engine_address;
+use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
-use crate::engine::{EngineError, check_tls};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
 use crate::store::{self, HostConfig, List, MachineLock};
 
-/// docker-machine's patience with the engine's TLS.
-const TLS: Duration = Duration::from_secs(20);
-
 impl Lifecycle {
     /// Installs and configures again; changes and restarts only what differs.
-    pub async fn provision(&self, machine: Machine) -> Result<(), Failure> {
-        let done = self.provision_locked(&machine.name, None).await;
-        self.reporter.finish(&machine.name, done.is_ok());
-        done
-    }
-
-    /// The same, accepting another host key from now on.
-    pub async fn provision_with_host_key(
+    pub async fn provision(
         &self,
         machine: Machine,
-        fingerprint: String,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
     ) -> Result<(), Failure> {
-        let done = self.provision_locked(&machine.name, Some(fingerprint)).await;
+        let done = self.provision_locked(&machine.name, ssh_timeout, amend).await;
         self.reporter.finish(&machine.name, done.is_ok());
         done
     }
 
-    async fn provision_locked(&self, name: &MachineName, fingerprint: Option<String>) -> Result<(), Failure> {
+    async fn provision_locked(
+        &self,
+        name: &MachineName,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
+    ) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let driver = machine.driver()?.clone();
         match machine.stored.own.phase {
@@ -53,11 +49,10 @@ impl Lifecycle {
                 driver.name()
             )));
         }
-        if fingerprint.is_some() {
-            machine.stored.own.host_key = fingerprint;
-        }
+        amend(&mut machine.stored)?;
+        engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
-        self.bring_up(&lock, &mut machine, driver.features().boot).await
+        self.bring_up(&lock, &mut machine, ssh_timeout.unwrap_or(driver.features().boot)).await
     }
 
     /// From a host that exists to an engine that answers; each phase is saved as it is reached.
@@ -91,14 +86,14 @@ impl Lifecycle {
         self.step(name, "Detecting the provisioner...");
         // Making an RSA key keeps a core busy for a while; the host answers meanwhile.
         let tls = tokio::task::block_in_place(|| self.server_tls(machine));
-        let facts = provision::facts(session).await.map_err(|e| self.provision_failure(name, &e))?;
+        let facts = provision::facts(session).await.map_err(|e| provision_failure(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
         let tls = tls?;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
         let wanted = self.wanted(machine, tls)?;
         let done = provision::provision(session, facts, &wanted, self.reporter.as_ref()).await;
-        done.map(drop).map_err(|e| self.provision_failure(name, &e))
+        done.map(drop).map_err(|e| provision_failure(machine, &e))
     }
 
     fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
@@ -121,28 +116,16 @@ impl Lifecycle {
             tls,
         })
     }
+}
 
-    /// The engine has answered on its own socket; here it has to answer over the network, with a certificate.
-    async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {
-        let tls = self.client_tls(machine)?;
-        let (host, port) = engine_address(machine)?;
-        check_tls(&host, port, host.as_str(), &tls, TLS).await.map_err(|e| unreachable(&host, port, &e))
-    }
-
-    /// For `config` and `env --check`: whether the engine answers with a certificate of ours.
-    pub async fn check_tls(&self, machine: &Machine) -> Result<(), String> {
-        let tls = self.client_tls(machine).map_err(|e| e.message)?;
-        let (host, port) = engine_address(machine).map_err(|e| e.message)?;
-        check_tls(&host, port, host.as_str(), &tls, TLS).await.map_err(|e| e.to_string())
-    }
-
-    fn provision_failure(&self, name: &MachineName, error: &provision::ProvisionError) -> Failure {
-        let mut failure = Failure::new(error.to_string());
-        failure.details = error.log().to_vec();
-        failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
-        failure.hints = error.hints(name);
-        failure
-    }
+/// In the error's own words, with the host it is about.
+fn provision_failure(machine: &Machine, error: &provision::ProvisionError) -> Failure {
+    let host = machine.description().endpoint.map(|e| format!("{e}: ")).unwrap_or_default();
+    let mut failure = Failure::new(format!("{host}{error}"));
+    failure.details = error.log().to_vec();
+    failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
+    failure.hints = error.advice(&machine.name).into_iter().collect();
+    failure
 }
 
 /// The engine options of a machine, understood. Called before anything is touched, and again for each provisioning.
@@ -162,41 +145,4 @@ pub fn engine_settings(config: &HostConfig) -> Result<EngineSettings, Failure> {
         provider: &config.driver_name,
     });
     settings.map_err(|e| Failure::new(e.to_string()))
-}
-
-/// Where a machine's engine answers.
-pub(super) fn engine_address(machine: &Machine) -> Result<(HostAddr, u16), Failure> {
-    let url = machine.description().engine_url.ok_or_else(|| Failure::new("Host is not running"))?;
-    parse_url(&url).ok_or_else(|| Failure::new(format!("{url:?} is not the URL of an engine")))
-}
-
-fn parse_url(url: &str) -> Option<(HostAddr, u16)> {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let (host, port) = rest.rsplit_once(':')?;
-    Some((HostAddr::parse(host).ok()?, port.trim_end_matches('/').parse().ok()?))
-}
-
-fn unreachable(host: &HostAddr, port: u16, error: &EngineError) -> Failure {
-    let failure = Failure::new(error.to_string());
-    match error {
-        EngineError::Dial { .. } | EngineError::Timeout { .. } => failure.hint(format!(
-            "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security \
-             group)"
-        )),
-        _ => failure,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn engine_urls() {
-        let parsed = |url| parse_url(url).map(|(h, p)| h.with_port(p));
-        assert_eq!(parsed("tcp://10.0.0.5:2376").as_deref(), Some("10.0.0.5:2376"));
-        assert_eq!(parsed("tcp://[2001:db8::1]:4243").as_deref(), Some("[2001:db8::1]:4243"));
-        assert_eq!(parsed("https://engine.example.com:2376/").as_deref(), Some("engine.example.com:2376"));
-        assert_eq!(parsed("localhost"), None);
-    }
 }

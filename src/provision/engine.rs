@@ -22,7 +22,8 @@ impl Configuration {
         }
         let base = base(&engine.unit)?;
         let old = options::parse_daemon_json(config.daemon_json.as_deref().unwrap_or_default())?;
-        let daemon_json = options::daemon_json(&old, &wanted.engine, &endpoints(&base, &old, wanted.engine_port))?;
+        let daemon_json =
+            options::daemon_json(&old, &wanted.engine, &endpoints(&base, &old, wanted.engine_port))?;
         check_later(&engine.unit, &daemon_json)?;
         let command = freed(&base, config.defaults.as_deref().unwrap_or_default(), &daemon_json);
         Ok(Self { drop_in: drop_in(&command, wanted), daemon_json })
@@ -39,7 +40,9 @@ fn base(files: &[UnitFile]) -> Result<String, ProvisionError> {
 /// A drop-in that is read after ours has the last word.
 fn check_later(files: &[UnitFile], daemon_json: &Map<String, Value>) -> Result<(), ProvisionError> {
     let last = files.iter().rfind(|file| file.is_after_ours() && file.exec_start().is_some());
-    let Some((file, command)) = last.and_then(|file| Some((file, unit::exec_start([file])?))) else { return Ok(()) };
+    let Some((file, command)) = last.and_then(|file| Some((file, unit::exec_start([file])?))) else {
+        return Ok(());
+    };
     let flags = options::without_clashes(&words(&command), daemon_json).dropped.join(" ");
     if flags.is_empty() { Ok(()) } else { Err(ProvisionError::Clash { path: file.path.clone(), flags }) }
 }

@@ -127,9 +127,7 @@ impl ProvisionError {
     pub fn left_behind(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => "the old configuration is back in force and the engine runs with it",
-            Self::EngineDown { .. } => {
-                "the old configuration is back in place (and kept in /etc/docker/.rmachine-pending), but the engine is down"
-            }
+            Self::EngineDown { .. } => "the old configuration is back in place, but the engine is down",
             Self::Installer { .. } | Self::Packages { .. } | Self::NothingInstalled { .. } => {
                 "packages may be partly installed; the engine's configuration was not touched"
             }
@@ -137,22 +135,12 @@ impl ProvisionError {
             Self::Interrupted { .. } | Self::Ssh(_) => {
                 "what was begun on the host may go on there; the next provisioning finishes it"
             }
-            _ => "the engine and its configuration are as they were",
+            _ => "the engine and its configuration, if it has any, are as they were",
         }
     }
 
-    /// What helps, each a line of its own.
-    pub fn hints(&self, machine: &MachineName) -> Vec<String> {
-        let again = format!("rmachine provision {machine}");
-        let mut hints: Vec<String> = self.advice(machine).into_iter().collect();
-        hints.push(format!("then run: {again}"));
-        if hints.len() == 1 {
-            hints = vec![format!("to try again: {again}")];
-        }
-        hints
-    }
-
-    fn advice(&self, machine: &MachineName) -> Option<String> {
+    /// What helps, beside trying again.
+    pub fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
             Self::Distribution(_) | Self::NoSystemd(_) => {
                 "use a host that runs Debian or Ubuntu with systemd".to_owned()
@@ -175,9 +163,10 @@ impl ProvisionError {
             Self::WrongVersion { wanted, .. } => {
                 format!("remove the engine from the host and choose an installer of {wanted}")
             }
-            Self::Download(_) | Self::Network(_) => {
-                format!("see what the host reaches: rmachine ssh {machine} ping -c 1 deb.debian.org")
+            Self::Network(url) => {
+                format!("see whether the host finds it: rmachine ssh {machine} getent hosts {}", host_of(url))
             }
+            Self::Download(_) => "see whether --engine-install-url is right".to_owned(),
             Self::DiskFull(mount) => format!("make room: rmachine ssh {machine} df -h {mount}"),
             Self::EngineDown { .. } => {
                 format!("see why: rmachine ssh {machine} sudo journalctl -u docker.service -n 50")
@@ -186,4 +175,9 @@ impl ProvisionError {
             _ => return None,
         })
     }
+}
+
+fn host_of(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', ':', ' ']).next().unwrap_or_default()
 }

@@ -261,7 +261,7 @@ impl HostFile {
         Self { name, content: content.into() }
     }
 
-    fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let digest = Sha256::digest(self.content.expose_secret());
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }

@@ -27,6 +27,13 @@ pub(super) struct Failure {
     pub(super) said: Vec<String>,
 }
 
+impl Failure {
+    /// Whether the script itself said what went wrong.
+    pub(super) fn is_told(&self) -> bool {
+        !self.code.is_empty()
+    }
+}
+
 impl<'a> Progress<'a> {
     pub(super) fn new(machine: &'a MachineName, reporter: &'a dyn Reporter) -> Self {
         Self { machine, reporter, done: false, failure: Failure::default(), said: VecDeque::new() }
@@ -34,6 +41,7 @@ impl<'a> Progress<'a> {
 
     pub(super) fn line(&mut self, line: &str) {
         let line = line.trim_end();
+        tracing::debug!(machine = %self.machine, "{line}");
         match line.strip_prefix("@rmachine ") {
             Some(mark) => self.mark(mark),
             None if line.is_empty() => {}
@@ -49,7 +57,7 @@ impl<'a> Progress<'a> {
             "warn" => self.reporter.warn(self.machine, text),
             "log" => self.failure.log.push(text.to_owned()),
             "done" => self.done = true,
-            "error" if self.failure.code.is_empty() => {
+            "error" if !self.failure.is_told() => {
                 let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
                 self.failure.code = code.to_owned();
                 self.failure.detail = detail.trim().to_owned();
@@ -68,7 +76,7 @@ impl<'a> Progress<'a> {
 
     /// A script that did not say that it is done is not.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
-        if self.done && self.failure.code.is_empty() {
+        if self.done && !self.failure.is_told() {
             return Ok(());
         }
         self.failure.said = self.said.into();

@@ -65,7 +65,7 @@ pub async fn provision(
 }
 
 /// One round: installs, or configures, or does nothing at all.
-pub async fn apply(
+async fn apply(
     session: &Session,
     facts: &Facts,
     changes: &Changes,
@@ -90,8 +90,12 @@ async fn run(
 ) -> Result<(), ProvisionError> {
     let mut progress = Progress::new(&wanted.machine, reporter);
     let heard = |_: Stream, line: &str| progress.line(line);
-    session.lines(facts.shell(), script.as_bytes(), heard).await?;
-    progress.finish().map_err(|failure| ProvisionError::from_script(failure, wanted.engine_version.as_ref()))
+    let ended = session.lines(facts.shell(), script.as_bytes(), heard).await;
+    match (progress.finish(), ended) {
+        (Ok(()), _) => Ok(()),
+        (Err(failure), Err(lost)) if !failure.is_told() => Err(lost.into()),
+        (Err(failure), _) => Err(ProvisionError::from_script(failure, wanted.engine_version.as_ref())),
+    }
 }
 
 fn check_version(facts: &Facts, wanted: Option<&EngineVersion>) -> Result<(), ProvisionError> {

@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::plan::{Configure, Install, InstallMethod};
+use super::plan::{Configure, EngineVersion, Install, InstallMethod};
 
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
@@ -54,7 +54,7 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
     let values = context! {
         method,
         url,
-        version => work.version.as_ref().map(|version| version.as_str()).unwrap_or_default(),
+        version => work.version.as_ref().map(EngineVersion::as_str).unwrap_or_default(),
         lock_seconds => LOCK,
         cloud_init_seconds => CLOUD_INIT,
         apt_seconds => APT,
@@ -63,13 +63,23 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
 }
 
 fn render(template: &str, values: &Value) -> Result<String, Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_formatter(quoted);
+    let mut environment = environment();
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }
     environment.get_template(template)?.render(values)
+}
+
+#[cfg(test)]
+pub(super) fn render_text(template: &str, values: &Value) -> Result<String, Error> {
+    environment().render_str(template, values)
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_formatter(quoted);
+    environment
 }
 
 /// What a script says between two braces is a value, never text of the script, whatever a template does to it.

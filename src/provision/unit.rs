@@ -48,7 +48,7 @@ impl UnitFile {
 }
 
 /// What systemd would run, had it read only these files.
-pub fn exec_start<'a>(files: impl IntoIterator<Item = &'a UnitFile>) -> Option<String> {
+pub(super) fn exec_start<'a>(files: impl IntoIterator<Item = &'a UnitFile>) -> Option<String> {
     let last = files.into_iter().filter_map(UnitFile::exec_start).last();
     last.and_then(|commands| commands.into_iter().next_back())
 }

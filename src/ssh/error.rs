@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// `at` is `host:port` throughout.
 #[derive(Debug, thiserror::Error)]
 pub enum SshError {
+    #[error("no key could be made: {reason}")]
+    NoKeyMade { reason: String },
     #[error("cannot find the address of {host}: {source}")]
     Resolve { host: String, source: io::Error },
     #[error("{at} refused the connection")]

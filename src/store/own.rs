@@ -34,6 +34,9 @@ pub struct OwnState {
     /// Unknown for a machine that docker-machine made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created: Option<Timestamp>,
+    /// When `prune` may remove it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// The pinned host key, one line in OpenSSH's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
@@ -86,6 +89,7 @@ impl Default for OwnState {
             uuid: Uuid::new_v4(),
             phase: Phase::Ready,
             created: None,
+            expires: None,
             host_key: None,
             ssh_host: None,
             install_method: InstallMethod::default(),

@@ -10,5 +10,5 @@ pub mod table;
 pub mod template;
 
 pub use printer::Printer;
-pub use progress::{Progress, reporter};
+pub use progress::{Audience, Progress, reporter};
 pub use prompt::{TerminalPrompter, confirm};

@@ -24,30 +24,45 @@ pub enum Progress {
     None,
 }
 
-/// Picks a reporter. `quiet_terminal` tells that the terminal cannot or should not be drawn on.
-pub fn reporter(progress: Progress, printer: Printer, quiet_terminal: bool) -> Arc<dyn Reporter> {
-    let terminal = printer.stdout_is_terminal() && printer.stderr_is_terminal() && !quiet_terminal;
+/// Who will see the progress, and of how much.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Audience {
+    /// The terminal, if there is one, cannot or should not be drawn on.
+    pub poor_terminal: bool,
+    /// Several machines are worked on at once.
+    pub several: bool,
+}
+
+pub fn reporter(progress: Progress, printer: Printer, audience: Audience) -> Arc<dyn Reporter> {
+    let terminal = printer.stdout_is_terminal() && printer.stderr_is_terminal() && !audience.poor_terminal;
     match progress {
         Progress::Fancy => Arc::new(Fancy::default()),
         Progress::Auto if terminal => Arc::new(Fancy::default()),
-        Progress::Auto | Progress::Plain => Arc::new(Plain(printer)),
+        Progress::Auto | Progress::Plain => Arc::new(Plain { printer, several: audience.several }),
         Progress::Json => Arc::new(Json { printer, began: Instant::now() }),
         Progress::None => Arc::new(Silent),
     }
 }
 
-struct Plain(Printer);
+struct Plain {
+    printer: Printer,
+    several: bool,
+}
 
 impl Reporter for Plain {
-    fn step(&self, _: &MachineName, text: &str) {
-        self.0.line(text);
+    fn step(&self, machine: &MachineName, text: &str) {
+        if self.several {
+            self.info(machine, text);
+        } else {
+            self.printer.line(text);
+        }
     }
     fn detail(&self, _: &MachineName, _: &str) {}
     fn info(&self, machine: &MachineName, text: &str) {
-        self.0.line(&format!("({machine}) {text}"));
+        self.printer.line(&format!("({machine}) {text}"));
     }
     fn warn(&self, machine: &MachineName, text: &str) {
-        self.0.line(&format!("({machine}) Warning: {text}"));
+        self.printer.line(&format!("({machine}) Warning: {text}"));
     }
     fn finish(&self, _: &MachineName, _: bool) {}
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rmachine_driver::secrecy::SecretString;
 
@@ -27,6 +28,9 @@ impl Prompter for TerminalPrompter {
         if !io::stdin().is_terminal() {
             return None;
         }
+        // Machines are worked on at once; questions come one after the other.
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let question = format!("Passphrase for {}: ", key.display());
         rpassword::prompt_password(question).ok().map(SecretString::from)
     }

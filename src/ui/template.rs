@@ -1,31 +1,65 @@
 //! Go templates over JSON, for `--format`. The engine is gtmpl-ng; the functions `json` and `prettyjson` are ours.
 
+mod moments;
+
 use std::collections::HashMap;
 
 use gtmpl_ng::{Context, FuncError, Number, Template, Value};
 
-/// Renders a template; errors come in Go's sentence.
-pub fn render(template: &str, data: &serde_json::Value, json_functions: bool) -> Result<String, String> {
-    let mut parsed = Template::with_name("");
-    if json_functions {
-        parsed.add_func("json", json);
-        parsed.add_func("prettyjson", pretty_json);
-    }
-    let said = |e: &dyn std::fmt::Display| format!("template parsing error: template: {e}");
-    parsed.parse(template).map_err(|e| said(&e))?;
-    parsed.render(&Context::from(to_go(data))).map_err(|e| format!("template: {e}"))
+pub use moments::duration;
+
+/// What the data of a template was to docker-machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// JSON: any key may be asked for, and there are functions that write JSON.
+    Json,
+    /// A struct: a field that it does not have is an error. Its durations and states are numbers underneath.
+    Struct,
 }
 
-fn to_go(data: &serde_json::Value) -> Value {
+/// Renders a template; errors come in Go's sentence.
+pub fn render(template: &str, data: &serde_json::Value, shape: Shape) -> Result<String, String> {
+    let mut parsed = Template::with_name("");
+    match shape {
+        Shape::Json => {
+            parsed.add_func("json", json);
+            parsed.add_func("prettyjson", pretty_json);
+        }
+        Shape::Struct => parsed.add_func("printf", moments::printf),
+    }
+    parsed.parse(template).map_err(|e| format!("template parsing error: {}", go_place(&e.to_string())))?;
+    parsed.render(&Context::from(to_go(data, shape))).map_err(|e| go_place(&e.to_string()))
+}
+
+/// `template: NAME:LINE: what`; gtmpl tells column and length as well, and may not say that it is a template.
+fn go_place(error: &str) -> String {
+    let bare = error.strip_prefix("template: ").unwrap_or(error);
+    let mut parts = bare.splitn(5, ':');
+    let place = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
+    let numeric = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
+    match place {
+        (Some(name), Some(line), Some(column), Some(length), Some(what))
+            if [line, column, length].into_iter().all(numeric) =>
+        {
+            // The value itself can be as long as a machine's configuration.
+            let what = what.trim().split(" in map[").next().unwrap_or_default();
+            format!("template: {name}:{line}: {what}")
+        }
+        _ => format!("template: {bare}"),
+    }
+}
+
+fn to_go(data: &serde_json::Value, shape: Shape) -> Value {
     use serde_json::Value as Json;
     match data {
         Json::Null => Value::Nil,
         Json::Bool(b) => Value::Bool(*b),
         Json::Number(n) => Value::Number(number(n)),
         Json::String(s) => Value::String(s.clone()),
-        Json::Array(items) => Value::Array(items.iter().map(to_go).collect()),
+        Json::Array(items) => Value::Array(items.iter().map(|item| to_go(item, shape)).collect()),
         Json::Object(map) => {
-            Value::Map(map.iter().map(|(k, v)| (k.clone(), to_go(v))).collect::<HashMap<_, _>>())
+            let fields: HashMap<_, _> = map.iter().map(|(k, v)| (k.clone(), to_go(v, shape))).collect();
+            if shape == Shape::Struct { Value::Object(fields) } else { Value::Map(fields) }
         }
     }
 }
@@ -100,7 +134,7 @@ mod tests {
             "Name": "x", "Driver": {"IPAddress": "10.0.0.5", "DropletID": 312_345_678, "Tags": ["b", "a"], "N": null},
             "T": true, "H": "<&>",
         });
-        render(template, &data, true).unwrap_or_else(|e| format!("ERR {e}"))
+        render(template, &data, Shape::Json).unwrap_or_else(|e| format!("ERR {e}"))
     }
 
     #[test]
@@ -129,6 +163,15 @@ mod tests {
 
     #[test]
     fn errors_are_gos() {
-        assert!(run("{{.Name").starts_with("ERR template parsing error: template: "), "{}", run("{{.Name"));
+        assert_eq!(run("{{.Name"), "ERR template parsing error: template: :1: unclosed action");
+    }
+
+    #[test]
+    fn a_struct_has_its_own_fields_alone() {
+        let data = serde_json::json!({"Name": "x", "Options": {"Image": "i"}, "State": "Running"});
+        let run = |template| render(template, &data, Shape::Struct);
+        assert_eq!(run("{{.Options.Image}}").unwrap(), "i");
+        assert_eq!(run("{{.Nope}}").unwrap_err(), "template: :1: no field `Nope`");
+        assert!(run("{{json .Name}}").is_err(), "docker-machine's `ls` has no such function");
     }
 }

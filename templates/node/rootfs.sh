@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the root file system of a node as a tar archive.
 #
-#   rootfs.sh SUITE OUTPUT.tar [PACKAGE...]
+#   rootfs.sh SUITE OUTPUT [PACKAGE...]      OUTPUT: a file NAME.tar, or - for the standard output
 #
 # SUITE is a Debian suite (bookworm, trixie, sid); PACKAGE is installed besides those in `packages`.
 # Takes mmdebstrap, or debootstrap where only that exists; needs root. The result depends on the archive's
@@ -18,7 +18,7 @@ die() {
     exit 1
 }
 
-[ $# -ge 2 ] || die "usage: rootfs.sh SUITE OUTPUT.tar [PACKAGE...]"
+[ $# -ge 2 ] || die "usage: rootfs.sh SUITE OUTPUT [PACKAGE...]"
 suite=$1
 output=$2
 shift 2
@@ -30,7 +30,7 @@ include=$(echo "$packages" "$@" | tr -s ' ' ',')
 # Both leave the name servers of the machine that builds in resolv.conf: the node's engine writes its own.
 with_mmdebstrap() {
     # shellcheck disable=SC2016  # $1 is the root, as mmdebstrap's own shell knows it
-    mmdebstrap --quiet --variant=minbase --include="$include" \
+    mmdebstrap --variant=minbase --include="$include" \
         --customize-hook="upload '$here/init' /usr/local/sbin/node-init" \
         --customize-hook="upload '$here/setup.sh' /tmp/setup.sh" \
         --customize-hook='chroot "$1" sh /tmp/setup.sh && rm "$1/tmp/setup.sh"' \
@@ -43,7 +43,7 @@ with_debootstrap() {
     trap 'rm -rf --one-file-system "$root"' EXIT
     debootstrap --variant=minbase --include="$include" "$suite" "$root" >&2
     cp "$here/init" "$root/usr/local/sbin/node-init"
-    chroot "$root" sh <"$here/setup.sh"
+    chroot "$root" sh <"$here/setup.sh" >&2
     : >"$root/etc/resolv.conf"
     rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
     tar --sort=name --numeric-owner --xattrs --mtime="@$SOURCE_DATE_EPOCH" --clamp-mtime \

@@ -26,7 +26,7 @@ main() {
 {%- elif enable %}
     systemctl enable --quiet docker.service
 {%- endif %}
-    say done
+    say 'done'
 }
 
 where() {
@@ -47,7 +47,8 @@ same_as_planned() {
 
 stage() {
     rm -rf $new
-    says=$(mkdir -p -m 0755 $etc 2>&1 && mkdir $new 2>&1) || fail_writing /etc "$says"
+    [ -d $etc ] || says=$(mkdir -m 0755 $etc 2>&1) || fail_writing /etc "$says"
+    says=$(mkdir $new 2>&1) || fail_writing $etc "$says"
 {%- for file in files %}
     new_file {{ file.name }} {{ file.mode }} {{ file.base64 }}
 {%- endfor %}
@@ -82,6 +83,7 @@ overwrite() {
 remember() {
     # From an earlier try that did not end: what came before that one is the state to go back to.
     [ -d $pending ] && return
+    first_try=yes
     rm -rf $pending.part
     says=$(mkdir $pending.part 2>&1) || fail_writing $etc "$says"
     for name in $names; do
@@ -110,14 +112,20 @@ validate() {
 place_all() {
     for name in $names; do
         [ -e "$new/$name" ] || continue
-        says=$(put "$new/$name" "$(where "$name")" 2>&1) || { roll_back; fail_writing "$(dirname "$(where "$name")")" "$says"; }
+        says=$(put "$new/$name" "$(where "$name")" 2>&1) || cannot_place "$(dirname "$(where "$name")")" "$says"
     done
     rm -rf $new
 }
 
+# The engine still runs with what it was started with.
+cannot_place() {
+    roll_back && [ -n "${first_try:-}" ] && rm -rf $pending
+    fail_writing "$1" "$2"
+}
+
 # put FROM TO: a link to the same content where that is possible, so that going back needs no space.
 put() {
-    [ -d "$(dirname "$2")" ] || mkdir -p -m 0755 "$(dirname "$2")" || return
+    [ -d "$(dirname "$2")" ] || mkdir -m 0755 "$(dirname "$2")" || return
     rm -f "$2.rmachine"
     if ln "$1" "$2.rmachine" 2>/dev/null || cp -p "$1" "$2.rmachine"; then
         sync "$2.rmachine" 2>/dev/null
@@ -137,18 +145,21 @@ bring_up() {
 {%- endif %}
     start_engine && return
     engine_log | logged_lines
-    roll_back
-    if start_engine; then
-        rm -rf $pending
-        fail rolled-back 'the engine did not come up'
-    fi
+    roll_back && old_is_back=yes
+    start_engine || up=no
+    [ -z "${old_is_back:-}" ] || rm -rf $pending
+    [ "${up:-}" = no ] || fail rolled-back 'the engine did not come up'
     fail engine-down 'the engine did not come up, nor with its old configuration'
 }
 
 start_engine() {
     # A unit that failed a few times is otherwise not started again for a minute.
     systemctl reset-failed docker.service docker.socket 2>/dev/null
-    says=$(timeout {{ engine_seconds }} systemctl restart docker.service 2>&1) || return
+    says=$(timeout {{ engine_seconds }} systemctl stop docker.service 2>&1) || return
+    # An engine that listened by itself (docker-machine's do) has put its socket in the place of systemd's, and took it
+    # along; systemd would pass on one that nobody can reach.
+    [ -S /run/docker.sock ] || ! systemctl is-active --quiet docker.socket || systemctl restart docker.socket
+    says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) || return
     # A unit of type notify is up by now; others get the rest of the time.
     deadline=$(($(date +%s) + {{ engine_seconds }}))
     until answers; do
@@ -182,11 +193,13 @@ logged_lines() {
 roll_back() {
     say info 'Putting the old configuration back...'
     for name in $names; do
-        if [ -e "$pending/$name" ]; then put "$pending/$name" "$(where "$name")"
-        else rm -f "$(where "$name")"
+        old=$(where "$name")
+        if [ ! -e "$pending/$name" ]; then rm -f "$old"
+        elif ! cmp -s "$pending/$name" "$old"; then put "$pending/$name" "$old" || incomplete=yes
         fi
     done
     systemctl daemon-reload
+    [ -z "${incomplete:-}" ]
 }
 
 main </dev/null

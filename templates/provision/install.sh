@@ -25,7 +25,7 @@ CONF
     hash -r
     command -v dockerd >/dev/null || fail no-engine 'there is no dockerd afterwards'
     systemctl cat docker.service >/dev/null 2>&1 || fail no-engine 'there is no docker.service afterwards'
-    say done
+    say 'done'
 }
 
 wait_for_cloud_init() {
@@ -77,7 +77,8 @@ install_packages() {
     refresh
     pin=
     if [ -n "$version" ]; then
-        pin=$(matching docker.io) || fail version "$(offered docker.io)"
+        [ -n "$(offered docker.io)" ] || packages_failed docker.io
+        pin=$(matching docker.io) || fail version "$(offered docker.io | paste -sd ' ')"
     fi
     set -- "docker.io${pin:+=$pin}" ca-certificates
     # A package of its own from Debian 13 on.
@@ -98,7 +99,7 @@ refresh() {
 }
 
 offered() {
-    apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }'
+    apt-cache madison "$1" | awk -F ' *[|] *' '!seen[$2]++ { print $2 }'
 }
 
 # The newest offered one that is, or begins with, the wanted version: 26.1 is 26.1.5+dfsg1-9 and not 26.10.
@@ -121,7 +122,7 @@ packages_failed() {
 # Finds what a failure is really about in what the command said.
 blame() {
     if said 'No space left on device|enough free space'; then
-        fail disk-full "$(df -Pk / /usr /var /var/lib /var/cache /tmp 2>/dev/null | sort -nk 4 | awk '$4 ~ /^[0-9]+$/ { print $6; exit }')"
+        fail disk-full "$(df -Pk / /usr /var /var/lib/apt /var/lib/dpkg /var/cache/apt /var/cache/apt/archives /var/lib/docker 2>/dev/null | sort -nk 4 | awk '$4 ~ /^[0-9]+$/ { print $6; exit }')"
     elif said "$busy"; then
         fail apt-busy "$(holder)"
     elif said 'Could not resolve|Temporary failure|[Cc]ould not connect|[Uu]nable to connect|Connection (failed|timed out|refused)|Network is unreachable'; then

@@ -4,17 +4,19 @@ begin() {
     # The connection may go away; what was begun is ended all the same. A handler and not '', which children inherit.
     trap : PIPE HUP
     trap 'exit 143' TERM INT
-    trap clean_up EXIT
     umask 077
     export LC_ALL=C
     export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-    # In memory: it works on a full disk, and is gone after a crash. Not /run/lock, where anybody may write.
-    work=$(mktemp -d /run/rmachine.XXXXXX) || fail failed "no temporary folder can be made in /run"
     exec 9>/run/rmachine-provision.lock || fail failed "/run/rmachine-provision.lock cannot be opened"
     if ! flock -n 9; then
         say step 'Waiting for another provisioning of this host...'
         flock -w {{ lock_seconds }} 9 || fail busy {{ lock_seconds }}
     fi
+    # Not before: what it removes is another's until here. What is there now was left by one that was killed.
+    trap clean_up EXIT
+    rm -rf /run/rmachine.*
+    # In memory: it works on a full disk, and is gone after a crash. Not /run/lock, where anybody may write.
+    work=$(mktemp -d /run/rmachine.XXXXXX) || fail failed "no temporary folder can be made in /run"
 }
 
 clean_up() {

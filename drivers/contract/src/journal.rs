@@ -12,7 +12,7 @@ pub struct JournalRecord {
 }
 
 /// The ids of what a driver made, on disk the moment each is known.
-pub trait Journal: Send {
+pub trait Journal: Send + Sync {
     /// Returns once the record is safe on disk. A record of the same kind without an id is completed by one with it.
     fn record(&mut self, record: JournalRecord) -> Result<(), DriverError>;
 

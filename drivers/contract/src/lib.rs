@@ -6,11 +6,13 @@
 
 mod endpoint;
 mod error;
+mod image;
 mod journal;
 mod name;
 mod options;
 mod report;
 mod state;
+mod tags;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,12 +22,14 @@ pub use uuid::Uuid;
 
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
+pub use image::{NodeImage, Progress};
 pub use journal::{Journal, JournalRecord};
 pub use name::{MachineName, MachineNameError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
 pub use report::{Reporter, Silent};
 pub use secrecy;
 pub use state::{DriverState, Phase, State};
+pub use tags::{Tagged, Tags};
 
 /// The port on which a machine's engine answers unless its driver says otherwise.
 pub const ENGINE_PORT: u16 = 2376;
@@ -41,6 +45,19 @@ pub struct Features {
     pub boot: Duration,
     /// How `restart` is done.
     pub restart: Restart,
+    /// Where the key of the first login comes from.
+    pub login: Login,
+    /// Its machines are made from images that it builds itself: see [`Driver::build_image`].
+    pub images: bool,
+}
+
+/// Where the key comes from that the first SSH connection to a new machine uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Login {
+    /// The host is there and lets somebody in already: a key of the user's, or the agent's.
+    Given,
+    /// The core makes a pair in the machine's folder, sets `SSHKeyPath` and hands the public half to `create`.
+    Generated,
 }
 
 /// How a machine of a driver is restarted.
@@ -97,6 +114,8 @@ pub struct MachineHandle<'a> {
     pub name: &'a MachineName,
     pub uuid: Uuid,
     pub dir: &'a Path,
+    /// What everything that is made for it bears.
+    pub tags: Tags,
     pub state: &'a mut DriverState,
     pub journal: &'a mut dyn Journal,
     pub reporter: &'a dyn Reporter,
@@ -163,8 +182,43 @@ pub trait Driver: Send + Sync {
 
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
+    /// Everything at the provider that bears our tags, whoever made it. Nothing, for a driver that makes nothing.
+    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes what `tagged` listed. What is already gone is done.
+    async fn remove_tagged(&self, _tagged: &[Tagged]) -> Result<(), DriverError> {
+        Ok(())
+    }
+
     /// Removes all that the journal names. What is already gone is done.
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
+
+    /// Whether this driver could make a machine here and now without being told anything; the text is the reason, a
+    /// clause. Asked, with little patience, when the user names no driver.
+    async fn at_hand(&self, _patience: Duration) -> Option<String> {
+        None
+    }
+
+    /// The images that new machines are made from, as far as they are built yet.
+    async fn images(&self) -> Result<Vec<NodeImage>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    /// Builds the image that `create` with these options would build; one that is there already is returned as it is.
+    async fn build_image(
+        &self,
+        _options: &Options,
+        _progress: Progress<'_>,
+    ) -> Result<NodeImage, DriverError> {
+        Err(DriverError::unsupported(format!("the driver {:?} builds no images", self.name())))
+    }
+
+    /// Removes an image of [`Driver::images`] by its name; false when there is none.
+    async fn remove_image(&self, _name: &str) -> Result<bool, DriverError> {
+        Ok(false)
+    }
 }
 
 impl Description {

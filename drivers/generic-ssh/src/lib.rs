@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Features, HostAddr, Import, MachineHandle, MachineView, OptionKind, OptionSpec, Restart,
-    State,
+    ENGINE_PORT, Features, HostAddr, Import, Login, MachineHandle, MachineView, OptionKind, OptionSpec,
+    Restart, State,
 };
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -38,7 +38,14 @@ impl Driver for Generic {
     }
 
     fn features(&self) -> Features {
-        Features { host: true, ssh_config: true, boot: BOOT, restart: Restart::OverSsh }
+        Features {
+            host: true,
+            ssh_config: true,
+            boot: BOOT,
+            restart: Restart::OverSsh,
+            login: Login::Given,
+            images: false,
+        }
     }
 
     fn options(&self) -> Vec<OptionSpec> {
@@ -156,11 +163,26 @@ impl Driver for Generic {
 /// The key and, where there is one, its public half; both under their own names, as docker-machine keeps them.
 fn key_imports(key: &str) -> Vec<Import> {
     let name = std::path::Path::new(key).file_name().map(|n| n.to_string_lossy().into_owned());
-    let Some(name) = name else { return Vec::new() };
+    let Some(name) = name.map(beside_the_stores) else { return Vec::new() };
     vec![
         Import { from: key.into(), name: name.clone(), optional: false },
         Import { from: format!("{key}.pub").into(), name: format!("{name}.pub"), optional: true },
     ]
+}
+
+/// A key that is called like a file of the store's own would take that file's place.
+fn beside_the_stores(name: String) -> String {
+    const TAKEN: [&str; 8] = [
+        "config.json",
+        "config.json.bak",
+        "rmachine.json",
+        "ca.pem",
+        "cert.pem",
+        "key.pem",
+        "server.pem",
+        "server-key.pem",
+    ];
+    if TAKEN.contains(&name.as_str()) { format!("ssh-{name}") } else { name }
 }
 
 fn port(option: &str, value: i64) -> Result<u16, DriverError> {
@@ -213,6 +235,14 @@ mod tests {
         );
         let names: Vec<_> = draft.imports.iter().map(|i| (i.name.as_str(), i.optional)).collect();
         assert_eq!(names, [("id_x", false), ("id_x.pub", true)]);
+    }
+
+    #[test]
+    fn a_key_does_not_take_the_place_of_a_certificate() {
+        let draft =
+            draft(&[("generic-ip-address", text("h")), ("generic-ssh-key", text("/k/key.pem"))]).unwrap();
+        assert_eq!(draft.state.text("SSHKeyPath"), "/S/machines/g1/ssh-key.pem");
+        assert_eq!(draft.imports[0].name, "ssh-key.pem");
     }
 
     #[test]

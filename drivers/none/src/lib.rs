@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rmachine_driver::{
-    CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverState, Features,
+    CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverState, Features, Login,
     MachineHandle, MachineView, OptionKind, OptionSpec, Restart, State,
 };
 
@@ -23,6 +23,8 @@ impl Driver for NoDriver {
             ssh_config: false,
             boot: Duration::ZERO,
             restart: Restart::Refused("hosts without a driver cannot be restarted"),
+            login: Login::Given,
+            images: false,
         }
     }
 

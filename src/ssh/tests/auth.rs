@@ -188,7 +188,7 @@ async fn a_full_agent_does_not_crowd_out_the_key_that_was_named() {
     let key = home.key("mine", &["ed25519"], "");
     let agent =
         Agent::holding(&keys.iter().chain([&key]).map(std::path::PathBuf::as_path).collect::<Vec<_>>());
-    let sshd = Sshd::start(&[&key]);
+    let sshd = Sshd::with(&[&key], &["ed25519"], "MaxAuthTries 20");
     let env = SshEnv { agent_socket: Some(agent.socket.clone()), ..home.env() };
 
     let e = join(&sshd.endpoint(None), &env).await.unwrap_err();

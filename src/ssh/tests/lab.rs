@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -166,7 +167,7 @@ impl Agent {
         command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null());
         let killed = Killed(command.spawn().unwrap());
         let deadline = Instant::now() + TIMEOUT;
-        while !socket.exists() {
+        while UnixStream::connect(&socket).is_err() {
             assert!(Instant::now() < deadline, "ssh-agent does not start");
             std::thread::sleep(Duration::from_millis(5));
         }

@@ -62,6 +62,7 @@ fn no_config_at_all() {
     let Scene { store, dir: _dir } = scene();
     fs::create_dir_all(store.machine_dir(&name("x"))).unwrap();
     assert_eq!(error(&store, "x"), "open <S>/machines/x/config.json: no such file or directory");
+    assert!(matches!(store.load(&name("x")), Err(StoreError::NoConfig(_))));
     assert_eq!(store.names().unwrap(), [name("x")], "it is listed all the same");
 }
 

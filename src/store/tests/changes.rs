@@ -118,7 +118,9 @@ fn removing_never_follows_a_link() {
     symlink(&outside, store.machine_dir(&name("y"))).unwrap();
     symlink(&outside, store.machines_dir().join(".x.gone")).unwrap();
     symlink(&outside, store.machines_dir().join(".y.new")).unwrap();
-    for text in ["x", "y"] {
+    put(&store, "z");
+    symlink("nowhere", store.machines_dir().join(".z.gone")).unwrap();
+    for text in ["x", "y", "z"] {
         store.remove(lock(&store, text, NOW).unwrap()).unwrap();
     }
     assert!(ls(&store.machines_dir()).is_empty());
@@ -133,8 +135,10 @@ fn killed_while_reserving() {
     fs::write(half.join(".config.json.abc"), "{").unwrap();
     assert_eq!(store.names().unwrap(), []);
     assert!(matches!(store.load(&name("x")), Err(StoreError::Missing(_))));
-    put(&store, "x");
-    assert_eq!(ls(&store.machines_dir()), ["x"]);
+    let lock = lock(&store, "x", NOW).unwrap();
+    assert_eq!(ls(&store.machines_dir()), [".x.lock"], "whoever locks the name cleans up");
+    fs::create_dir_all(half.join("old")).unwrap();
+    store.reserve(&lock, &machine(&store, "x"), &[]).unwrap();
     assert_eq!(ls(&store.machine_dir(&name("x"))), [CONFIG, OWN]);
 }
 

@@ -52,8 +52,8 @@ fn a_thousand_names_are_one_read_of_one_folder() {
         assert_eq!(store.names().unwrap().len(), 1000);
         start.elapsed()
     });
-    // 1 ms here; the slack is for a busy machine and a debug build.
-    assert!(times.min().unwrap() < Duration::from_millis(20));
+    // A few ms, in a debug build, on two busy cores; the slack is for worse.
+    assert!(times.min().unwrap() < Duration::from_millis(100));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use jiff::Timestamp;
 use rustls::pki_types::UnixTime;
@@ -13,6 +14,9 @@ pub enum EngineError {
     /// No connection: nobody there, or no such host.
     #[error("dial tcp{}: {reason}", at(address))]
     Dial { address: Option<String>, reason: String },
+    /// No connection to a socket on this computer.
+    #[error("dial unix {path}: connect: {}", plain(source))]
+    Socket { path: String, source: io::Error },
     #[error("{reason}")]
     Tls { fault: TlsFault, reason: String },
     #[error("{what}: i/o timeout")]
@@ -20,6 +24,9 @@ pub enum EngineError {
     /// The engine said no.
     #[error("{message} (HTTP {status} for {path})")]
     Refused { status: u16, message: String, path: String },
+    /// Something that the engine had begun did not end well.
+    #[error("{message}")]
+    Failed { message: String, path: String },
     /// The connection broke, or what came over it was no HTTP.
     #[error("{path}: {reason}")]
     Broken { path: String, reason: String },
@@ -51,8 +58,36 @@ fn at(address: &Option<String>) -> String {
     address.as_ref().map(|a| format!(" {a}")).unwrap_or_default()
 }
 
+/// As Go words the errors that are met most.
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 impl EngineError {
-    pub(super) fn dial(address: &str, error: &io::Error) -> Self {
+    /// Whether the engine says that there is no such thing.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// The engine's status, when it refused.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn own_file(path: &Path, error: &io::Error) -> Self {
+        let reason = format!("open {}: {}", path.display(), plain(error));
+        Self::Tls { fault: TlsFault::OwnFiles, reason }
+    }
+
+    pub(crate) fn dial(address: &str, error: &io::Error) -> Self {
         let reason = match error.kind() {
             io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
             io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
@@ -64,7 +99,7 @@ impl EngineError {
     }
 
     /// A failed handshake.
-    pub(super) fn handshake(error: &io::Error) -> Self {
+    pub(crate) fn handshake(error: &io::Error) -> Self {
         if let Some(tls) = tls_cause(error) {
             return Self::tls(tls);
         }
@@ -75,7 +110,7 @@ impl EngineError {
     }
 
     /// A request that got no answer: with TLS 1.3 an engine's refusal of our certificate shows only here.
-    pub(super) fn broken(path: &str, error: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn broken(path: &str, error: &(dyn Error + 'static)) -> Self {
         if let Some(tls) = tls_cause(error) {
             return Self::tls(tls);
         }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Method, Request, Response};
@@ -16,7 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::EngineError;
+use crate::EngineError;
+use crate::stream::{JsonLines, Payload, RequestBody};
 
 /// More than any answer that is asked for here.
 pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -27,8 +28,9 @@ const SHOWN: usize = 300;
 /// A connection to an engine. It closes when this goes.
 #[derive(Debug)]
 pub struct EngineClient {
-    sender: SendRequest<Full<Bytes>>,
-    connection: JoinHandle<()>,
+    sender: SendRequest<RequestBody>,
+    /// Taken once it has told why it ended.
+    connection: Option<JoinHandle<hyper::Result<()>>>,
     limit: Duration,
 }
 
@@ -57,8 +59,7 @@ impl EngineClient {
     {
         let made = handshake(TokioIo::new(stream)).await;
         let (sender, connection) = made.map_err(|e| EngineError::broken("connection", &e))?;
-        // Its errors reach whoever waits for an answer.
-        let connection = tokio::spawn(async move { drop(connection.await) });
+        let connection = Some(tokio::spawn(connection));
         Ok(Self { sender, connection, limit })
     }
 
@@ -98,20 +99,72 @@ impl EngineClient {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Bytes, EngineError> {
-        let request = build(method, path, body)?;
         let limit = self.limit;
-        let late = || EngineError::Timeout { what: path.to_owned() };
-        let sent = timeout(limit, self.send(request)).await.map_err(|_| late())?;
-        let answer = sent.map_err(|e| EngineError::broken(path, &e))?;
+        self.exchange(method, path, body.map_or(Payload::Empty, Payload::Json), limit).await
+    }
+
+    /// The same with any payload, for requests that may take longer than others.
+    pub async fn exchange(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        limit: Duration,
+    ) -> Result<Bytes, EngineError> {
+        let answer = self.begin(method, path, payload, limit).await?;
+        let late = |_| EngineError::Timeout { what: path.to_owned() };
+        timeout(limit, collect(path, answer)).await.map_err(late)?
+    }
+
+    /// An answer that comes line by line. `silence` is the longest time in which nothing comes.
+    pub async fn stream(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        silence: Duration,
+    ) -> Result<JsonLines<'_>, EngineError> {
+        let answer = self.begin(method, path, payload, silence).await?;
+        Ok(JsonLines::new(self, answer.into_body(), path, silence))
+    }
+
+    /// Sends a request and sees a good status.
+    async fn begin(
+        &mut self,
+        method: Method,
+        path: &str,
+        payload: Payload<'_>,
+        limit: Duration,
+    ) -> Result<Response<Incoming>, EngineError> {
+        let request = build(method, path, payload)?;
+        let late = |_| EngineError::Timeout { what: path.to_owned() };
+        let sent = timeout(limit, self.send(request)).await.map_err(late)?;
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(e) => return Err(self.lost(path, e).await),
+        };
         let status = answer.status();
-        let bytes = timeout(limit, collect(path, answer)).await.map_err(|_| late())??;
         if status.is_success() {
-            return Ok(bytes);
+            return Ok(answer);
         }
+        let bytes = timeout(limit, collect(path, answer)).await.map_err(late)??;
         Err(EngineError::Refused { status: status.as_u16(), message: message(&bytes), path: path.to_owned() })
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    /// A request that comes after the end of its connection learns only that it came too late. The reason, such as a
+    /// refused certificate, is with the connection.
+    async fn lost(&mut self, path: &str, error: hyper::Error) -> EngineError {
+        let late = error.is_closed() || error.is_canceled();
+        let Some(connection) = self.connection.take_if(|_| late) else {
+            return EngineError::broken(path, &error);
+        };
+        match timeout(self.limit, connection).await {
+            Ok(Ok(Err(reason))) => EngineError::broken(path, &reason),
+            _ => EngineError::broken(path, &error),
+        }
+    }
+
+    async fn send(&mut self, request: Request<RequestBody>) -> hyper::Result<Response<Incoming>> {
         self.sender.ready().await?;
         self.sender.send_request(request).await
     }
@@ -119,18 +172,19 @@ impl EngineClient {
 
 impl Drop for EngineClient {
     fn drop(&mut self) {
-        self.connection.abort();
+        if let Some(connection) = &self.connection {
+            connection.abort();
+        }
     }
 }
 
-fn build(method: Method, path: &str, body: Option<&Value>) -> Result<Request<Full<Bytes>>, EngineError> {
-    let bytes = body.map(|b| Bytes::from(b.to_string())).unwrap_or_default();
+fn build(method: Method, path: &str, payload: Payload<'_>) -> Result<Request<RequestBody>, EngineError> {
     let mut request = Request::builder().method(method).uri(path).header("Host", "docker");
-    if body.is_some() {
-        request = request.header("Content-Type", "application/json");
+    if let Some(content_type) = payload.content_type() {
+        request = request.header("Content-Type", content_type);
     }
     let broken = |e: hyper::http::Error| EngineError::Broken { path: path.to_owned(), reason: e.to_string() };
-    request.body(Full::new(bytes)).map_err(broken)
+    request.body(payload.into_body()).map_err(broken)
 }
 
 async fn collect(path: &str, answer: Response<Incoming>) -> Result<Bytes, EngineError> {

@@ -1,0 +1,375 @@
+//! Making a machine: its image, its network, its container, the key to it, and its own key.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::time::Duration;
+
+use rmachine_driver::{
+    CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, JournalRecord, Leftovers,
+    MachineHandle, Resource,
+};
+use rmachine_engine_api::{EngineError, Method, Payload, with_query};
+use serde_json::Value;
+
+use crate::archive::{Entry, pack};
+use crate::body::{self, Bounding};
+use crate::engine::{Container, Engine, Info, PORTS, STORE, UUID, refused};
+use crate::lock::Lock;
+use crate::network::{self, Place};
+use crate::options::Wanted;
+use crate::{hostkey, image};
+
+pub(crate) const CONTAINER: &str = "container";
+const NETWORK: &str = "network";
+/// Addresses are handed out in a moment, unless the computer is busy.
+const ADDRESSES: Duration = Duration::from_secs(60);
+/// What the engine refuses for being taken is tried with the next.
+const TRIES: usize = 6;
+
+/// What earlier tries taught.
+struct Lessons {
+    caps: Bounding,
+    addresses: BTreeSet<Ipv4Addr>,
+    ports: BTreeSet<u16>,
+}
+
+pub(crate) async fn create(
+    machine: &mut MachineHandle<'_>,
+    request: &CreateRequest<'_>,
+    locks: &Path,
+) -> Result<(), DriverError> {
+    let wanted = Wanted::kept(machine.state);
+    let mut engine = Engine::of(machine.state).await?;
+    let id = match engine.of_machine(machine.uuid).await?.first() {
+        Some(found) => resume(machine, &mut engine, &found.id.clone(), request).await?,
+        None => make(machine, &mut engine, &wanted, request, locks).await?,
+    };
+    let done = look(machine, &mut engine, &wanted, &id).await;
+    done.map_err(|e| e.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id }])))
+}
+
+/// A container whose making was not finished, or whose answer was lost.
+async fn resume(
+    machine: &mut MachineHandle<'_>,
+    engine: &mut Engine,
+    id: &str,
+    request: &CreateRequest<'_>,
+) -> Result<String, DriverError> {
+    record(machine, CONTAINER, id)?;
+    put_key(engine, id, request.public_key).await?;
+    engine.start(id).await.map_err(refused)?;
+    Ok(id.to_owned())
+}
+
+async fn make(
+    machine: &mut MachineHandle<'_>,
+    engine: &mut Engine,
+    wanted: &Wanted,
+    request: &CreateRequest<'_>,
+    locks: &Path,
+) -> Result<String, DriverError> {
+    let image = image(machine, engine, wanted, locks).await?;
+    let publish = publish_at(engine, wanted).await?;
+    let mut lessons =
+        Lessons { caps: bounding(engine.peer), addresses: BTreeSet::new(), ports: BTreeSet::new() };
+    for _ in 1..TRIES {
+        let (id, place) =
+            reserve(machine, engine, wanted, &image, publish.as_deref(), &lessons, locks).await?;
+        record(machine, CONTAINER, &id)?;
+        put_key(engine, &id, request.public_key).await?;
+        match engine.start(&id).await {
+            Ok(()) => return Ok(id),
+            Err(e) if lessons.learn(&e, &place) => discard(engine, &id).await?,
+            Err(e) => return Err(unstarted(engine, &id, e).await),
+        }
+    }
+    Err(DriverError::invalid(format!("the engine refused {TRIES} containers one after the other")))
+}
+
+async fn image(
+    machine: &MachineHandle<'_>,
+    engine: &mut Engine,
+    wanted: &Wanted,
+    locks: &Path,
+) -> Result<String, DriverError> {
+    if let Some(image) = &wanted.image {
+        return match engine.image_id(image).await? {
+            Some(_) => Ok(image.clone()),
+            None => Err(no_such_image(image)),
+        };
+    }
+    let announce = |text: &str| machine.reporter.step(machine.name, text);
+    let progress = |text: &str| machine.reporter.detail(machine.name, text);
+    image::ensure(engine, &wanted.recipe, locks, &announce, &progress).await
+}
+
+pub(crate) fn no_such_image(image: &str) -> DriverError {
+    DriverError::new(DriverErrorKind::Missing, format!("the engine has no image {image:?}"))
+        .hint("leave --docker-image out to have a node image built, or `docker load` yours first")
+}
+
+/// Network, address and container in one go, so that no two processes choose the same.
+async fn reserve(
+    machine: &mut MachineHandle<'_>,
+    engine: &mut Engine,
+    wanted: &Wanted,
+    image: &str,
+    publish: Option<&str>,
+    lessons: &Lessons,
+    locks: &Path,
+) -> Result<(String, Place), DriverError> {
+    let _lock = Lock::take(locks, "addresses", ADDRESSES).await;
+    record(machine, NETWORK, &wanted.network)?;
+    record(machine, CONTAINER, "")?;
+    let network = network::ensure(engine, &wanted.network, machine.state.text("StorePath")).await?;
+    let containers = engine.list(&[]).await?;
+    let place = Place {
+        address: network::free_address(&network, &containers, &lessons.addresses)?,
+        ports: publish.and_then(|ip| network::free_ports(ip, &containers, &lessons.ports)),
+    };
+    let body = body::container(&machine.tags, wanted, image, &place, lessons.caps);
+    let path = with_query("/containers/create", &[("name", machine.name.as_str())]);
+    match engine.client.post::<Value>(&path, Some(&body)).await {
+        Ok(made) => {
+            let id = made.get("Id").and_then(Value::as_str).unwrap_or_default();
+            Ok((id.to_owned(), place))
+        }
+        Err(e) if e.status() == Some(409) => Err(taken(engine, machine.name.as_str(), e).await),
+        Err(e) => Err(refused(e)),
+    }
+}
+
+/// Where its ports are to be published, when its own address cannot be reached from here.
+async fn publish_at(engine: &mut Engine, wanted: &Wanted) -> Result<Option<String>, DriverError> {
+    if engine.host.remote().is_some() {
+        // Not a loopback address there: nobody would reach it.
+        return Ok(Some(String::new()));
+    }
+    let info = engine.info().await?;
+    Ok((wanted.publish || is_elsewhere(&info)).then(|| "127.0.0.1".to_owned()))
+}
+
+/// Engines in a virtual machine of their own.
+fn is_elsewhere(info: &Info) -> bool {
+    !cfg!(target_os = "linux") || info.operating_system == "Docker Desktop"
+}
+
+/// What the engine's own process may hand on, where that can be seen.
+fn bounding(peer: Option<i32>) -> Bounding {
+    let status = peer.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
+    status.and_then(|s| Bounding::of_status(&s)).unwrap_or(Bounding::FULL)
+}
+
+impl Lessons {
+    /// Whether another try can do better.
+    fn learn(&mut self, error: &EngineError, place: &Place) -> bool {
+        let said = error.to_string().to_ascii_lowercase();
+        if said.contains("unable to apply caps") {
+            let fewer = self.caps.without_resource();
+            return std::mem::replace(&mut self.caps, fewer) != fewer;
+        }
+        let port = said.contains("port is already allocated")
+            || said.contains("bind for")
+            || said.contains("ports are not available");
+        if let Some(ports) = place.ports.as_ref().filter(|_| port) {
+            return self.ports.insert(ports.ssh) | self.ports.insert(ports.engine);
+        }
+        let address = said.contains("address already in use");
+        place.address.filter(|_| address).is_some_and(|a| self.addresses.insert(a))
+    }
+}
+
+async fn discard(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
+    engine.delete(&format!("/containers/{id}?force=1&v=1")).await
+}
+
+/// A container that does not start is of no use to a later try either.
+async fn unstarted(engine: &mut Engine, id: &str, error: EngineError) -> DriverError {
+    let error = refused(error);
+    match discard(engine, id).await {
+        Ok(()) => error,
+        Err(_) => error.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id: id.to_owned() }])),
+    }
+}
+
+/// Lets the core's key in as root, before the container's first start.
+async fn put_key(engine: &mut Engine, id: &str, key: Option<&str>) -> Result<(), DriverError> {
+    let Some(key) = key else { return Ok(()) };
+    let line = format!("{}\n", key.trim());
+    let archive = pack(&[
+        Entry { path: "root/.ssh", mode: 0o700, content: None },
+        Entry { path: "root/.ssh/authorized_keys", mode: 0o600, content: Some(line.as_bytes()) },
+    ])
+    .map_err(|e| DriverError::invalid(e.to_string()))?;
+    let path = with_query(&format!("/containers/{id}/archive"), &[("path", "/")]);
+    let put =
+        engine.client.exchange(Method::PUT, &path, Payload::Tar(archive), crate::engine::PATIENCE).await;
+    put.map(drop).map_err(refused)
+}
+
+/// What a machine that runs says of itself.
+async fn look(
+    machine: &mut MachineHandle<'_>,
+    engine: &mut Engine,
+    wanted: &Wanted,
+    id: &str,
+) -> Result<(), DriverError> {
+    machine.state.set("ContainerId", id);
+    let key = hostkey::wait(engine, id).await?;
+    machine.state.set("SSHHostKey", key);
+    let Some(container) = engine.inspect(id).await? else { return Err(hostkey::ended(engine, id).await) };
+    let host = engine.host.remote().map(ToString::to_string);
+    note_address(machine.state, wanted, &container, host.as_deref())
+}
+
+/// Where it answers now: its own address, or ports of the engine's host.
+pub(crate) fn note_address(
+    state: &mut DriverState,
+    wanted: &Wanted,
+    container: &Container,
+    remote: Option<&str>,
+) -> Result<(), DriverError> {
+    let given = container.config.labels.as_ref().and_then(|l| l.get(PORTS)).and_then(|p| parse_ports(p));
+    let (address, ssh, engine) = match given {
+        Some((ssh, engine)) => (remote.unwrap_or("127.0.0.1"), ssh, engine),
+        None => (own_address(container, &wanted.network)?, 22, ENGINE_PORT),
+    };
+    state.set("IPAddress", address);
+    state.set("SSHUser", "root");
+    state.set("SSHPort", ssh);
+    state.set("EnginePort", engine);
+    Ok(())
+}
+
+fn parse_ports(label: &str) -> Option<(u16, u16)> {
+    let (ssh, engine) = label.split_once(',')?;
+    Some((ssh.parse().ok()?, engine.parse().ok()?))
+}
+
+fn own_address<'a>(container: &'a Container, network: &str) -> Result<&'a str, DriverError> {
+    let networks = container.network_settings.networks.as_ref();
+    let address = networks.and_then(|n| n.get(network)).map(|a| a.address.as_str());
+    address.filter(|a| !a.is_empty()).ok_or_else(|| {
+        let id = container.id.get(..12).unwrap_or(&container.id);
+        DriverError::new(
+            DriverErrorKind::Provider,
+            format!("the container {id} has no address on the network {network:?}"),
+        )
+    })
+}
+
+/// The error about a name that another container has.
+pub(crate) async fn taken(engine: &mut Engine, name: &str, conflict: EngineError) -> DriverError {
+    match engine.inspect(name).await {
+        Ok(Some(container)) => foreign(name, &container),
+        _ => refused(conflict),
+    }
+}
+
+pub(crate) fn foreign(name: &str, container: &Container) -> DriverError {
+    let labels = container.config.labels.clone().unwrap_or_default();
+    let id = container.id.get(..12).unwrap_or(&container.id);
+    let whose = match (labels.get(UUID), labels.get(STORE)) {
+        (Some(_), Some(store)) => format!("it is a machine of the store {store}"),
+        _ => "rmachine did not make it".to_owned(),
+    };
+    DriverError::invalid(format!("the engine has a container called {name:?} already ({id}), and {whose}"))
+        .hint("give the machine another name, or rename that container: docker rename")
+}
+
+fn record(machine: &mut MachineHandle<'_>, kind: &str, id: &str) -> Result<(), DriverError> {
+    machine.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::network::OwnPorts;
+
+    fn container(labels: &Value, address: &str) -> Container {
+        serde_json::from_value(json!({
+            "Id": "0123456789abcdef",
+            "State": {"Status": "running"},
+            "Config": {"Labels": labels},
+            "NetworkSettings": {"Networks": {"rmachine": {"IPAddress": address}}},
+        }))
+        .unwrap()
+    }
+
+    fn wanted() -> Wanted {
+        let mut state = DriverState::default();
+        state.set("Network", "rmachine");
+        Wanted::kept(&state)
+    }
+
+    fn failed(message: &str) -> EngineError {
+        EngineError::Refused { status: 500, message: message.into(), path: "/x".into() }
+    }
+
+    #[test]
+    fn refusals_teach() {
+        let mut lessons =
+            Lessons { caps: Bounding::FULL, addresses: BTreeSet::new(), ports: BTreeSet::new() };
+        let place = Place { address: Some([172, 18, 0, 2].into()), ports: None };
+        let caps =
+            failed("OCI runtime create failed: unable to apply caps: operation not permitted: unknown");
+        assert!(lessons.learn(&caps, &place));
+        assert!(!lessons.learn(&caps, &place), "there is nothing more to leave out");
+        assert!(lessons.learn(&failed("Address already in use"), &place));
+        assert!(lessons.addresses.contains(&Ipv4Addr::new(172, 18, 0, 2)));
+        assert!(!lessons.learn(&failed("no space left on device"), &place));
+        let ports = OwnPorts { ip: "127.0.0.1".into(), ssh: 22_000, engine: 22_001 };
+        let published = Place { address: None, ports: Some(ports) };
+        let busy = "Bind for 127.0.0.1:22001 failed: port is already allocated";
+        assert!(lessons.learn(&failed(busy), &published));
+        assert!(lessons.ports.contains(&22_000) && lessons.ports.contains(&22_001));
+        assert!(!lessons.learn(&failed(busy), &place), "a port of the user's own stays taken");
+    }
+
+    #[test]
+    fn addresses_are_noted() {
+        let noted = |labels: &Value, address: &str, remote: Option<&str>| {
+            let mut state = DriverState::default();
+            note_address(&mut state, &wanted(), &container(labels, address), remote)
+                .map_err(|e| e.to_string())?;
+            Ok::<_, String>(serde_json::to_string(&state).unwrap())
+        };
+        assert_eq!(
+            noted(&json!({}), "172.18.0.2", None).unwrap(),
+            r#"{"IPAddress":"172.18.0.2","SSHUser":"root","SSHPort":22,"EnginePort":2376}"#
+        );
+        let ports = json!({"rmachine.ports": "22000,22001"});
+        assert_eq!(
+            noted(&ports, "172.18.0.2", None).unwrap(),
+            r#"{"IPAddress":"127.0.0.1","SSHUser":"root","SSHPort":22000,"EnginePort":22001}"#
+        );
+        assert!(noted(&ports, "", Some("10.0.0.9")).unwrap().starts_with(r#"{"IPAddress":"10.0.0.9""#));
+        assert_eq!(
+            noted(&json!(null), "", None).unwrap_err(),
+            "the container 0123456789ab has no address on the network \"rmachine\""
+        );
+    }
+
+    #[test]
+    fn a_taken_name_is_told_with_its_owner() {
+        let told = |labels: Value| foreign("node1", &container(&labels, "")).to_string();
+        assert_eq!(
+            told(json!(null)),
+            "the engine has a container called \"node1\" already (0123456789ab), and rmachine did not make it"
+        );
+        assert!(
+            told(json!({"rmachine.uuid": "1", "rmachine.store": "/S"}))
+                .ends_with("it is a machine of the store /S")
+        );
+    }
+
+    #[test]
+    fn engines_in_a_machine_of_their_own() {
+        let info = |os: &str| Info { operating_system: os.into(), ..Info::default() };
+        assert!(is_elsewhere(&info("Docker Desktop")));
+        assert_eq!(is_elsewhere(&info("Debian GNU/Linux 13 (trixie)")), !cfg!(target_os = "linux"));
+    }
+}

@@ -1,0 +1,286 @@
+//! Networks, and addresses on them that a machine keeps.
+//!
+//! The engine hands out addresses anew at each start, and lets one be chosen only on a network whose range was
+//! chosen. So a network of ours has a range of its own, of which the engine keeps a quarter for others.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use rmachine_driver::DriverError;
+use rmachine_engine_api::{filters, segment, with_query};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::engine::{Engine, Labels, Listed, NETWORK, PORTS, STORE, refused};
+
+/// Below the ports that kernels hand out by themselves.
+const PORT_RANGE: std::ops::Range<u16> = 22_000..32_000;
+
+/// Where a machine is put.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) address: Option<Ipv4Addr>,
+    pub(crate) ports: Option<OwnPorts>,
+}
+
+/// Ports of the engine's host that lead to a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnPorts {
+    pub(crate) ip: String,
+    pub(crate) ssh: u16,
+    pub(crate) engine: u16,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Network {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) labels: Option<Labels>,
+    #[serde(default, rename = "IPAM")]
+    ipam: Ipam,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Ipam {
+    config: Option<Vec<Range>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Range {
+    subnet: String,
+}
+
+impl Network {
+    fn is_ours(&self) -> bool {
+        self.labels.as_ref().is_some_and(|l| l.get(NETWORK) == Some(&self.name))
+    }
+
+    fn subnet(&self) -> Option<Subnet> {
+        self.ipam.config.iter().flatten().find_map(|r| Subnet::parse(&r.subnet))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Subnet {
+    first: u32,
+    prefix: u32,
+}
+
+impl Subnet {
+    fn parse(text: &str) -> Option<Self> {
+        let (address, prefix) = text.split_once('/')?;
+        let prefix: u32 = prefix.parse().ok().filter(|p| (8..=28).contains(p))?;
+        let address: Ipv4Addr = address.parse().ok()?;
+        Some(Self { first: u32::from(address) >> (32 - prefix) << (32 - prefix), prefix })
+    }
+
+    fn size(self) -> u32 {
+        1 << (32 - self.prefix)
+    }
+
+    fn gateway(self) -> Ipv4Addr {
+        (self.first + 1).into()
+    }
+
+    /// The last quarter is the engine's, for containers that ask for no address.
+    fn engines_part(self) -> String {
+        format!("{}/{}", Ipv4Addr::from(self.first + self.size() / 4 * 3), self.prefix + 2)
+    }
+
+    fn free(self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+        (2..self.size() / 4 * 3).map(|i| Ipv4Addr::from(self.first + i)).find(|a| !taken.contains(a))
+    }
+}
+
+/// The network of that name, if it is there.
+pub(crate) async fn find(engine: &mut Engine, name: &str) -> Result<Option<Network>, DriverError> {
+    let path = with_query("/networks", &[("filters", &filters(&[("name", name)]))]);
+    let list: Vec<Network> = engine.client.get(&path).await.map_err(refused)?;
+    Ok(list.into_iter().find(|n| n.name == name))
+}
+
+/// The network of that name, made when it is not there.
+pub(crate) async fn ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Network, DriverError> {
+    if let Some(network) = find(engine, name).await? {
+        return Ok(network);
+    }
+    // The engine knows which ranges are free where it runs. Asked once to choose, it is told to take what it chose:
+    // only then do containers keep addresses.
+    let chosen = make(engine, name, store, None).await?;
+    let subnet = chosen.subnet();
+    if subnet.is_none() {
+        return Ok(chosen);
+    }
+    engine.delete(&format!("/networks/{}", chosen.id)).await?;
+    make(engine, name, store, subnet).await
+}
+
+async fn make(
+    engine: &mut Engine,
+    name: &str,
+    store: &str,
+    subnet: Option<Subnet>,
+) -> Result<Network, DriverError> {
+    let body = network(name, store, subnet);
+    let made: Result<Value, _> = engine.client.post("/networks/create", Some(&body)).await;
+    match made {
+        // Another process was faster.
+        Err(e) if e.status() == Some(409) => {}
+        made => drop(made.map_err(refused)?),
+    }
+    find(engine, name)
+        .await?
+        .ok_or_else(|| DriverError::invalid(format!("the network {name:?} is gone again")))
+}
+
+fn network(name: &str, store: &str, subnet: Option<Subnet>) -> Value {
+    let config = subnet.map(|s| {
+        json!({
+            "Subnet": format!("{}/{}", Ipv4Addr::from(s.first), s.prefix),
+            "Gateway": s.gateway().to_string(),
+            "IPRange": s.engines_part(),
+        })
+    });
+    json!({
+        "Name": name,
+        "CheckDuplicate": true,
+        "Driver": "bridge",
+        "IPAM": {"Config": config.into_iter().collect::<Vec<_>>()},
+        "Labels": {NETWORK: name, STORE: store},
+    })
+}
+
+/// Removes a network of ours on which no container is any more, running or not.
+pub(crate) async fn remove_if_last(engine: &mut Engine, name: &str) -> Result<(), DriverError> {
+    let Some(network) = find(engine, name).await?.filter(Network::is_ours) else { return Ok(()) };
+    let attached = |c: &Listed| c.network_settings.networks.iter().flatten().any(|(n, _)| n == name);
+    if engine.list(&[]).await?.iter().any(attached) {
+        return Ok(());
+    }
+    match engine.client.delete(&format!("/networks/{}", segment(&network.id))).await {
+        // Somebody joined it just now, or took it away.
+        Err(e) if matches!(e.status(), Some(403 | 404 | 409)) => Ok(()),
+        removed => removed.map_err(refused),
+    }
+}
+
+/// An address that no container has or is promised; none on a network whose addresses are not ours to give.
+pub(crate) fn free_address(
+    network: &Network,
+    containers: &[Listed],
+    refused: &BTreeSet<Ipv4Addr>,
+) -> Result<Option<Ipv4Addr>, DriverError> {
+    let Some(subnet) = network.subnet().filter(|_| network.is_ours()) else { return Ok(None) };
+    let mut taken = refused.clone();
+    for attachment in
+        containers.iter().filter_map(|c| c.network_settings.networks.as_ref()?.get(&network.name))
+    {
+        let fixed = attachment.fixed.as_ref().map(|f| f.address.as_str());
+        taken.extend(
+            [Some(attachment.address.as_str()), fixed]
+                .into_iter()
+                .flatten()
+                .filter_map(|a| a.parse::<Ipv4Addr>().ok()),
+        );
+    }
+    subnet.free(&taken).map(Some).ok_or_else(|| {
+        DriverError::invalid(format!("the network {:?} has no address left", network.name))
+            .hint("name another one with --docker-network; it is made when it is not there")
+    })
+}
+
+/// Two ports that no machine was given and, as far as can be seen from here, nobody listens on.
+pub(crate) fn free_ports(ip: &str, containers: &[Listed], refused: &BTreeSet<u16>) -> Option<OwnPorts> {
+    let given = containers.iter().filter_map(|c| c.labels.as_ref()?.get(PORTS));
+    let mut taken: BTreeSet<u16> = given.flat_map(|p| p.split(',')).filter_map(|p| p.parse().ok()).collect();
+    taken.extend(refused);
+    let mut free = PORT_RANGE.filter(|p| !taken.contains(p) && (ip != "127.0.0.1" || nobody_listens(*p)));
+    Some(OwnPorts { ip: ip.to_owned(), ssh: free.next()?, engine: free.next()? })
+}
+
+fn nobody_listens(port: u16) -> bool {
+    std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(network: &str, fixed: &str, address: &str, ports: &str) -> Listed {
+        serde_json::from_value(json!({
+            "Id": "x",
+            "Labels": {"rmachine.ports": ports},
+            "NetworkSettings": {"Networks": {network: {"IPAMConfig": {"IPv4Address": fixed}, "IPAddress": address}}},
+        }))
+        .unwrap()
+    }
+
+    fn rmachine(label: &str, subnet: &str) -> Network {
+        serde_json::from_value(json!({
+            "Name": "rmachine", "Id": "n", "Labels": {"rmachine.network": label}, "IPAM": {"Config": [{"Subnet": subnet}]},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_whole_request() {
+        assert_eq!(
+            network("rmachine", "/S", Subnet::parse("172.18.0.0/16")),
+            json!({
+                "Name": "rmachine",
+                "CheckDuplicate": true,
+                "Driver": "bridge",
+                "IPAM": {"Config": [
+                    {"Subnet": "172.18.0.0/16", "Gateway": "172.18.0.1", "IPRange": "172.18.192.0/18"},
+                ]},
+                "Labels": {"rmachine.network": "rmachine", "rmachine.store": "/S"},
+            })
+        );
+        assert_eq!(network("x", "/S", None)["IPAM"], json!({"Config": []}));
+    }
+
+    #[test]
+    fn addresses_are_kept_by_stopped_machines_too() {
+        let ours = rmachine("rmachine", "10.0.5.0/24");
+        let others = [
+            listed("rmachine", "10.0.5.2", "", ""),
+            listed("rmachine", "", "10.0.5.3", ""),
+            listed("x", "10.0.5.4", "", ""),
+        ];
+        let free = |refused: &[&str]| {
+            let refused = refused.iter().map(|a| a.parse().unwrap()).collect();
+            free_address(&ours, &others, &refused).unwrap().map(|a| a.to_string())
+        };
+        assert_eq!(free(&[]).as_deref(), Some("10.0.5.4"));
+        assert_eq!(free(&["10.0.5.4"]).as_deref(), Some("10.0.5.5"));
+        let foreign = rmachine("", "10.0.5.0/24");
+        assert_eq!(free_address(&foreign, &others, &BTreeSet::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_range_has_an_end() {
+        let small = rmachine("rmachine", "10.0.5.0/28");
+        let all = (2..12).map(|i| Ipv4Addr::new(10, 0, 5, i)).collect();
+        let told = free_address(&small, &[], &all).unwrap_err();
+        assert_eq!(told.to_string(), "the network \"rmachine\" has no address left");
+        for odd in ["10.0.0.0/31", "fd00::/64", "x", "10.0.0.0"] {
+            assert_eq!(Subnet::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn ports_are_kept_too() {
+        let listener = (PORT_RANGE.start + 4..PORT_RANGE.end)
+            .find_map(|p| std::net::TcpListener::bind(("127.0.0.1", p)).ok())
+            .unwrap();
+        let busy = listener.local_addr().unwrap().port();
+        let given = format!("{},{}", PORT_RANGE.start, PORT_RANGE.start + 1);
+        let refused = (PORT_RANGE.start + 2..busy).collect();
+        let ports = free_ports("127.0.0.1", &[listed("x", "", "", &given)], &refused).unwrap();
+        assert!(ports.ssh > busy && ports.engine > ports.ssh, "{ports:?}");
+    }
+}

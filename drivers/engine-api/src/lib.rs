@@ -1,0 +1,20 @@
+//! The Docker engine's API over any stream: TLS, a unix socket, a channel of an SSH session.
+//!
+//! One client for the core, which speaks to the engines of machines, and for drivers, whose provider is an engine. It
+//! reads no environment and no files but those whose paths it is given.
+
+pub mod client;
+mod error;
+pub mod host;
+pub mod query;
+mod stream;
+pub mod tls;
+
+pub use client::{EngineClient, Version};
+pub use error::{EngineError, TlsFault};
+pub use host::{Connection, EngineHost, HostError, HostSettings};
+pub use hyper::Method;
+pub use hyper::body::Bytes;
+pub use query::{filters, segment, with_query};
+pub use stream::{JsonLines, Payload};
+pub use tls::{TlsFiles, connect_tls, over_tls};

@@ -1,0 +1,137 @@
+//! The way to an engine over TLS: trusting one CA and no other, presenting the client certificate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmachine_driver::HostAddr;
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::{EngineClient, EngineError, TlsFault};
+
+/// What a client needs, as PEM: the CA it trusts, its own certificate and key.
+#[derive(Debug, Clone)]
+pub struct TlsFiles {
+    pub ca: String,
+    pub cert: String,
+    pub key: SecretString,
+}
+
+/// Connects to an engine whose certificate must bear `server_name`. `limit` holds for each step.
+pub async fn connect_tls(
+    host: &HostAddr,
+    port: u16,
+    server_name: &str,
+    tls: &TlsFiles,
+    limit: Duration,
+) -> Result<EngineClient, EngineError> {
+    // Our own files first: nobody needs to be asked to find them wanting.
+    let (connector, name) = (connector(tls)?, name(server_name)?);
+    let stream = dial(host, port, limit).await?;
+    secure(stream, &host.with_port(port), connector, name, limit).await
+}
+
+/// The same over a stream that is there already, like a channel of an SSH session; `at` is for errors.
+pub async fn over_tls<S>(
+    stream: S,
+    at: &str,
+    server_name: &str,
+    tls: &TlsFiles,
+    limit: Duration,
+) -> Result<EngineClient, EngineError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    secure(stream, at, connector(tls)?, name(server_name)?, limit).await
+}
+
+fn connector(tls: &TlsFiles) -> Result<TlsConnector, EngineError> {
+    Ok(TlsConnector::from(Arc::new(config(tls)?)))
+}
+
+async fn secure<S>(
+    stream: S,
+    at: &str,
+    connector: TlsConnector,
+    name: ServerName<'static>,
+    limit: Duration,
+) -> Result<EngineClient, EngineError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    match timeout(limit, connector.connect(name, stream)).await {
+        Ok(Ok(secured)) => EngineClient::over(secured, limit).await,
+        Ok(Err(e)) => Err(EngineError::handshake(&e)),
+        Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),
+    }
+}
+
+pub(crate) async fn dial(host: &HostAddr, port: u16, limit: Duration) -> Result<TcpStream, EngineError> {
+    let address = host.with_port(port);
+    let Ok(stream) = timeout(limit, connect(host, port, &address)).await else {
+        return Err(EngineError::Timeout { what: format!("dial tcp {address}") });
+    };
+    let stream = stream?;
+    stream.set_nodelay(true).map_err(|e| EngineError::dial(&address, &e))?;
+    Ok(stream)
+}
+
+async fn connect(host: &HostAddr, port: u16, address: &str) -> Result<TcpStream, EngineError> {
+    let Ok(found) = lookup_host((host.as_str(), port)).await else {
+        return Err(EngineError::Dial { address: None, reason: format!("lookup {host}: no such host") });
+    };
+    let found: Vec<_> = found.collect();
+    TcpStream::connect(&found[..]).await.map_err(|e| EngineError::dial(address, &e))
+}
+
+fn name(server_name: &str) -> Result<ServerName<'static>, EngineError> {
+    // The zone of a link-local address is ours to know, not the certificate's.
+    let bare = server_name.split_once('%').map_or(server_name, |(address, _zone)| address);
+    ServerName::try_from(bare.to_owned())
+        .map_err(|_| own(format!("{server_name:?} is no name for a certificate")))
+}
+
+fn config(tls: &TlsFiles) -> Result<ClientConfig, EngineError> {
+    let mut roots = RootCertStore::empty();
+    for ca in certificates(&tls.ca, "the CA certificate")? {
+        roots.add(ca).map_err(|e| own(format!("the CA certificate cannot be used: {e}")))?;
+    }
+    let chain = certificates(&tls.cert, "the client certificate")?;
+    let key = PrivateKeyDer::from_pem_slice(tls.key.expose_secret().as_bytes())
+        .map_err(|e| own(format!("the client key cannot be read: {e}")))?;
+    // Named here, because a process with two providers linked in has no default.
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| own(e.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|e| own(format!("the client certificate and its key cannot be used: {e}")))
+}
+
+fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
+    let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let list = list.map_err(|e| own(format!("{what} cannot be read: {e}")))?;
+    if list.is_empty() { Err(own(format!("{what} is empty"))) } else { Ok(list) }
+}
+
+fn own(reason: String) -> EngineError {
+    EngineError::Tls { fault: TlsFault::OwnFiles, reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_ours_alone() {
+        assert!(name("fe80::1%eth0").is_ok());
+        assert!(name("not a name").is_err());
+    }
+}

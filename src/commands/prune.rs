@@ -1,0 +1,69 @@
+use rmachine_driver::Tagged;
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::{Lifecycle, Prunable};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Shows machines whose time is over (create --ttl), and what drivers find at their providers that was made on this
+computer and is in no store any more. Nothing is removed without -y.")]
+pub struct Args {
+    /// Remove what would be shown
+    #[arg(short)]
+    yes: bool,
+}
+
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
+    let lifecycle = ctx.lifecycle();
+    let (found, errors) = lifecycle.prunable().await;
+    for error in errors {
+        ctx.printer.error_line(&error.message);
+    }
+    if found.is_empty() {
+        ctx.printer.line("Nothing to prune.");
+        return Ok(());
+    }
+    show(ctx, &found);
+    if !args.yes {
+        ctx.printer.line(&format!("Run `{} prune -y` to remove it.", ctx.program));
+        return Ok(());
+    }
+    remove(ctx, &lifecycle, found).await
+}
+
+fn show(ctx: &Context, found: &Prunable) {
+    for machine in &found.expired {
+        let since = machine.stored.own.expires.map(|t| t.to_string()).unwrap_or_default();
+        ctx.printer.line(&format!("machine {} expired at {since}", machine.name));
+    }
+    for (driver, strays) in &found.strays {
+        strays.iter().for_each(|stray| ctx.printer.line(&line(driver.name(), stray)));
+    }
+}
+
+fn line(driver: &str, stray: &Tagged) -> String {
+    let Tagged { resource, tags } = stray;
+    let (kind, id, machine, store) = (&resource.kind, &resource.id, &tags.machine, &tags.store);
+    format!("{driver} {kind} {id}, made for machine {machine} of the store {store}")
+}
+
+async fn remove(ctx: &Context, lifecycle: &Lifecycle, found: Prunable) -> super::Outcome {
+    let mut errors: Vec<CommandError> = Vec::new();
+    for machine in &found.expired {
+        match lifecycle.remove(&machine.name, false).await {
+            Ok(()) => ctx.printer.line(&format!("Successfully removed {}", machine.name)),
+            Err(e) => {
+                let name = machine.name.as_str();
+                errors.push(CommandError::from(e).prefix(&format!("Error removing host {name:?}: ")));
+            }
+        }
+    }
+    for (driver, strays) in &found.strays {
+        match driver.remove_tagged(strays).await {
+            Ok(()) => ctx.printer.line(&format!("Removed {} leftovers at {}", strays.len(), driver.name())),
+            Err(e) => errors.push(crate::lifecycle::Failure::from(e).into()),
+        }
+    }
+    CommandError::join(errors)
+}

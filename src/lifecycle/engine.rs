@@ -1,0 +1,110 @@
+//! The way to a machine's engine: straight to its port, or through SSH where only a jump host leads to the machine.
+
+use std::time::Duration;
+
+use rmachine_driver::HostAddr;
+
+use super::{Failure, Lifecycle, Machine};
+use crate::engine::{EngineClient, EngineError, connect_tls, over_tls};
+use crate::ssh::{self, Session};
+
+/// docker-machine's patience with the engine's TLS.
+const TLS: Duration = Duration::from_secs(20);
+
+/// An engine that can be asked, and the session that leads there, if one does.
+pub(super) struct Reached {
+    pub(super) client: EngineClient,
+    _session: Option<Session>,
+}
+
+impl Lifecycle {
+    /// After a provisioning: the engine has answered on its own socket, here it has to answer from here.
+    pub(super) async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {
+        let (host, port) = engine_address(machine)?;
+        self.ping(machine).await?.map_err(|e| unreachable(&host, port, &e))?;
+        if self.behind_jump_host(machine) {
+            self.reporter.warn(
+                &machine.name,
+                "it is reached through a jump host: its engine answers through SSH, and not to `env` and the docker CLI",
+            );
+        }
+        Ok(())
+    }
+
+    /// For `config` and `env --check`: whether the engine answers with a certificate of ours, and takes ours.
+    pub async fn check_tls(&self, machine: &Machine) -> Result<(), String> {
+        self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
+    }
+
+    /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
+    async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
+        Ok(match self.reach(machine, TLS).await? {
+            Ok(mut engine) => engine.client.ping().await,
+            Err(e) => Err(e),
+        })
+    }
+
+    /// Failures are ours (files, SSH); the inner errors are the engine's.
+    pub(super) async fn reach(
+        &self,
+        machine: &Machine,
+        limit: Duration,
+    ) -> Result<Result<Reached, EngineError>, Failure> {
+        let tls = self.client_tls(machine)?;
+        let (host, port) = engine_address(machine)?;
+        if !self.behind_jump_host(machine) {
+            let client = connect_tls(&host, port, host.as_str(), &tls, limit).await;
+            return Ok(client.map(|client| Reached { client, _session: None }));
+        }
+        let session = self.open(machine).await?;
+        let stream = session.direct_tcpip("127.0.0.1", port).await?;
+        let client = over_tls(stream, &host.with_port(port), host.as_str(), &tls, limit).await;
+        Ok(client.map(|client| Reached { client, _session: Some(session) }))
+    }
+
+    /// Whether `~/.ssh/config` leads to the machine's host by another one: its ports cannot be reached from here.
+    pub(super) fn behind_jump_host(&self, machine: &Machine) -> bool {
+        let Some((alias, home)) = machine.stored.own.ssh_host.as_ref().zip(self.ssh_env.home.as_ref()) else {
+            return false;
+        };
+        let jump = ssh::config::lookup(home, alias).ok().and_then(|known| known.proxy_jump);
+        jump.is_some_and(|jump| !jump.eq_ignore_ascii_case("none"))
+    }
+}
+
+/// Where a machine's engine answers.
+pub(super) fn engine_address(machine: &Machine) -> Result<(HostAddr, u16), Failure> {
+    let url = machine.description().engine_url.ok_or_else(|| Failure::new("Host is not running"))?;
+    parse_url(&url).ok_or_else(|| Failure::new(format!("{url:?} is not the URL of an engine")))
+}
+
+fn parse_url(url: &str) -> Option<(HostAddr, u16)> {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (host, port) = rest.rsplit_once(':')?;
+    Some((HostAddr::parse(host).ok()?, port.trim_end_matches('/').parse().ok()?))
+}
+
+fn unreachable(host: &HostAddr, port: u16, error: &EngineError) -> Failure {
+    let failure = Failure::new(error.to_string());
+    match error {
+        EngineError::Dial { .. } | EngineError::Timeout { .. } => failure.hint(format!(
+            "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security \
+             group)"
+        )),
+        _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_urls() {
+        let parsed = |url| parse_url(url).map(|(h, p)| h.with_port(p));
+        assert_eq!(parsed("tcp://10.0.0.5:2376").as_deref(), Some("10.0.0.5:2376"));
+        assert_eq!(parsed("tcp://[2001:db8::1]:4243").as_deref(), Some("[2001:db8::1]:4243"));
+        assert_eq!(parsed("https://engine.example.com:2376/").as_deref(), Some("engine.example.com:2376"));
+        assert_eq!(parsed("localhost"), None);
+    }
+}

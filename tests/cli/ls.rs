@@ -1,0 +1,374 @@
+//! `ls`: rows, order, filters and formats, and engines that answer, refuse or stay silent.
+
+use std::time::{Duration, Instant};
+
+use insta::assert_snapshot;
+
+use super::engine::{Answer, Port, VERSION};
+use super::harness::{Outcome, Sandbox};
+
+/// A port on which nobody listens.
+fn closed() -> String {
+    Port::open().url()
+}
+
+fn lab(names: &[&str]) -> Sandbox {
+    let lab = Sandbox::new();
+    names.iter().for_each(|name| lab.plant(name, "v3-none.json"));
+    lab
+}
+
+/// Changes a planted config.json by replacing text.
+fn change(lab: &Sandbox, name: &str, from: &str, to: &str) {
+    let path = format!("S/machines/{name}/config.json");
+    let text = std::fs::read_to_string(lab.path(&path)).unwrap();
+    assert!(text.contains(from), "{from} is not in {name}");
+    lab.write(&path, &text.replace(from, to));
+}
+
+#[test]
+fn rows_stand_in_natural_order_and_quiet_names_in_byte_order() {
+    let lab = lab(&["z-a", "node10", "node9", "node09", "Node2", "a", "1b", "z.a"]);
+    assert_eq!(lab.ok("ls -f {{.Name}}"), "1b\na\nNode2\nnode09\nnode9\nnode10\nz-a\nz.a\n");
+    assert_eq!(lab.ok("ls -q"), "1b\nNode2\na\nnode09\nnode10\nnode9\nz-a\nz.a\n");
+}
+
+#[test]
+fn names_that_differ_in_case_alone_are_two_machines() {
+    let lab = lab(&["a", "A"]);
+    assert_eq!(lab.ok("ls -f {{.Name}}"), "A\na\n");
+}
+
+#[test]
+fn hidden_folders_and_files_are_no_machines() {
+    let lab = lab(&["a"]);
+    lab.write("S/machines/.b.new/config.json", "{}");
+    lab.write("S/machines/.a.lock", "");
+    lab.write("S/machines/file", "");
+    assert_eq!(lab.ok("ls -q"), "a\n");
+    assert_eq!(lab.ok("ls -f {{.Name}}"), "a\n");
+}
+
+#[test]
+fn the_table_is_docker_machines() {
+    let lab = Sandbox::new();
+    let (up, down) = (Port::open(), closed());
+    lab.ok(&format!("create -d none --url {} up", up.url()));
+    lab.ok(&format!("create -d none --url {down} down-for-long"));
+    let url = up.url();
+    up.serve(&lab, VERSION);
+    lab.write("S/machines/broken/config.json", "{ nonsense");
+    lab.plant("default", "v3-virtualbox.json");
+    let table = lab.call("ls").env("DOCKER_HOST", &url).run();
+    assert_snapshot!(ports(table, &[&url, &down]), @r"
+    exit 0
+    --- stdout
+    NAME            ACTIVE   DRIVER      STATE     URL                     SWARM   DOCKER    ERRORS
+    broken                   not found   Error                                               Error getting migrated host: key must be a string at line 1 column 3
+    default         -        not-found   Error                                     Unknown   ⏎
+    down-for-long   -        none        Running   tcp://127.0.0.1:00002           Unknown   Unable to query docker version: Cannot connect to the docker engine endpoint
+    up              *        none        Running   tcp://127.0.0.1:00001           v26.1.5   ⏎
+    ");
+}
+
+/// Ports of the moment, replaced by ones of the same width so that columns keep theirs.
+fn ports(outcome: Outcome, urls: &[&str]) -> Outcome {
+    urls.iter().enumerate().fold(outcome, |outcome, (n, url)| {
+        let port = url.rsplit(':').next().unwrap();
+        let stand_in = format!("{:0width$}", n + 1, width = port.len());
+        outcome.with(format!(":{port}"), &format!(":{stand_in}"))
+    })
+}
+
+#[test]
+fn broken_machines_are_rows_with_a_reason() {
+    let lab = lab(&["good"]);
+    change(&lab, "good", "tcp://127.0.0.1:2376", &closed());
+    lab.write("S/machines/half/config.json", "{\"ConfigVersion\": 3");
+    lab.write("S/machines/none/other.txt", "");
+    lab.plant("future", "v3-none.json");
+    change(&lab, "future", "\"ConfigVersion\": 3", "\"ConfigVersion\": 4");
+    lab.plant("ours", "v3-none.json");
+    lab.write("S/machines/ours/rmachine.json", "{\"Version\": 1}");
+    lab.plant("newer", "v3-none.json");
+    lab.write("S/machines/newer/rmachine.json", "{\"Version\": 9}");
+    assert_snapshot!(lab.run("ls -f '{{.Name}} | {{.DriverName}} | {{.State}} | {{.DockerVersion}} | {{.Error}}'"), @r"
+    exit 0
+    --- stdout
+    future | not found | Error |  | Error getting migrated host: config version is from the future -- you should upgrade your Docker Machine client
+    good | none | Running | Unknown | Unable to query docker version: open /S/certs/ca.pem: no such file or directory
+    half | not found | Error |  | Error getting migrated host: EOF while parsing an object at line 1 column 19
+    newer | not found | Error |  | /S/machines/newer/rmachine.json has version 9: a newer rmachine wrote it, upgrade this one
+    none | not found | Error |  | open /S/machines/none/config.json: no such file or directory
+    ours | not found | Error |  | /S/machines/ours/rmachine.json is damaged: missing field `Uuid`
+    ");
+    assert_eq!(lab.ok("ls -q --filter driver=none"), "good\n");
+}
+
+/// Clients give this field to their scripts.
+#[test]
+fn every_field_that_docker_machine_has_can_be_asked_for() {
+    let lab = lab(&["x"]);
+    change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
+    let fields = "{{.Name}},{{.Active}},{{.ActiveHost}},{{.ActiveSwarm}},{{.DriverName}},{{.State}},{{.Swarm}},\
+                  {{.Error}},{{.DockerVersion}},{{.SwarmOptions.Image}},{{.EngineOptions.InstallURL}}";
+    assert_snapshot!(lab.run(&format!("ls -f '{fields}'")), @r"
+    exit 0
+    --- stdout
+    x,-,false,false,none,Running,,Unable to query docker version: open /S/certs/ca.pem: no such file or directory,Unknown,swarm:latest,https://get.docker.com
+    ");
+    let took = lab.ok("ls -f '{{ .ResponseTime | printf \"%d\" }}'");
+    assert!(took.trim().parse::<u64>().is_ok(), "{took}");
+    assert_eq!(lab.ok("ls -f '{{printf \"%d\" .State}}'"), "1\n");
+}
+
+#[test]
+fn a_response_time_reads_as_a_duration() {
+    let lab = lab(&["x"]);
+    change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
+    let took = lab.ok("ls -f {{.ResponseTime}}");
+    assert!(took.trim().ends_with('s'), "{took:?} is no duration of Go's, such as 52ms or 1.07s");
+}
+
+#[test]
+fn an_unknown_field_is_an_error() {
+    let lab = lab(&["x"]);
+    change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
+    assert_snapshot!(lab.run("ls -f {{.Nope}}"), @r"
+    exit 1
+    --- stderr
+    template: :1: no field `Nope`
+    ");
+    assert_snapshot!(lab.run("ls -f '{{.Name'"), @r"
+    exit 1
+    --- stderr
+    template parsing error: template: :1: unclosed action
+    ");
+}
+
+/// GitLab's documentation gives this field; it works because -q comes first.
+#[test]
+fn quiet_does_not_look_at_the_format() {
+    let lab = lab(&["x"]);
+    assert_eq!(lab.ok("ls -q --filter state=Running --format {{.NAME}}"), "x\n");
+    assert_eq!(lab.ok("ls -q --filter state=Error --format {{.NAME}}"), "");
+}
+
+#[test]
+fn tables_of_ones_own_have_headers() {
+    let lab = lab(&["x", "longer-name"]);
+    change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
+    change(&lab, "longer-name", "tcp://127.0.0.1:2376", &closed());
+    assert_snapshot!(lab.run(r"ls -f 'table {{.Name}}\t{{.DriverName}}\t{{.State}}'"), @r"
+    exit 0
+    --- stdout
+    NAME          DRIVER   STATE
+    longer-name   none     Running
+    x             none     Running
+    ");
+    assert_snapshot!(lab.run(r"ls -f 'table{{.Name}}\t{{.Swarm}}|{{.Active}}'"), @r"
+    exit 0
+    --- stdout
+    NAME          SWARM|ACTIVE
+    longer-name   |-
+    x             |-
+    ");
+    assert_snapshot!(lab.run(r"ls -f '{{.Name}}\t{{.State}}'"), @r"
+    exit 0
+    --- stdout
+    longer-name	Running
+    x	Running
+    ");
+}
+
+#[test]
+fn filters_of_one_key_mean_either_and_of_two_keys_both() {
+    let lab = lab(&["a1", "a2", "b1"]);
+    lab.plant("g1", "v3-generic.json");
+    change(&lab, "g1", "env=prod", "env=test");
+    change(&lab, "a2", "\"Labels\": []", "\"Labels\": [\"env=Prod\", \"lonely\"]");
+    for (filters, names) in [
+        ("name=^a", "a1\na2\n"),
+        ("name=1$", "a1\nb1\ng1\n"),
+        ("NAME=b", "b1\n"),
+        ("name=a1 name=b", "a1\nb1\n"),
+        ("name=1 driver=NONE", "a1\nb1\n"),
+        ("driver=generic", "g1\n"),
+        ("driver=generic driver=none name=2", "a2\n"),
+        ("label=env=prod", "a2\n"),
+        ("label=ENV=prod", ""),
+        ("label=lonely=", ""),
+        ("swarm=nobody", ""),
+        ("name=nothing", ""),
+    ] {
+        let words: String = filters.split(' ').map(|f| format!(" --filter '{f}'")).collect();
+        assert_eq!(lab.ok(&format!("ls -q{words}")), names, "{filters}");
+    }
+}
+
+#[test]
+fn filters_that_cannot_be_read_are_refused() {
+    let lab = lab(&["a"]);
+    assert_snapshot!(lab.run("ls --filter foo"), @r"
+    exit 1
+    --- stderr
+    Unsupported filter syntax
+    ");
+    assert_snapshot!(lab.run("ls --filter foo=x"), @r"
+    exit 1
+    --- stderr
+    Unsupported filter key 'foo'
+    ");
+    assert_snapshot!(lab.run("ls --filter label=k"), @r"
+    exit 1
+    --- stderr
+    Unsupported filter syntax
+    ");
+    assert_snapshot!(lab.run("ls --filter 'name=[a'"), @r"
+    exit 1
+    --- stderr
+    error parsing regexp: unclosed character class: `[a`
+    ");
+    assert_eq!(Sandbox::new().run("ls --filter 'name=[a'").code, Some(1), "on an empty store too");
+}
+
+#[test]
+fn swarms_are_named_by_their_master() {
+    let lab = lab(&["sm", "sn", "other"]);
+    let discovery = "\"Discovery\": \"token://abc\"";
+    change(&lab, "sm", "\"Discovery\": \"\"", discovery);
+    change(&lab, "sm", "\"Master\": false", "\"Master\": true");
+    change(&lab, "sn", "\"Discovery\": \"\"", discovery);
+    for name in ["sm", "sn", "other"] {
+        change(&lab, name, "tcp://127.0.0.1:2376", &closed());
+    }
+    assert_snapshot!(lab.run("ls -f '{{.Name}}|{{.Swarm}}'"), @r"
+    exit 0
+    --- stdout
+    other|
+    sm|sm (master)
+    sn|sm
+    ");
+    assert_eq!(lab.ok("ls -q --filter swarm=SM"), "sm\nsn\n");
+}
+
+#[test]
+fn a_swarm_master_is_active_by_its_own_port() {
+    let lab = lab(&["sm"]);
+    change(&lab, "sm", "\"Discovery\": \"\"", "\"Discovery\": \"token://abc\"");
+    change(&lab, "sm", "\"Master\": false", "\"Master\": true");
+    let said = lab
+        .call("ls -f '{{.Active}}|{{.ActiveHost}}|{{.ActiveSwarm}}'")
+        .env("DOCKER_HOST", "tcp://127.0.0.1:3376")
+        .run();
+    assert_eq!(said.stdout, "* (swarm)|false|true\n");
+}
+
+#[test]
+fn an_engine_that_refuses_is_running_and_says_why_not() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    let url = port.url();
+    lab.ok(&format!("create -d none --url {url} x"));
+    let refusal = r#"{"message":"client version 1.15 is too old. Minimum supported API version is 1.24"}"#;
+    port.serve(&lab, Answer::Http("400 Bad Request", refusal));
+    assert_snapshot!(ports(lab.run("ls"), &[&url]), @r"
+    exit 0
+    --- stdout
+    NAME   ACTIVE   DRIVER   STATE     URL                     SWARM   DOCKER    ERRORS
+    x      -        none     Running   tcp://127.0.0.1:00001           Unknown   Unable to query docker version: client version 1.15 is too old. Minimum supported API version is 1.24 (HTTP 400 for /version)
+    ");
+}
+
+#[test]
+fn an_engine_of_another_ca_is_running_and_says_why_not() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    let url = port.url();
+    lab.ok(&format!("create -d none --url {url} x"));
+    let other = rmachine::pki::new_ca("somebody", jiff::Timestamp::now()).unwrap();
+    port.serve_with(&other, &lab.read("S/certs/ca.pem"), VERSION);
+    assert_snapshot!(ports(lab.run("ls"), &[&url]), @r"
+    exit 0
+    --- stdout
+    NAME   ACTIVE   DRIVER   STATE     URL                     SWARM   DOCKER    ERRORS
+    x      -        none     Running   tcp://127.0.0.1:00001           Unknown   Unable to query docker version: x509: certificate signed by unknown authority
+    ");
+}
+
+#[test]
+fn an_engine_that_does_not_know_us_is_running_and_says_why_not() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    let url = port.url();
+    lab.ok(&format!("create -d none --url {url} x"));
+    let ca =
+        rmachine::pki::Pair { cert: lab.read("S/certs/ca.pem"), key: lab.read("S/certs/ca-key.pem").into() };
+    let other = rmachine::pki::new_ca("somebody", jiff::Timestamp::now()).unwrap();
+    port.serve_with(&ca, &other.cert, VERSION);
+    assert_snapshot!(ports(lab.run("ls"), &[&url]), @r"
+    exit 0
+    --- stdout
+    NAME   ACTIVE   DRIVER   STATE     URL                     SWARM   DOCKER    ERRORS
+    x      -        none     Running   tcp://127.0.0.1:00001           Unknown   Unable to query docker version: remote error: tls: unknown certificate authority
+    ");
+}
+
+#[test]
+fn something_that_is_no_engine_is_running_and_says_why_not() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    let url = port.url();
+    lab.ok(&format!("create -d none --url {url} x"));
+    port.serve(&lab, Answer::Http("200 OK", "<html>hello</html>"));
+    assert_snapshot!(ports(lab.run("ls"), &[&url]), @r"
+    exit 0
+    --- stdout
+    NAME   ACTIVE   DRIVER   STATE     URL                     SWARM   DOCKER    ERRORS
+    x      -        none     Running   tcp://127.0.0.1:00001           Unknown   Unable to query docker version: /version: the engine's answer is no JSON of the expected form: expected value at line 1 column 1
+    ");
+}
+
+/// Silent before the TLS handshake, silent after the request: the row says so when the time is over.
+#[test]
+fn a_silent_engine_times_out() {
+    let lab = Sandbox::new();
+    let (mute, deaf) = (Port::open(), Port::open());
+    lab.ok(&format!("create -d none --url {} mute", mute.url()));
+    lab.ok(&format!("create -d none --url {} deaf", deaf.url()));
+    deaf.serve(&lab, Answer::Nothing);
+    let began = Instant::now();
+    let table = lab.run("ls -t 1");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_snapshot!(table, @r"
+    exit 0
+    --- stdout
+    NAME   ACTIVE   DRIVER   STATE     URL   SWARM   DOCKER   ERRORS
+    deaf            none     Timeout                          ⏎
+    mute            none     Timeout                          ⏎
+    ");
+    assert_eq!(lab.ok("ls -t 1 -f '{{.State}} {{.ResponseTime}}'"), "Timeout 1s\nTimeout 1s\n");
+}
+
+#[test]
+fn no_time_at_all_is_a_timeout() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    lab.ok(&format!("create -d none --url {} x", port.url()));
+    assert_eq!(lab.ok("ls -t 0 -f {{.State}}"), "Timeout\n");
+}
+
+#[test]
+fn two_hundred_silent_machines_take_the_time_of_one() {
+    let lab = Sandbox::new();
+    let port = Port::open();
+    lab.ok(&format!("create -d none --url {} m0", port.url()));
+    let text = std::fs::read_to_string(lab.machine("m0").join("config.json")).unwrap();
+    for n in 1..200 {
+        lab.write(&format!("S/machines/m{n}/config.json"), &text);
+    }
+    let began = Instant::now();
+    let states = lab.ok("ls -t 2 -f {{.State}}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert_eq!(states, "Timeout\n".repeat(200));
+}

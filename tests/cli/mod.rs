@@ -1,0 +1,18 @@
+//! Every command through the real binary, each test in a store and a home of its own, without any host but what the test
+//! listens on itself.
+
+mod active;
+mod bad_input;
+mod engine;
+mod env;
+mod harness;
+mod help;
+mod hosts;
+mod killed;
+mod local;
+mod ls;
+mod others;
+mod progress;
+mod rm;
+mod together;
+mod usage;

@@ -1,0 +1,13 @@
+//! The real binary against real hosts: Debian with systemd, sshd and Docker's own engine, started by `tests/lab`.
+//!
+//! What they prove is the wiring; the logic has its tests beside the code. `tests/run` starts the lab's engine and
+//! builds its images; without them these tests fail.
+
+mod failures;
+mod hostkeys;
+mod install;
+mod interrupted;
+mod lab;
+mod machine;
+mod several;
+mod stores;

@@ -1,0 +1,102 @@
+//! Several machines at once, machines with a time to live, and what is left when a store is lost.
+
+use std::process::Command;
+
+use crate::e2e::lab::{User, until};
+
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Containers, also stopped ones, whose names begin like this.
+fn containers(prefix: &str) -> Vec<String> {
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    let mut names: Vec<_> = names.lines().filter(|n| n.starts_with(prefix)).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// Removes a container that is no machine when the test ends.
+struct Foreign(&'static str);
+
+impl Foreign {
+    fn make(name: &'static str) -> Self {
+        docker(&["create", "--name", name, "rmachine-lab:trixie", "true"]);
+        Self(name)
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        docker(&["rm", "-f", self.0]);
+    }
+}
+
+#[test]
+fn one_that_fails_does_not_keep_the_others() {
+    let user = User::new();
+    let foreign = Foreign::make("e2e-many-2");
+    let done = user.rmachine(&["create", "-d", "docker", "e2e-many-{1..3}"]);
+    let done = done.failed(1, &["e2e-many-2: ", "e2e-many-2"]);
+    assert!(done.out.contains("Created 2 of 3 machines: e2e-many-1 e2e-many-3\n"), "{}", done.out);
+    assert!(
+        done.out.contains("(e2e-many-3) Docker is up and running!\n"),
+        "each line says whose it is: {}",
+        done.out
+    );
+    assert_eq!(user.rmachine(&["ls", "-q"]).ok().out, "e2e-many-1\ne2e-many-3\n");
+    user.docker("e2e-many-3", &["version"]).ok();
+    user.rmachine(&["rm", "-y", "e2e-many-1", "e2e-many-3"]).ok();
+    assert_eq!(containers("e2e-many-"), ["e2e-many-2"], "a container that is not ours is left alone");
+    drop(foreign);
+}
+
+#[test]
+fn ten_at_once() {
+    let user = User::new();
+    let done = user.rmachine(&["create", "-d", "docker", "e2e-ten-{1..10}"]).ok();
+    assert!(done.out.contains("Created 10 of 10 machines: "), "{}", done.out);
+    let running = user.rmachine(&["ls", "--filter", "state=Running", "-f", "{{.Name}} {{.URL}}"]).ok().out;
+    let urls: std::collections::BTreeSet<_> =
+        running.lines().filter_map(|l| l.split_once(' ')).map(|l| l.1).collect();
+    assert_eq!(urls.len(), 10, "{running}");
+    let names = user.rmachine(&["ls", "-q"]).ok().out;
+    let mut rm = vec!["rm", "-y"];
+    rm.extend(names.lines());
+    user.rmachine(&rm).ok();
+    assert!(containers("e2e-ten-").is_empty());
+}
+
+#[test]
+fn machines_whose_time_is_over_are_pruned() {
+    let user = User::new();
+    user.rmachine(&["create", "-d", "docker", "--ttl", "1d", "e2e-ttl-long"]).ok();
+    user.rmachine(&["create", "-d", "docker", "--ttl", "1s", "e2e-ttl-short"]).ok();
+    let shown = || user.rmachine(&["prune"]).ok().out;
+    until("a second is over", || shown().contains("machine e2e-ttl-short expired at "));
+    assert!(!shown().contains("e2e-ttl-long"));
+    assert_eq!(containers("e2e-ttl-").len(), 2, "showing removes nothing");
+    let pruned = user.rmachine(&["prune", "-y"]).ok().out;
+    assert!(pruned.contains("Successfully removed e2e-ttl-short\n"), "{pruned}");
+    assert_eq!(containers("e2e-ttl-"), ["e2e-ttl-long"]);
+    user.rmachine(&["rm", "-y", "e2e-ttl-long"]).ok();
+}
+
+#[test]
+fn what_a_lost_store_left_is_pruned_and_what_other_stores_know_is_not() {
+    let (loser, keeper) = (User::new(), User::new());
+    loser.rmachine(&["create", "-d", "docker", "e2e-lost"]).ok();
+    keeper.rmachine(&["create", "-d", "docker", "e2e-kept-machine"]).ok();
+    let volumes = docker(&["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", "e2e-lost"]);
+    std::fs::remove_dir_all(loser.store()).expect("the store is lost");
+    let shown = User::new().rmachine(&["prune"]).ok().out;
+    assert!(shown.contains("made for machine e2e-lost of the store"), "{shown}");
+    assert!(!shown.contains("e2e-kept-machine"), "{shown}");
+    User::new().rmachine(&["prune", "-y"]).ok();
+    assert!(containers("e2e-lost").is_empty());
+    let left = docker(&["volume", "ls", "-q"]);
+    assert!(!volumes.split_whitespace().any(|v| left.contains(v)), "volumes of the lost machine are left");
+    keeper.docker("e2e-kept-machine", &["version"]).ok();
+    keeper.rmachine(&["rm", "-y", "e2e-kept-machine"]).ok();
+}
