@@ -11,6 +11,7 @@
     reason = "a program of its own, which may print, run others and give up"
 )]
 
+mod containers;
 mod create;
 mod host;
 mod local;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     let lanes = create::Lanes::open(&host);
     let template = create::measure(&mut report, &args, &host, &lanes, scratch.path());
+    containers::measure(&mut report, &args.rmachine, scratch.path());
     local::measure(&mut report, &args.rmachine, &template, scratch.path());
     print!("{}", report.table(&args.suite));
     if report.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
