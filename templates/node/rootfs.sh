@@ -30,7 +30,7 @@ include=$(echo "$packages" "$@" | tr -s ' ' ',')
 # Both leave the name servers of the machine that builds in resolv.conf: the node's engine writes its own.
 with_mmdebstrap() {
     # shellcheck disable=SC2016  # $1 is the root, as mmdebstrap's own shell knows it
-    mmdebstrap --quiet --variant=minbase --include="$include" \
+    mmdebstrap --variant=minbase --include="$include" \
         --customize-hook="upload '$here/init' /usr/local/sbin/node-init" \
         --customize-hook="upload '$here/setup.sh' /tmp/setup.sh" \
         --customize-hook='chroot "$1" sh /tmp/setup.sh && rm "$1/tmp/setup.sh"' \

@@ -139,7 +139,8 @@ fn ports(wanted: &Wanted, place: &Place) -> Vec<Port> {
     let mut ports: Vec<Port> = wanted.ports.iter().filter_map(|p| Port::parse(p).ok()).collect();
     if let Some(own) = &place.ports {
         ports.push(Port::own(&own.ip, own.ssh, 22));
-        ports.push(Port::own(&own.ip, own.engine, rmachine_driver::ENGINE_PORT));
+        // The engine inside is told to listen where it is reached: one port has one name on both sides.
+        ports.push(Port::own(&own.ip, own.engine, own.engine));
     }
     ports
 }
@@ -245,7 +246,7 @@ mod tests {
             body["HostConfig"]["PortBindings"]["22/tcp"],
             json!([{"HostIp": "127.0.0.1", "HostPort": "20001"}])
         );
-        assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}, "22/tcp": {}, "2376/tcp": {}}));
+        assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}, "22/tcp": {}, "20002/tcp": {}}));
         assert_eq!(body["NetworkingConfig"]["EndpointsConfig"]["rmachine"], json!({}));
     }
 

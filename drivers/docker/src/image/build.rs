@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, DriverErrorKind, Progress};
-use rmachine_engine_api::{EngineError, Method, Payload, filters, with_query};
+use rmachine_engine_api::{Connection, EngineError, Method, Payload, filters, with_query};
 use serde_json::{Value, json};
 
 use super::recipe::REPOSITORY;
 use super::rootfs::{self, Rootfs};
+use super::tail::Tail;
 use super::{DOCKERFILE, INIT, RECIPE, Recipe, SETUP};
 use crate::archive::{Entry, pack};
 use crate::engine::{Engine, refused};
@@ -33,14 +34,15 @@ pub(super) async fn build(
     progress(&format!("no base image ({no_base}); making a root file system here"));
     match rootfs::start(recipe).await {
         Ok(rootfs) => import(engine, recipe, rootfs, progress).await,
-        Err(no_rootfs) => Err(neither(recipe, &no_base, no_rootfs)),
+        Err(no_rootfs) => Err(neither(recipe, no_base, no_rootfs)),
     }
 }
 
-fn neither(recipe: &Recipe, no_base: &EngineError, no_rootfs: DriverError) -> DriverError {
+fn neither(recipe: &Recipe, no_base: EngineError, no_rootfs: DriverError) -> DriverError {
+    let (suite, no_base) = (&recipe.suite, refused(no_base).message);
     let message = format!(
-        "the node image cannot be built: the engine cannot get debian:{} ({no_base}), and {}",
-        recipe.suite, no_rootfs.message
+        "the node image cannot be built: the engine cannot get debian:{suite} ({no_base}), and {}",
+        no_rootfs.message
     );
     DriverError { message, ..no_rootfs }
 }
@@ -67,17 +69,29 @@ async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>)
     ])
     .map_err(|e| DriverError::invalid(e.to_string()))?;
     let path = build_path(recipe);
+    let tail = Tail::of(progress);
     let lines = engine.client.stream(Method::POST, &path, Payload::Tar(context), SILENCE).await;
     let built = match lines {
-        Ok(lines) => lines.each(|line| tell(line, progress)).await,
+        Ok(lines) => lines.each(|line| tell(line, &|text| tail.tell(text))).await,
         Err(e) => Err(e),
     };
     match built {
         Ok(()) => Ok(()),
         Err(e) => {
             sweep(engine, recipe).await;
-            Err(failed(refused(e)))
+            Err(failed(explained(e, &tail)))
         }
+    }
+}
+
+/// The engine quotes a whole command and its exit code; what the command said is what helps.
+fn explained(error: EngineError, tail: &Tail<'_>) -> DriverError {
+    let of_a_command =
+        matches!(&error, EngineError::Failed { message, .. } if message.contains("returned a non-zero code"));
+    let error = refused(error);
+    match tail.reason().filter(|_| of_a_command) {
+        Some(reason) => DriverError { message: reason, ..error },
+        None => error,
     }
 }
 
@@ -112,9 +126,11 @@ fn labels(recipe: &Recipe) -> [(String, Value); 4] {
 
 /// What the steps before a failed one left. Best effort: the failure is what is told.
 async fn sweep(engine: &mut Engine, recipe: &Recipe) {
+    // The connection over which a stream was left before its end is of no use any more.
+    let Ok(Connection { mut client, .. }) = engine.host.connect(REGISTRY).await else { return };
     let label = format!("{RECIPE}={}", recipe.hash());
     let filters = filters(&[("dangling", "true"), ("label", &label)]);
-    drop(engine.client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
+    drop(client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
 }
 
 async fn import(

@@ -3,6 +3,7 @@
 mod build;
 mod recipe;
 mod rootfs;
+mod tail;
 
 use std::path::Path;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(crate) async fn ensure(
     if engine.image_id(&image).await?.is_some() {
         return Ok(image);
     }
-    announce(&format!("Building the node image {image}, which is done once..."));
+    announce(&format!("Building the node image {image}, which is done once and takes a minute..."));
     let _lock = Lock::take(locks, &format!("node-image-{}", recipe.tag()), BUILD).await;
     if engine.image_id(&image).await?.is_none() {
         build::build(engine, recipe, progress).await?;

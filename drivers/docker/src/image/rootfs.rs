@@ -1,7 +1,6 @@
 //! A root file system made on this computer by mmdebstrap or debootstrap, handed on while it is made: the one place
 //! where this driver runs a program.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -17,11 +16,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::Mutex;
 
+use super::tail::Tail;
 use super::{INIT, PACKAGES, ROOTFS, Recipe, SETUP};
 
 const PIECE: usize = 128 * 1024;
-/// As much of what the script said as an error shows.
-const TAIL: usize = 5;
 
 type Archive = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
@@ -105,18 +103,14 @@ impl Rootfs {
     /// Tells what the script says, and how it ended.
     pub(super) async fn watch(&mut self, progress: Progress<'_>) -> Result<(), DriverError> {
         let Some(stderr) = self.stderr.take() else { return Ok(()) };
-        let mut tail = VecDeque::new();
+        let tail = Tail::of(progress);
         let mut lines = BufReader::new(stderr).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            progress(&line);
-            tail.push_back(line);
-            if tail.len() > TAIL {
-                tail.pop_front();
-            }
+            tail.tell(&line);
         }
         match self.child.lock().await.wait().await {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(refusal(status, &Vec::from(tail).join("; "))),
+            Ok(status) => Err(refusal(status, &tail.reason().unwrap_or_default())),
             Err(e) => Err(DriverError::new(DriverErrorKind::Provider, format!("the root file system: {e}"))),
         }
     }
@@ -182,7 +176,7 @@ mod tests {
             (text.as_str(), error.as_deref()),
             ("half\n", Some("rootfs.sh ended with exit status: 25"))
         );
-        assert_eq!(made.unwrap_err(), "no root file system can be made here: E: no space");
+        assert_eq!(made.unwrap_err(), "no root file system can be made here: no space");
     }
 
     #[tokio::test]
