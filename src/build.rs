@@ -3,7 +3,9 @@
 use std::process::Command;
 
 fn main() {
+    // HEAD itself only names a branch; its log gets a line with every commit.
     println!("cargo:rerun-if-changed=.git/HEAD");
+    println!("cargo:rerun-if-changed=.git/logs/HEAD");
     println!("cargo:rerun-if-env-changed=RMACHINE_BUILD");
     #[expect(clippy::disallowed_methods, reason = "a build script has no context")]
     let given = std::env::var("RMACHINE_BUILD").ok();

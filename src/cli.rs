@@ -191,6 +191,14 @@ pub fn parse(
     Ok((root, matches))
 }
 
+/// The command that is meant, whatever is wrong with its flags.
+pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
+    let mut command = command(program, argv, env, registry).ignore_errors(true);
+    command.build();
+    let words = normalize(argv, &command);
+    command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
+}
+
 /// Go takes `-flag` for `--flag`, and `--switch=false`; clap does not. What follows `--`, or the machine's name in
 /// `ssh`, is not ours to read.
 fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {

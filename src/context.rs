@@ -11,7 +11,7 @@ use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
 use crate::store::Store;
-use crate::ui::{Audience, Printer, TerminalPrompter, reporter};
+use crate::ui::{Audience, Printer, Progress, TerminalPrompter, reporter};
 
 /// The environment, read once. An empty variable counts as absent, as in docker-machine.
 #[derive(Debug, Clone, Default)]
@@ -94,6 +94,13 @@ impl Context {
             user: self.user().unwrap_or("unknown").to_owned(),
             computer: computer(),
             program: self.program.clone(),
+        }
+    }
+
+    /// A line that goes to whoever follows the progress: not to a program that reads JSON, nor to one that wants silence.
+    pub fn last_word(&self, text: &str) {
+        if !matches!(self.globals.progress, Progress::Json | Progress::None) {
+            self.printer.line(text);
         }
     }
 

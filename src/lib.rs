@@ -49,7 +49,7 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
     }
     let (root, matches) = match cli::parse(program, argv, &env, &registry) {
         Ok(parsed) => parsed,
-        Err(e) => return refused(program, argv, &e, &registry),
+        Err(e) => return refused(program, argv, &e, &env, &registry),
     };
     if root.version {
         Printer.line(&commands::version::own(program));
@@ -83,11 +83,13 @@ async fn until_interrupted(
     matches: &clap::ArgMatches,
 ) -> Result<(), CommandError> {
     tokio::select! {
-        done = commands::run(ctx, command, matches) => done,
+        // First, so that signals are caught before the work begins, which may not pause for a while.
+        biased;
         () = interrupted() => {
             let message = ctx.interruption().unwrap_or_else(|| "Interrupted.".to_owned());
             Err(CommandError::new(Exit::Interrupted, message))
         }
+        done = commands::run(ctx, command, matches) => done,
     }
 }
 
@@ -122,6 +124,7 @@ fn refused(
     program: &str,
     argv: &[String],
     error: &clap::Error,
+    env: &Environment,
     registry: &Registry,
 ) -> Result<(), CommandError> {
     let text = error.render().to_string();
@@ -136,15 +139,24 @@ fn refused(
             let message = format!("{program}: '{word}' is not a {program} command. See '{called} --help'.");
             Err(CommandError::failed(message))
         }
-        _ => {
-            let mut failure = CommandError::usage(text.trim_end().to_owned());
-            if error.kind() == ErrorKind::UnknownArgument
-                && let Some(owner) = registry.owner_of(invalid_word(error).trim_start_matches('-'))
-            {
-                failure = failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}"));
-            }
-            Err(failure)
+        // Its flags are unknown because the driver is.
+        ErrorKind::UnknownArgument
+            if cli::subcommand(program, argv, env, registry) == Some("create".to_owned()) =>
+        {
+            commands::create::known_driver(argv, env, registry)?;
+            Err(nonsense(&text, error, registry))
         }
+        _ => Err(nonsense(&text, error, registry)),
+    }
+}
+
+/// What clap says, and whose flag it is, if it is anybody's.
+fn nonsense(text: &str, error: &clap::Error, registry: &Registry) -> CommandError {
+    let failure = CommandError::usage(text.trim_end().to_owned());
+    let owner = registry.owner_of(invalid_word(error).trim_start_matches('-'));
+    match owner.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        Some(owner) => failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}")),
+        None => failure,
     }
 }
 

@@ -1,5 +1,7 @@
 //! `create`: docker-machine's shared flags and the driver's own, resolved into a plan before anything is touched.
 
+use std::sync::Arc;
+
 use clap::{Arg, ArgMatches};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -102,9 +104,11 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
 }
 
 fn tell_default(ctx: &Context) {
-    if chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none() {
+    let open = chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none();
+    // One that is not there either is told by its own error.
+    if open && driver(ctx).is_ok() {
         let DefaultDriver { name, reason } = ctx.registry.default_driver();
-        ctx.printer.line(&format!("No driver is named: taking {name:?}, because {reason}."));
+        ctx.last_word(&format!("No driver is named: taking {name:?}, because {reason}."));
     }
 }
 
@@ -133,7 +137,7 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     }
     let (made, failed): (Vec<_>, Vec<_>) = names.iter().zip(results).partition(|(_, r)| r.is_ok());
     let made: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
-    ctx.printer.line(&format!("Created {} of {} machines: {}", made.len(), names.len(), made.join(" ")));
+    ctx.last_word(&format!("Created {} of {} machines: {}", made.len(), names.len(), made.join(" ")));
     if !made.is_empty() {
         point_out(ctx, "NAME");
     }
@@ -155,7 +159,7 @@ fn interrupted(program: &str, names: &[MachineName]) -> String {
 
 fn point_out(ctx: &Context, name: &str) {
     let called = ctx.argv.first().map_or(ctx.program.as_str(), String::as_str);
-    ctx.printer.line(&format!(
+    ctx.last_word(&format!(
         "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: {called} \
          env {name}"
     ));
@@ -171,6 +175,8 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
     }
     if words.first().is_none_or(String::is_empty) {
         let mut command = crate::cli::command(&ctx.program, &ctx.argv, &ctx.env, &ctx.registry);
+        // Only then it knows its whole name and the global flags.
+        command.build();
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
@@ -247,15 +253,24 @@ fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<Create
     Ok(CreatePlan { name, driver, config, own, imports: draft.imports, ssh_timeout: ssh_timeout(&shared)? })
 }
 
-fn driver(ctx: &Context) -> Result<std::sync::Arc<dyn Driver>, CommandError> {
-    let name = chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env)
-        .unwrap_or_else(|| ctx.registry.default_driver().name.clone());
-    ctx.registry.find(&name).ok_or_else(|| {
+fn driver(ctx: &Context) -> Result<Arc<dyn Driver>, CommandError> {
+    known_driver(&ctx.argv, &ctx.env, &ctx.registry)
+}
+
+/// The driver that these words ask for, if there is one.
+pub(crate) fn known_driver(
+    argv: &[String],
+    env: &Environment,
+    registry: &Registry,
+) -> Result<Arc<dyn Driver>, CommandError> {
+    let name = chosen_driver(argv.get(1..).unwrap_or_default(), env)
+        .unwrap_or_else(|| registry.default_driver().name.clone());
+    registry.find(&name).ok_or_else(|| {
         CommandError::failed(format!(
             "Driver {name:?} not found. Do you have the plugin binary \"docker-machine-driver-{name}\" accessible in \
              your PATH?"
         ))
-        .hint(format!("name one of these with -d: {}", ctx.registry.names().join(", ")))
+        .hint(format!("name one of these with -d: {}", registry.names().join(", ")))
     })
 }
 

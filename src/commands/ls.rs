@@ -73,6 +73,8 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
         return Ok(());
     }
     let mut machines: Vec<_> = names.into_iter().map(|n| (lifecycle.load(&n), n)).collect();
+    // One that was removed since the names were read is not broken: it is gone.
+    machines.retain(|(loaded, name)| loaded.is_ok() || ctx.store.exists(name));
     machines.retain(|(loaded, name)| filters.admit(loaded.as_ref().ok(), name));
     if args.quiet && filters.state.is_empty() && filters.swarm.is_empty() {
         machines.iter().filter(|(m, _)| m.is_ok()).for_each(|(_, n)| ctx.printer.line(n.as_str()));

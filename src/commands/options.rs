@@ -165,6 +165,7 @@ fn text_value(spec: &OptionSpec, text: &str) -> Value {
 /// Puts what was given into a machine, under docker-machine's keys; the rest stays as it is.
 pub(super) fn apply(machine: &mut StoredMachine, given: &Options) -> Result<(), CommandError> {
     own_state(&mut machine.own, given)?;
+    plausible(given)?;
     engine(&mut machine.config, given);
     swarm(&mut machine.config, given);
     Ok(())
@@ -210,6 +211,21 @@ fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, CommandError> {
         return Err(refused());
     }
     now.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| refused())
+}
+
+/// What would only be found wrong on the host, after a while.
+fn plausible(given: &Options) -> Result<(), CommandError> {
+    let url = given.text("engine-install-url");
+    let blank = |text: &str| text.contains(|c: char| c.is_whitespace() || c.is_control());
+    if given.given("engine-install-url") && (!url.contains("://") || blank(url)) {
+        return Err(CommandError::usage(format!("--engine-install-url must be a URL, not {url:?}")));
+    }
+    match given.list("tls-san").iter().find(|name| name.is_empty() || blank(name)) {
+        Some(name) => {
+            Err(CommandError::usage(format!("--tls-san must be a name or an address, not {name:?}")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn install_method(text: &str) -> Result<InstallMethod, CommandError> {

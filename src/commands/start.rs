@@ -10,7 +10,7 @@ pub struct Args {
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     super::each(ctx, &args.names, |machine| lifecycle.start(machine)).await?;
-    ctx.printer.line(&format!(
+    ctx.last_word(&format!(
         "Started machines may have new IP addresses. You may need to re-run the `{} env` command.",
         ctx.program
     ));

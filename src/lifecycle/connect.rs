@@ -9,6 +9,7 @@ use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 
 /// Patience with one attempt, as docker-machine's ssh has it.
 const CONNECT: Duration = Duration::from_secs(10);
+const LEAST_CONNECT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
@@ -24,10 +25,15 @@ impl Lifecycle {
 
     async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
-        self.attempt(machine, &endpoint).await.map_err(|e| self.explain(machine, e))
+        self.attempt(machine, &endpoint, CONNECT).await.map_err(|e| self.explain(machine, e))
     }
 
-    async fn attempt(&self, machine: &Machine, endpoint: &Endpoint) -> Result<Session, SshError> {
+    async fn attempt(
+        &self,
+        machine: &Machine,
+        endpoint: &Endpoint,
+        patience: Duration,
+    ) -> Result<Session, SshError> {
         tracing::debug!(machine = %machine.name, %endpoint, "connecting");
         let alias = machine.stored.own.ssh_host.as_deref();
         ssh::connect(Connect {
@@ -35,7 +41,7 @@ impl Lifecycle {
             alias,
             use_config: machine.driver().is_ok_and(|d| d.features().ssh_config),
             policy: policy(machine, endpoint),
-            connect_timeout: CONNECT,
+            connect_timeout: patience,
             env: &self.ssh_env,
             prompter: self.prompter.as_ref(),
         })
@@ -53,7 +59,9 @@ impl Lifecycle {
         let deadline = Instant::now() + wait;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.attempt(machine, &endpoint).await {
+            // A user who does not want to wait for ten seconds does not want one attempt to.
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.attempt(machine, &endpoint, left.clamp(LEAST_CONNECT, CONNECT)).await {
                 Ok(session) => {
                     self.note_host_key(machine, session.host_key());
                     return Ok(session);

@@ -1,5 +1,7 @@
 //! How work on a machine fails: a sentence, what it left behind, what to do next.
 
+use std::path::Path;
+
 use rmachine_driver::{DriverError, Leftovers};
 
 use crate::engine::EngineError;
@@ -43,14 +45,27 @@ impl Failure {
     pub fn store(error: &StoreError, program: &str) -> Self {
         let failure = Self::new(error.render(program));
         match error {
-            StoreError::BadConfig { path, .. } | StoreError::BadOwn { path, .. } => failure.hint(format!(
-                "mend {}, or forget the machine with `{program} rm -f`: what runs at its provider stays there",
-                path.display()
+            StoreError::BadConfig { path, .. } | StoreError::BadOwn { path, .. } => {
+                failure.hint(format!("mend {}, {}", path.display(), or_forget(path, program)))
+            }
+            StoreError::NoConfig(path) => {
+                failure.hint(format!("bring back {}, {}", path.display(), or_forget(path, program)))
+            }
+            StoreError::FutureConfig { path, .. } => failure.hint(format!(
+                "{} is of a newer program: upgrade this one, {}",
+                path.display(),
+                or_forget(path, program)
             )),
             StoreError::Busy { .. } => failure.hint("wait for it, or look whether that process hangs"),
             _ => failure,
         }
     }
+}
+
+/// The last resort, for the machine that a file belongs to.
+fn or_forget(file: &Path, program: &str) -> String {
+    let machine = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    format!("or forget the machine with `{program} rm -f {machine}`: what runs at its provider stays there")
 }
 
 impl From<StoreError> for Failure {

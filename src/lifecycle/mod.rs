@@ -37,6 +37,7 @@ const LOCK_WAIT: Duration = Duration::from_secs(30);
 pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
 
 /// The tools for work on machines.
+#[derive(Clone)]
 pub struct Lifecycle {
     pub store: Store,
     pub registry: Registry,
@@ -52,6 +53,7 @@ pub struct Lifecycle {
 }
 
 /// A machine as it was when it was loaded.
+#[derive(Clone)]
 pub struct Machine {
     pub name: MachineName,
     pub stored: StoredMachine,

@@ -69,13 +69,16 @@ impl Lifecycle {
         let session = self.wait_for_ssh(machine, wait).await?;
         let reached = machine.stored.own.phase.max(Phase::Reachable);
         self.enter(lock, machine, reached)?;
-        let outcome = self.provision_over(machine, &session).await;
-        session.close().await;
-        outcome.map_err(|e| e.prefix("Error running provisioning: "))?;
+        if let Err(e) = self.provision_over(machine, &session).await {
+            session.close().await;
+            return Err(e.prefix("Error running provisioning: "));
+        }
         let provisioned = machine.stored.own.phase.max(Phase::Provisioned);
         self.enter(lock, machine, provisioned)?;
         self.step(&name, "Checking connection to Docker...");
-        self.await_engine(machine).await.map_err(|e| e.prefix("Error checking the host: "))?;
+        // A goodbye takes a round trip, which nobody has to wait for.
+        let (answers, ()) = tokio::join!(self.await_engine(machine), session.close());
+        answers.map_err(|e| e.prefix("Error checking the host: "))?;
         self.enter(lock, machine, Phase::Ready)?;
         self.step(&name, "Docker is up and running!");
         Ok(())
@@ -85,10 +88,12 @@ impl Lifecycle {
         let name = &machine.name;
         self.step(name, "Detecting the provisioner...");
         // Making an RSA key keeps a core busy for a while; the host answers meanwhile.
-        let tls = tokio::task::block_in_place(|| self.server_tls(machine));
-        let facts = provision::facts(session).await.map_err(|e| provision_failure(machine, &e))?;
+        let (lifecycle, copy) = (self.clone(), machine.clone());
+        let making = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy));
+        let (facts, tls, ()) = tokio::join!(provision::facts(session), making, session.prepare());
+        let facts = facts.map_err(|e| provision_failure(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
-        let tls = tls?;
+        let tls = tls.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))??;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
         let wanted = self.wanted(machine, tls)?;

@@ -2,19 +2,24 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{Handle, Msg};
-use russh::{Channel, ChannelStream, Disconnect};
+use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::select;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::hostkey::{Client, SharedNotes};
 use super::lines::Lines;
 use super::run::{Event, ExitStatus, Output, Running, Stream, feed, feed_from};
 use super::terminal::Terminal;
 use super::{SshError, terminal};
+
+/// sshd counts a command that has ended until it gets round to it; where MaxSessions is 1, the next is refused till then.
+const REFUSED_PAUSES: [Duration; 3] =
+    [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
 
 /// One live connection; everything runs over it, several things at a time if need be.
 pub struct Session {
@@ -24,6 +29,8 @@ pub struct Session {
     at: String,
     host_key: String,
     notes: SharedNotes,
+    /// Open, and nothing runs on it yet.
+    spare: Mutex<Option<Channel<Msg>>>,
 }
 
 /// A byte stream to something that the host can reach.
@@ -46,7 +53,7 @@ impl Session {
         host_key: String,
         notes: SharedNotes,
     ) -> Self {
-        Self { handle, jumps, at, host_key, notes }
+        Self { handle, jumps, at, host_key, notes, spare: Mutex::new(None) }
     }
 
     /// As the host showed it, an OpenSSH public key line.
@@ -162,6 +169,15 @@ impl Session {
         Ok(channel.into_stream())
     }
 
+    /// Opens the channel of the next command while another runs, which saves that one a round trip. A host that allows
+    /// no second one at a time is asked again when the first has ended.
+    pub async fn prepare(&self) {
+        let opened = timeout(Duration::from_secs(1), self.handle.channel_open_session()).await;
+        if let Ok(Ok(channel)) = opened {
+            *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
+        }
+    }
+
     /// Says goodbye and waits, not for long, until it is heard.
     pub async fn close(self) {
         for handle in [self.handle].into_iter().chain(self.jumps.into_iter().rev()) {
@@ -180,6 +196,18 @@ impl Session {
     }
 
     async fn channel(&self) -> Result<Channel<Msg>, SshError> {
+        let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(channel) = spare {
+            return Ok(channel);
+        }
+        for pause in REFUSED_PAUSES {
+            match self.handle.channel_open_session().await {
+                Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
+                    sleep(pause).await;
+                }
+                opened => return opened.map_err(|e| self.not_opened(&e, "open a session")),
+            }
+        }
         self.handle.channel_open_session().await.map_err(|e| self.not_opened(&e, "open a session"))
     }
 

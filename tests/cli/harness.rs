@@ -83,6 +83,18 @@ impl Sandbox {
         self.call_as("docker-machine", words).run()
     }
 
+    /// Runs these words where only they see it: in a network without a way out and with mounts of their own, which a
+    /// script sets up as root.
+    pub(super) fn run_apart(&self, setup: &str, words: &str) -> Outcome {
+        let script = format!("set -e; {setup}; exec rmachine \"$@\"");
+        let apart =
+            ["-r", "-n", "-m", "--propagation", "private", "sh", "-c", &script, "sh"].map(str::to_owned);
+        let words = shlex::split(words).unwrap();
+        let words = apart.into_iter().chain(words.iter().map(|w| self.outside(w)));
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.path("bin").display());
+        self.call_words("/usr/bin/unshare", words).env("PATH", &path).run()
+    }
+
     pub(super) fn call(&self, words: &str) -> Call {
         self.call_as("rmachine", words)
     }

@@ -2,12 +2,17 @@
 //! listens on itself.
 
 mod active;
+mod bad_input;
 mod engine;
 mod env;
 mod harness;
 mod help;
+mod hosts;
+mod killed;
 mod local;
 mod ls;
 mod others;
+mod progress;
 mod rm;
+mod together;
 mod usage;

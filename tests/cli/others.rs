@@ -165,7 +165,7 @@ fn one_machine_that_cannot_be_loaded_keeps_all_from_being_touched() {
     --- stderr
     Docker machine "nosuch" does not exist. Use "rmachine ls" to list machines. Use "rmachine create" to add a new one.
     Error getting migrated host: EOF while parsing an object at line 1 column 1
-    Hint: mend /S/machines/broken/config.json, or forget the machine with `rmachine rm -f`: what runs at its provider stays there
+    Hint: mend /S/machines/broken/config.json, or forget the machine with `rmachine rm -f broken`: what runs at its provider stays there
     "#);
     assert_snapshot!(lab.run("ip a nosuch"), @r#"
     exit 1

@@ -182,7 +182,7 @@ fn a_broken_machine_goes_only_by_force() {
     WARNING: This action will delete both local reference and remote instance.
     --- stderr
     Error removing host "broken": Error getting migrated host: key must be a string at line 1 column 22
-    Hint: mend /S/machines/broken/config.json, or forget the machine with `rmachine rm -f`: what runs at its provider stays there
+    Hint: mend /S/machines/broken/config.json, or forget the machine with `rmachine rm -f broken`: what runs at its provider stays there
     "#);
     assert_eq!(lab.machines(), ["broken"]);
     assert_snapshot!(lab.run("rm -f broken"), @r"
@@ -207,6 +207,7 @@ fn a_folder_without_a_config_goes_by_force() {
     WARNING: This action will delete both local reference and remote instance.
     --- stderr
     Error removing host "empty": open /S/machines/empty/config.json: no such file or directory
+    Hint: bring back /S/machines/empty/config.json, or forget the machine with `rmachine rm -f empty`: what runs at its provider stays there
     "#);
     assert_snapshot!(lab.run("rm -f empty"), @r"
     exit 0

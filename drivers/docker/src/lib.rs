@@ -170,7 +170,8 @@ impl Driver for Docker {
     async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
         let host = self.host()?;
         // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
-        if matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
+        let unnamed = self.0.host.host.is_none();
+        if unnamed && matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
             return Ok(Vec::new());
         }
         remove::tagged(&mut Engine::at(host, PATIENCE).await?).await

@@ -73,6 +73,26 @@ async fn several_commands_at_once() {
 }
 
 #[tokio::test]
+async fn hosts_that_allow_one_command_at_a_time() {
+    let lab = lab_with("MaxSessions 1").await;
+    for _ in 0..10 {
+        assert!(lab.session.output("true", b"").await.unwrap().status.success());
+    }
+}
+
+#[tokio::test]
+async fn a_channel_waits_for_its_command() {
+    let lab = lab_with("MaxSessions 1").await;
+    // A second one would be refused.
+    lab.session.prepare().await;
+    assert!(lab.session.output("true", b"").await.unwrap().status.success());
+    // Refused, and tried again when it is wanted.
+    let (said, ()) = tokio::join!(lab.session.output("sleep 0.2; echo said", b""), lab.session.prepare());
+    assert_eq!(said.unwrap().stdout, b"said\n");
+    assert!(lab.session.output("true", b"").await.unwrap().status.success());
+}
+
+#[tokio::test]
 async fn lines_come_as_they_are_said() {
     let lab = lab().await;
     let heard = lab.home.ssh("heard");

@@ -1,0 +1,140 @@
+//! How progress is shown, and that nobody is disturbed by it: nothing on stderr when all goes well, no panic when the reader
+//! has gone.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use super::engine::Port;
+use super::harness::Sandbox;
+use super::hosts;
+
+const CREATE: &str = "create -d none --url tcp://127.0.0.1:2376 x";
+
+#[test]
+fn plain_lines_are_docker_machines() {
+    let lab = Sandbox::new();
+    lab.create_none("certs");
+    let auto = lab.run(CREATE);
+    lab.ok("rm -y x");
+    let plain = lab.run(&format!("--progress plain {CREATE}"));
+    assert_eq!(auto, plain);
+    assert_snapshot!(plain, @r"
+    exit 0
+    --- stdout
+    Running pre-create checks...
+    Creating machine...
+    To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: rmachine env x
+    ");
+}
+
+#[test]
+fn none_says_nothing_at_all() {
+    let lab = Sandbox::new();
+    assert_snapshot!(lab.run(&format!("{CREATE} --progress none")), @"exit 0");
+}
+
+#[test]
+fn json_is_an_object_a_line() {
+    let lab = Sandbox::new();
+    let outcome = lab.run(&format!("{CREATE} --progress=json"));
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome}");
+    let mut shown = String::new();
+    for line in outcome.stdout.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{line:?} is no JSON: {e}"));
+        assert!(event["ms"].is_u64(), "{line}");
+        shown.push_str(&format!("{} {} {}\n", event["machine"], event["event"], event["text"]));
+    }
+    assert_snapshot!(shown, @r#"
+    "x" "step" "Creating CA: /S/certs/ca.pem"
+    "x" "step" "Creating client certificate: /S/certs/cert.pem"
+    "x" "step" "Running pre-create checks..."
+    "x" "step" "Creating machine..."
+    "x" "done" ""
+    "#);
+}
+
+#[test]
+fn json_tells_of_failure_too() {
+    let lab = hosts::lab();
+    let port = Port::open().number();
+    let outcome = lab.run(&format!("{} --progress json", hosts::create("127.0.0.1", port)));
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let last: Value = serde_json::from_str(outcome.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((last["machine"].as_str(), last["event"].as_str()), (Some("x"), Some("failed")), "{outcome}");
+    assert!(outcome.stderr.starts_with("Error creating machine: "), "{outcome}");
+}
+
+#[test]
+fn success_is_silent_on_stderr() {
+    let lab = Sandbox::new();
+    for words in [
+        CREATE,
+        "ls",
+        "ls -q",
+        "ip x",
+        "url x",
+        "status x",
+        "inspect x",
+        "env x",
+        "env -u",
+        "version",
+        "--help",
+        "rm -y x",
+    ] {
+        let outcome = lab.run(words);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{words}: {outcome}");
+    }
+}
+
+/// `rmachine ls | head -1`: the rest is written to nobody.
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let lab = Sandbox::new();
+    for n in 0..40 {
+        lab.plant(&format!("m{n}"), "v3-virtualbox.json");
+    }
+    for words in ["ls", "ls -q", "inspect m1", "--help", "env m1", "rm -y m1"] {
+        let mut child =
+            lab.call(words).into_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        let code = child.wait().unwrap().code();
+        assert!(!stderr.contains("panicked") && code.is_some_and(|c| c < 2), "{words}: {code:?} {stderr}");
+    }
+}
+
+/// The machine is made, whoever looked on.
+#[test]
+fn a_create_whose_reader_goes_away_still_ends_well() {
+    let lab = Sandbox::new();
+    let mut child =
+        lab.call(CREATE).into_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut first = String::new();
+    stdout.read_line(&mut first).unwrap();
+    drop(stdout);
+    let done = child.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8_lossy(&done.stderr).as_ref()), (Some(0), ""));
+    assert_eq!(lab.ok("inspect -f {{.Name}} x"), "x\n");
+}
+
+#[test]
+fn debugging_goes_to_stderr_and_leaves_stdout_as_it_is() {
+    let lab = Sandbox::new();
+    lab.create_none("certs");
+    let plain = lab.run(CREATE);
+    for words in ["-D", "--debug", "-debug"] {
+        lab.ok("rm -y x");
+        let outcome = lab.run(&format!("{words} {CREATE}"));
+        assert_eq!(outcome.stdout, plain.stdout, "{words}");
+        assert!(outcome.stderr.contains("DEBUG"), "{words}: {outcome}");
+    }
+    lab.ok("rm -y x");
+    let by_env = lab.call(CREATE).env("MACHINE_DEBUG", "1").run();
+    assert_eq!(by_env.stdout, plain.stdout);
+    assert!(by_env.stderr.contains("DEBUG"), "{by_env}");
+}
