@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rmachine_driver::Endpoint;
+use rmachine_driver::{Endpoint, Login, State};
 
 use super::{Failure, Lifecycle, Machine, set_login};
 use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
@@ -16,6 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 impl Lifecycle {
     /// A session for a user's command: no waiting.
     pub async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
+        self.must_run(machine).await.map_err(|e| e.prefix("Error: Cannot run SSH command: "))?;
         let session = self.connect(machine).await?;
         if machine.stored.own.host_key.as_deref() != Some(session.host_key()) {
             self.pin(machine, session.host_key()).await?;
@@ -23,7 +24,19 @@ impl Lifecycle {
         Ok(session)
     }
 
-    async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
+    /// Of a machine that its driver made the driver knows at once that it is down; others can only be tried.
+    pub(super) async fn must_run(&self, machine: &Machine) -> Result<(), Failure> {
+        let name = &machine.name;
+        if machine.driver()?.features().login != Login::Generated
+            || self.state(machine).await? == State::Running
+        {
+            return Ok(());
+        }
+        Err(Failure::new(format!("Host \"{name}\" is not running"))
+            .hint(format!("{} start {name}", self.program)))
+    }
+
+    pub(super) async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
         self.attempt(machine, &endpoint, CONNECT).await.map_err(|e| self.explain(machine, e))
     }

@@ -141,13 +141,13 @@ impl Engine {
     }
 
     pub(crate) async fn start(&mut self, id: &str) -> Result<(), EngineError> {
-        self.client.request(Method::POST, &format!("/containers/{id}/start"), None).await.map(drop)
+        settled(self.client.request(Method::POST, &format!("/containers/{id}/start"), None).await.map(drop))
     }
 
     /// `limit` covers the time that the container is given.
     pub(crate) async fn post(&mut self, path: &str, limit: Duration) -> Result<(), DriverError> {
         let done = self.client.exchange(Method::POST, path, Payload::Empty, limit).await;
-        done.map(drop).map_err(refused)
+        settled(done.map(drop)).map_err(refused)
     }
 
     /// Deletes what may be gone already.
@@ -161,6 +161,14 @@ impl Engine {
     pub(crate) async fn image_id(&mut self, image: &str) -> Result<Option<String>, DriverError> {
         let found: Option<Value> = found(self.client.get(&format!("/images/{image}/json")).await)?;
         Ok(found.and_then(|i| i.get("Id").and_then(Value::as_str).map(str::to_owned)))
+    }
+}
+
+/// 304 is what an engine says of a container that is already what it is to be.
+fn settled(answer: Result<(), EngineError>) -> Result<(), EngineError> {
+    match answer {
+        Err(e) if e.status() == Some(304) => Ok(()),
+        answer => answer,
     }
 }
 
