@@ -169,12 +169,12 @@ fn failed(error: DriverError) -> DriverError {
 /// A line of the engine's progress, as far as it is for people.
 fn tell(line: &Value, progress: Progress<'_>) {
     let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-    let said = match text("stream").trim() {
-        "" => [text("status"), text("progress")].join(" ").trim().to_owned(),
-        stream => stream.lines().last().unwrap_or_default().to_owned(),
-    };
-    if !said.is_empty() {
-        progress(&said);
+    let status = [text("status"), text("progress")].join(" ");
+    // A build's output comes as it was written: half a line, or many.
+    for said in text("stream").lines().chain([status.as_str()]).map(str::trim) {
+        if !said.is_empty() {
+            progress(said);
+        }
     }
 }
 
@@ -218,11 +218,15 @@ mod tests {
         for line in [
             json!({"stream": "Step 1/7 : ARG SUITE\n"}),
             json!({"stream": "\n"}),
+            json!({"stream": "E: no\n\u{1b}[0m"}),
             json!({"status": "Downloading", "progress": "[==> ] 1MB/4MB", "id": "x"}),
             json!({"aux": {"ID": "sha256:1"}}),
         ] {
             tell(&line, &hear);
         }
-        assert_eq!(*said.lock().unwrap(), ["Step 1/7 : ARG SUITE", "Downloading [==> ] 1MB/4MB"]);
+        assert_eq!(
+            *said.lock().unwrap(),
+            ["Step 1/7 : ARG SUITE", "E: no", "\u{1b}[0m", "Downloading [==> ] 1MB/4MB"]
+        );
     }
 }
