@@ -140,14 +140,16 @@ impl Engine {
         self.list(&[("label", &format!("{UUID}={uuid}"))]).await
     }
 
+    /// One that runs already is left as it is.
     pub(crate) async fn start(&mut self, id: &str) -> Result<(), EngineError> {
-        settled(self.client.request(Method::POST, &format!("/containers/{id}/start"), None).await.map(drop))
+        let done = self.client.request(Method::POST, &format!("/containers/{id}/start"), None).await;
+        unless_so_already(done)
     }
 
     /// `limit` covers the time that the container is given.
     pub(crate) async fn post(&mut self, path: &str, limit: Duration) -> Result<(), DriverError> {
         let done = self.client.exchange(Method::POST, path, Payload::Empty, limit).await;
-        settled(done.map(drop)).map_err(refused)
+        unless_so_already(done).map_err(refused)
     }
 
     /// Deletes what may be gone already.
@@ -164,19 +166,19 @@ impl Engine {
     }
 }
 
-/// 304 is what an engine says of a container that is already what it is to be.
-fn settled(answer: Result<(), EngineError>) -> Result<(), EngineError> {
-    match answer {
-        Err(e) if e.status() == Some(304) => Ok(()),
-        answer => answer,
-    }
-}
-
 fn found<T>(answer: Result<T, EngineError>) -> Result<Option<T>, DriverError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(e) if e.is_missing() => Ok(None),
         Err(e) => Err(refused(e)),
+    }
+}
+
+/// The engine answers 304 where it finds nothing to do.
+fn unless_so_already<T>(done: Result<T, EngineError>) -> Result<(), EngineError> {
+    match done {
+        Err(e) if e.status() == Some(304) => Ok(()),
+        done => done.map(drop),
     }
 }
 
@@ -243,6 +245,13 @@ mod tests {
             unreachable(&EngineHost::Unix("/s".into()), EngineError::Socket { path: "/s".into(), source });
         assert_eq!(error.kind, DriverErrorKind::Denied);
         assert!(error.hints[0].contains("usermod -aG docker"));
+    }
+
+    #[test]
+    fn what_is_so_already_is_done() {
+        let said = |status| EngineError::Refused { status, message: String::new(), path: "/x".into() };
+        assert!(unless_so_already::<()>(Err(said(304))).is_ok());
+        assert!(unless_so_already::<()>(Err(said(409))).is_err() && unless_so_already(Ok(1)).is_ok());
     }
 
     #[test]

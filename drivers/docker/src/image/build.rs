@@ -58,7 +58,8 @@ async fn base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>) -> R
     // Of its own: one that is cut off by the deadline is of no use afterwards.
     let mut client = engine.host.connect(REGISTRY).await?.client;
     let lines = client.stream(Method::POST, &path, Payload::Empty, REGISTRY).await?;
-    lines.each(|line| tell(line, progress)).await
+    let tail = Tail::of(progress);
+    lines.each(|line| tell(line, &tail)).await
 }
 
 async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>) -> Result<(), DriverError> {
@@ -72,7 +73,7 @@ async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>)
     let tail = Tail::of(progress);
     let lines = engine.client.stream(Method::POST, &path, Payload::Tar(context), SILENCE).await;
     let built = match lines {
-        Ok(lines) => lines.each(|line| tell(line, &|text| tail.tell(text))).await,
+        Ok(lines) => lines.each(|line| tell(line, &tail)).await,
         Err(e) => Err(e),
     };
     match built {
@@ -141,9 +142,10 @@ async fn import(
 ) -> Result<(), DriverError> {
     let path = import_path(recipe);
     let body = Payload::TarStream(rootfs.archive());
+    let tail = Tail::of(progress);
     let request = async {
         let lines = engine.client.stream(Method::POST, &path, body, SILENCE).await?;
-        lines.each(|line| tell(line, progress)).await
+        lines.each(|line| tell(line, &tail)).await
     };
     let (imported, made) = tokio::join!(request, rootfs.watch(progress));
     // What kept the archive from being made comes before what its end did to the request.
@@ -167,15 +169,10 @@ fn failed(error: DriverError) -> DriverError {
 }
 
 /// A line of the engine's progress, as far as it is for people.
-fn tell(line: &Value, progress: Progress<'_>) {
+fn tell(line: &Value, tail: &Tail<'_>) {
     let text = |key: &str| line.get(key).and_then(Value::as_str).unwrap_or_default();
-    let said = match text("stream").trim() {
-        "" => [text("status"), text("progress")].join(" ").trim().to_owned(),
-        stream => stream.lines().last().unwrap_or_default().to_owned(),
-    };
-    if !said.is_empty() {
-        progress(&said);
-    }
+    tail.piece(text("stream"));
+    tail.tell(&[text("status"), text("progress")].join(" "));
 }
 
 #[cfg(test)]
@@ -215,14 +212,20 @@ mod tests {
     fn progress_is_for_people() {
         let said = Mutex::new(Vec::new());
         let hear = |text: &str| said.lock().unwrap().push(text.to_owned());
+        let tail = Tail::of(&hear);
         for line in [
             json!({"stream": "Step 1/7 : ARG SUITE\n"}),
             json!({"stream": "\n"}),
+            json!({"stream": "\u{1b}[91mE: "}),
+            json!({"stream": "no such\n\u{1b}[0m"}),
             json!({"status": "Downloading", "progress": "[==> ] 1MB/4MB", "id": "x"}),
             json!({"aux": {"ID": "sha256:1"}}),
         ] {
-            tell(&line, &hear);
+            tell(&line, &tail);
         }
-        assert_eq!(*said.lock().unwrap(), ["Step 1/7 : ARG SUITE", "Downloading [==> ] 1MB/4MB"]);
+        assert_eq!(
+            *said.lock().unwrap(),
+            ["Step 1/7 : ARG SUITE", "E: no such", "Downloading [==> ] 1MB/4MB"]
+        );
     }
 }

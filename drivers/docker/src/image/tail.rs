@@ -10,15 +10,30 @@ const KEPT: usize = 30;
 pub(super) struct Tail<'a> {
     progress: Progress<'a>,
     lines: Mutex<VecDeque<String>>,
+    /// Of a line that has not ended yet.
+    begun: Mutex<String>,
 }
 
 impl<'a> Tail<'a> {
     pub(super) fn of(progress: Progress<'a>) -> Self {
-        Self { progress, lines: Mutex::default() }
+        Self { progress, lines: Mutex::default(), begun: Mutex::default() }
+    }
+
+    /// Output as it was written: half a line, or many.
+    pub(super) fn piece(&self, text: &str) {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        begun.push_str(text);
+        while let Some(end) = begun.find('\n') {
+            let line: String = begun.drain(..=end).collect();
+            self.tell(&line);
+        }
     }
 
     pub(super) fn tell(&self, line: &str) {
         let line = &plain(line);
+        if line.is_empty() {
+            return;
+        }
         (self.progress)(line.trim_start_matches("I: "));
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT {
@@ -59,6 +74,7 @@ mod tests {
         assert_eq!(
             reason(&[
                 "Reading...",
+                "\u{1b}[0m",
                 "\u{1b}[91mE: Unable to locate package x\u{1b}[0m",
                 "E: setup failed",
                 "done"
@@ -66,7 +82,7 @@ mod tests {
             .as_deref(),
             Some("Unable to locate package x")
         );
-        assert_eq!(reason(&["one", "two"]).as_deref(), Some("two"));
+        assert_eq!(reason(&["one", "two", "\u{1b}[0m"]).as_deref(), Some("two"));
         assert_eq!(reason(&[]), None);
         let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
