@@ -27,13 +27,14 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.yes {
         return remove(ctx, &lifecycle, found, errors).await;
     }
-    ctx.printer.line(&format!("Run `{} prune -y` to remove it.", ctx.program));
+    ctx.printer.line(&format!("Run `{} prune -y` to remove that.", ctx.program));
     CommandError::join(errors)
 }
 
 fn show(ctx: &Context, found: &Prunable) {
     for machine in &found.expired {
-        let since = machine.stored.own.expires.map(|t| t.to_string()).unwrap_or_default();
+        let since =
+            machine.stored.own.expires.map(|t| t.strftime("%F %T UTC").to_string()).unwrap_or_default();
         ctx.printer.line(&format!("machine {} expired at {since}", machine.name));
     }
     for (driver, strays) in &found.strays {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rmachine_driver::{Endpoint, Login, State};
+use rmachine_driver::{Endpoint, Login, Phase, State};
 
 use super::{Failure, Lifecycle, Machine, set_login};
 use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
@@ -128,16 +128,19 @@ impl Lifecycle {
     }
 
     fn explain(&self, machine: &Machine, error: SshError) -> Failure {
-        let changed = match &error {
-            SshError::HostKeyChanged { seen, .. } => Some(format!(
-                "if the host was set up anew, and {seen} is what `ssh-keygen -lf` shows there, accept it with: {} \
-                 provision --ssh-host-key {seen} {}",
-                self.program, machine.name
-            )),
-            _ => None,
-        };
-        let failure = Failure::from(error);
-        Failure { hints: changed.map_or(failure.hints.clone(), |hint| vec![hint]), ..failure }
+        let SshError::HostKeyChanged { at, expected, seen } = &error else { return error.into() };
+        let (program, name, own) = (&self.program, &machine.name, &machine.stored.own);
+        let accept = if own.phase < Phase::Ready { "create --resume" } else { "provision" };
+        let accept = format!(
+            "if {seen} is what `ssh-keygen -lf` shows on the host, accept it with: {program} {accept} --ssh-host-key \
+             {seen} {name}"
+        );
+        if own.host_key.as_ref().is_some_and(|demanded| demanded.starts_with("SHA256:")) {
+            let message =
+                format!("{at} showed the host key {seen}, and not {expected}, which --ssh-host-key demands");
+            return Failure::new(message).hint(accept);
+        }
+        Failure::new(error.to_string()).hint(accept)
     }
 }
 

@@ -128,7 +128,7 @@ impl Lifecycle {
                 store::InstallMethod::None => InstallMethod::None,
             },
             engine_version: version.map_err(|e| Failure::new(e.to_string()))?,
-            set_hostname: true,
+            set_hostname: machine.description().host_name.is_none(),
             tls,
         })
     }

@@ -152,7 +152,7 @@ fn drivers_that_are_not_there() {
     exit 1
     --- stderr
     Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
-    Hint: name one of these with -d: docker, generic, none
+    Hint: none was named, and none works here without flags: name one of these with -d: docker, generic, none
     "#);
     assert_snapshot!(refused("create -d virtualbox --virtualbox-memory 2048 x"), @r#"
     exit 1
