@@ -203,7 +203,7 @@ impl Session {
         for pause in REFUSED_PAUSES {
             match self.handle.channel_open_session().await {
                 Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
-                    sleep(pause).await
+                    sleep(pause).await;
                 }
                 opened => return opened.map_err(|e| self.not_opened(&e, "open a session")),
             }
