@@ -85,7 +85,7 @@ pub(super) async fn checked_url(
         let program = &ctx.program;
         CommandError::failed(format!(
             "{prefix}Error checking and/or regenerating the certs: There was an error validating certificates for \
-             host {host:?}: {failed}\nYou can attempt to regenerate them using '{program} regenerate-certs [name]'.\n\
+             host {host:?}: {failed}\nYou can attempt to regenerate them using '{program} provision [name]'.\n\
              Be advised that this will trigger a Docker daemon restart which might stop running containers.\n"
         ))
     })?;

@@ -283,7 +283,7 @@ fn check_fails_when_no_engine_answers() {
     exit 1
     --- stderr
     Error checking TLS connection: Error checking and/or regenerating the certs: There was an error validating certificates for host "127.0.0.1:PORT": dial tcp 127.0.0.1:PORT: connect: connection refused
-    You can attempt to regenerate them using 'rmachine regenerate-certs [name]'.
+    You can attempt to regenerate them using 'rmachine provision [name]'.
     Be advised that this will trigger a Docker daemon restart which might stop running containers.
     ⏎
     "#);

@@ -87,7 +87,8 @@ impl Sandbox {
     /// script sets up as root.
     pub(super) fn run_apart(&self, setup: &str, words: &str) -> Outcome {
         let script = format!("set -e; {setup}; exec rmachine \"$@\"");
-        let apart = ["-n", "-m", "--propagation", "private", "sh", "-c", &script, "sh"].map(str::to_owned);
+        let apart =
+            ["-r", "-n", "-m", "--propagation", "private", "sh", "-c", &script, "sh"].map(str::to_owned);
         let words = shlex::split(words).unwrap();
         let words = apart.into_iter().chain(words.iter().map(|w| self.outside(w)));
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", self.path("bin").display());

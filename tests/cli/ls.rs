@@ -369,6 +369,7 @@ fn two_hundred_silent_machines_take_the_time_of_one() {
     }
     let began = Instant::now();
     let states = lab.ok("ls -t 2 -f {{.State}}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    // One after the other they would take 400 s. How close to 2 s it comes is for the bench to say, on a quiet computer.
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     assert_eq!(states, "Timeout\n".repeat(200));
 }

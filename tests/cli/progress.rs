@@ -125,10 +125,16 @@ fn a_create_whose_reader_goes_away_still_ends_well() {
 #[test]
 fn debugging_goes_to_stderr_and_leaves_stdout_as_it_is() {
     let lab = Sandbox::new();
-    lab.plant("x", "v3-none.json");
-    let plain = lab.run("ip x");
-    for words in ["-D ip x", "--debug ip x", "ip -D x", "-debug ip x"] {
-        assert_eq!(lab.run(words).stdout, plain.stdout, "{words}");
+    lab.create_none("certs");
+    let plain = lab.run(CREATE);
+    for words in ["-D", "--debug", "-debug"] {
+        lab.ok("rm -y x");
+        let outcome = lab.run(&format!("{words} {CREATE}"));
+        assert_eq!(outcome.stdout, plain.stdout, "{words}");
+        assert!(outcome.stderr.contains("DEBUG"), "{words}: {outcome}");
     }
-    assert_eq!(lab.call("ip x").env("MACHINE_DEBUG", "1").run().stdout, plain.stdout);
+    lab.ok("rm -y x");
+    let by_env = lab.call(CREATE).env("MACHINE_DEBUG", "1").run();
+    assert_eq!(by_env.stdout, plain.stdout);
+    assert!(by_env.stderr.contains("DEBUG"), "{by_env}");
 }

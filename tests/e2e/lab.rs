@@ -156,6 +156,13 @@ impl User {
         self.rmachine_with(args, b"")
     }
 
+    /// With these variables beside the usual ones.
+    pub fn rmachine_in(&self, vars: &[(&str, &str)], args: &[&str]) -> Done {
+        let mut command = self.command(env!("CARGO_BIN_EXE_rmachine"));
+        command.envs(vars.iter().copied()).args(args).stdin(Stdio::null());
+        done(command.output().expect("rmachine runs"))
+    }
+
     pub fn rmachine_with(&self, args: &[&str], stdin: &[u8]) -> Done {
         let mut child = self
             .command(env!("CARGO_BIN_EXE_rmachine"))
@@ -183,9 +190,14 @@ impl User {
 
     /// Starts `create` and hands it over as soon as a line of its output contains `word`.
     pub fn create_until(&self, host: &Host, name: &str, extra: &[&str], word: &str) -> Running {
+        self.start_until(&words(&create_args(host, name, extra)), word)
+    }
+
+    /// Starts a command and hands it over as soon as a line of its output contains `word`.
+    pub fn start_until(&self, args: &[&str], word: &str) -> Running {
         let mut child = self
             .command(env!("CARGO_BIN_EXE_rmachine"))
-            .args(create_args(host, name, extra))
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

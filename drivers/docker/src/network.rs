@@ -52,11 +52,18 @@ struct Ipam {
 #[serde(default, rename_all = "PascalCase")]
 struct Range {
     subnet: String,
+    #[serde(rename = "IPRange")]
+    range: String,
 }
 
 impl Network {
     fn is_ours(&self) -> bool {
         self.labels.as_ref().is_some_and(|l| l.get(NETWORK) == Some(&self.name))
+    }
+
+    /// Whether addresses on it are ours to give; on one whose making was cut short they are not.
+    fn gives_addresses(&self) -> bool {
+        self.is_ours() && self.ipam.config.iter().flatten().any(|r| !r.range.is_empty())
     }
 
     fn subnet(&self) -> Option<Subnet> {
@@ -105,18 +112,17 @@ pub(crate) async fn find(engine: &mut Engine, name: &str) -> Result<Option<Netwo
 
 /// The network of that name, made when it is not there.
 pub(crate) async fn ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Network, DriverError> {
-    if let Some(network) = find(engine, name).await? {
-        return Ok(network);
-    }
     // The engine knows which ranges are free where it runs. Asked once to choose, it is told to take what it chose:
     // only then do containers keep addresses.
-    let chosen = make(engine, name, store, None).await?;
+    let chosen = match find(engine, name).await? {
+        Some(network) if !network.is_ours() || network.gives_addresses() => return Ok(network),
+        Some(cut_short) => cut_short,
+        None => make(engine, name, store, None).await?,
+    };
     let subnet = chosen.subnet();
-    if subnet.is_none() {
-        return Ok(chosen);
-    }
-    engine.delete(&format!("/networks/{}", chosen.id)).await?;
-    make(engine, name, store, subnet).await
+    let deleted = engine.delete(&format!("/networks/{}", chosen.id)).await;
+    // In use already, it is as good as one that we did not make.
+    if deleted.is_err() { Ok(chosen) } else { make(engine, name, store, subnet).await }
 }
 
 async fn make(
@@ -174,7 +180,7 @@ pub(crate) fn free_address(
     containers: &[Listed],
     refused: &BTreeSet<Ipv4Addr>,
 ) -> Result<Option<Ipv4Addr>, DriverError> {
-    let Some(subnet) = network.subnet().filter(|_| network.is_ours()) else { return Ok(None) };
+    let Some(subnet) = network.subnet().filter(|_| network.gives_addresses()) else { return Ok(None) };
     let mut taken = refused.clone();
     for attachment in
         containers.iter().filter_map(|c| c.network_settings.networks.as_ref()?.get(&network.name))
@@ -219,9 +225,9 @@ mod tests {
         .unwrap()
     }
 
-    fn rmachine(label: &str, subnet: &str) -> Network {
+    fn rmachine(label: &str, subnet: &str, range: &str) -> Network {
         serde_json::from_value(json!({
-            "Name": "rmachine", "Id": "n", "Labels": {"rmachine.network": label}, "IPAM": {"Config": [{"Subnet": subnet}]},
+            "Name": "rmachine", "Id": "n", "Labels": {"rmachine.network": label}, "IPAM": {"Config": [{"Subnet": subnet, "IPRange": range}]},
         }))
         .unwrap()
     }
@@ -245,7 +251,7 @@ mod tests {
 
     #[test]
     fn addresses_are_kept_by_stopped_machines_too() {
-        let ours = rmachine("rmachine", "10.0.5.0/24");
+        let ours = rmachine("rmachine", "10.0.5.0/24", "10.0.5.192/26");
         let others = [
             listed("rmachine", "10.0.5.2", "", ""),
             listed("rmachine", "", "10.0.5.3", ""),
@@ -257,13 +263,16 @@ mod tests {
         };
         assert_eq!(free(&[]).as_deref(), Some("10.0.5.4"));
         assert_eq!(free(&["10.0.5.4"]).as_deref(), Some("10.0.5.5"));
-        let foreign = rmachine("", "10.0.5.0/24");
-        assert_eq!(free_address(&foreign, &others, &BTreeSet::new()).unwrap(), None);
+        for not_ours in
+            [rmachine("", "10.0.5.0/24", "10.0.5.192/26"), rmachine("rmachine", "10.0.5.0/24", "")]
+        {
+            assert_eq!(free_address(&not_ours, &others, &BTreeSet::new()).unwrap(), None);
+        }
     }
 
     #[test]
     fn a_range_has_an_end() {
-        let small = rmachine("rmachine", "10.0.5.0/28");
+        let small = rmachine("rmachine", "10.0.5.0/28", "10.0.5.12/30");
         let all = (2..12).map(|i| Ipv4Addr::new(10, 0, 5, i)).collect();
         let told = free_address(&small, &[], &all).unwrap_err();
         assert_eq!(told.to_string(), "the network \"rmachine\" has no address left");

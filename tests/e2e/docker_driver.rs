@@ -1,0 +1,325 @@
+//! Machines that are containers: made, used, stopped, lost and removed, with nothing left at the engine.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::e2e::lab::{Done, Host, Running, User, until};
+
+/// A user whose machines are containers on a network of the test's own. Whatever a failed test leaves goes with it.
+struct Owner {
+    user: User,
+    network: String,
+}
+
+impl Owner {
+    fn new(network: &str) -> Self {
+        let owner = Self { user: User::new(), network: format!("rm-e2e-{network}") };
+        // What a run that was killed left would be in the way.
+        docker(&["network", "rm", &owner.network]);
+        owner
+    }
+
+    fn args<'a>(&'a self, name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+        let mut args = vec!["create", "-d", "docker", "--docker-network", &self.network];
+        args.extend(extra);
+        args.push(name);
+        args
+    }
+
+    fn create(&self, name: &str, extra: &[&str]) -> Done {
+        self.user.rmachine(&self.args(name, extra))
+    }
+
+    fn create_until(&self, name: &str, word: &str) -> Running {
+        self.user.start_until(&self.args(name, &[]), word)
+    }
+
+    fn rm(&self, name: &str) {
+        self.user.rmachine(&["rm", "-y", name]).ok();
+    }
+
+    /// All that the engine holds of this user.
+    fn left(&self) -> String {
+        let label = format!("label=rmachine.store={}", self.user.store().display());
+        let mut left = docker(&["ps", "-aq", "--filter", &label]).out;
+        left += &docker(&["volume", "ls", "-q", "--filter", &label]).out;
+        left += &docker(&["network", "ls", "-q", "--filter", &label]).out;
+        left
+    }
+
+    fn address(&self, name: &str) -> String {
+        self.user.rmachine(&["ip", name]).ok().out.trim().to_owned()
+    }
+
+    fn status(&self, name: &str) -> String {
+        self.user.rmachine(&["status", name]).ok().out.trim().to_owned()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let label = format!("label=rmachine.store={}", self.user.store().display());
+        for id in docker(&["ps", "-aq", "--filter", &label]).out.lines() {
+            docker(&["rm", "-fv", id]);
+        }
+        docker(&["network", "rm", &self.network]);
+    }
+}
+
+/// The outer engine's CLI.
+fn docker(args: &[&str]) -> Done {
+    let output = Command::new("docker").args(args).output().expect("docker runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Done { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+#[test]
+fn a_machine_from_its_first_to_its_last_day() {
+    let owner = Owner::new("life");
+    let user = &owner.user;
+    let made = owner.create("dd-life", &["--docker-memory", "1g", "--engine-label", "env=test"]).ok();
+    assert!(!made.out.contains("seen for the first time"), "its host key was known before:\n{}", made.out);
+    let own = std::fs::read_to_string(user.machine_file("dd-life", "rmachine.json")).expect("rmachine.json");
+    let host_key = docker(&["exec", "dd-life", "cat", "/etc/ssh/ssh_host_ed25519_key.pub"]).ok().out;
+    assert!(own.contains(host_key.rsplit_once(' ').expect("a comment").0), "{own}\n{host_key}");
+
+    // A container inside, with Debian's own busybox, since there may be no registry.
+    let install = "apt-get update -qq && apt-get install -y -qq busybox-static >/dev/null 2>&1";
+    user.rmachine(&["ssh", "dd-life", install]).ok();
+    user.rmachine(&["ssh", "dd-life", "tar -C / -c bin/busybox | docker import - busybox"]).ok();
+    let run = ["run", "--name", "inner", "busybox", "/bin/busybox", "echo", "hello"];
+    assert_eq!(user.docker("dd-life", &run).ok().out, "hello\n");
+    assert_eq!(
+        user.docker("dd-life", &["info", "-f", "{{.Labels}}"]).ok().out,
+        "[env=test provider=docker]\n"
+    );
+
+    let address = owner.address("dd-life");
+    for (down, up) in [("stop", "start"), ("kill", "start"), ("", "restart")] {
+        if !down.is_empty() {
+            user.rmachine(&[down, "dd-life"]).ok();
+            assert_eq!(owner.status("dd-life"), "Stopped", "after {down}");
+            assert!(user.ls_row("dd-life").contains("Stopped"));
+            user.rmachine(&[down, "dd-life"]).failed(1, &["is already stopped"]);
+        }
+        user.rmachine(&[up, "dd-life"]).ok();
+        assert_eq!(owner.status("dd-life"), "Running", "after {up}");
+        assert_eq!(owner.address("dd-life"), address, "after {up}");
+        assert_eq!(user.docker("dd-life", &["ps", "-aq"]).ok().out.lines().count(), 1, "after {up}");
+    }
+    owner.rm("dd-life");
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
+    let owner = Owner::new("killed");
+    for milliseconds in [0, 15, 40, 80, 130, 200, 300, 450, 700, 1000, 1500] {
+        let create = owner.create_until("dd-killed", "Creating machine...");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        create.kill_9();
+        owner.rm("dd-killed");
+        assert_eq!(owner.left(), "", "killed {milliseconds} ms after the driver began");
+    }
+}
+
+#[test]
+fn killed_at_any_moment_a_create_is_resumed() {
+    let owner = Owner::new("resumed");
+    for milliseconds in [0, 60, 180, 400, 900] {
+        let create = owner.create_until("dd-resumed", "Creating machine...");
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        create.kill_9();
+        if owner.user.phase("dd-resumed") != "ready" {
+            owner.user.rmachine(&["create", "--resume", "dd-resumed"]).ok();
+        }
+        owner.user.docker("dd-resumed", &["version"]).ok();
+        let label = format!("label=rmachine.store={}", owner.user.store().display());
+        let containers = docker(&["ps", "-aq", "--filter", &label]).out;
+        assert_eq!(containers.lines().count(), 1, "killed after {milliseconds} ms");
+        owner.rm("dd-resumed");
+    }
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn two_stores_share_a_network_and_the_last_one_removes_it() {
+    let (one, two) = (Owner::new("shared"), Owner::new("shared"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| one.create("dd-shared-1", &[]).ok());
+        scope.spawn(|| two.create("dd-shared-2", &[]).ok());
+    });
+    assert_ne!(one.address("dd-shared-1"), two.address("dd-shared-2"));
+    // A stopped machine keeps its address while others come and go.
+    one.user.rmachine(&["stop", "dd-shared-1"]).ok();
+    let address = one.address("dd-shared-1");
+    two.create("dd-shared-3", &[]).ok();
+    assert_ne!(two.address("dd-shared-3"), address);
+    two.user.rmachine(&["rm", "-y", "dd-shared-2", "dd-shared-3"]).ok();
+    one.user.rmachine(&["start", "dd-shared-1"]).ok();
+    assert_eq!(one.address("dd-shared-1"), address);
+    one.rm("dd-shared-1");
+    assert_eq!(docker(&["network", "ls", "-q", "--filter", "name=rm-e2e-shared"]).out, "");
+}
+
+#[test]
+fn a_machine_behind_published_ports() {
+    let owner = Owner::new("published");
+    let options =
+        ["--docker-publish", "--docker-hostname", "web.example", "--docker-volume", "/etc:/outer:ro"];
+    owner.create("dd-published", &options).ok();
+    let url = owner.user.rmachine(&["url", "dd-published"]).ok().out;
+    assert!(url.starts_with("tcp://127.0.0.1:2"), "{url}");
+    let seen = owner.user.rmachine(&["ssh", "dd-published", "test -e /outer/passwd && echo yes"]).ok().out;
+    assert_eq!(seen, "yes\n");
+    owner.user.rmachine(&["restart", "dd-published"]).ok();
+    assert_eq!(owner.user.rmachine(&["url", "dd-published"]).ok().out, url);
+    owner.user.docker("dd-published", &["version"]).ok();
+    owner.rm("dd-published");
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn a_container_that_somebody_removed_is_an_error_until_rm() {
+    let owner = Owner::new("vanished");
+    owner.create("dd-vanished", &[]).ok();
+    docker(&["rm", "-f", "dd-vanished"]).ok();
+    assert!(!owner.left().is_empty(), "its volumes are still there");
+    let row = owner.user.ls_row("dd-vanished");
+    assert!(row.contains("Error") && row.contains("somebody removed it"), "{row}");
+    owner
+        .user
+        .rmachine(&["start", "dd-vanished"])
+        .failed(1, &["is gone: somebody removed it", "rm dd-vanished"]);
+    owner.rm("dd-vanished");
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn a_strangers_container_keeps_its_name_and_its_peace() {
+    let owner = Owner::new("foreign");
+    docker(&["rm", "-f", "dd-foreign"]);
+    let id = docker(&["create", "--name", "dd-foreign", "rmachine-lab:trixie", "true"]).ok().out;
+    owner.create("dd-foreign", &[]).failed(3, &["already", "rmachine did not make it", "another name"]);
+    assert_eq!(docker(&["inspect", "-f", "{{.Id}}", "dd-foreign"]).ok().out, id);
+    assert_eq!(owner.user.rmachine(&["ls", "-q"]).ok().out, "");
+    docker(&["rm", "dd-foreign"]).ok();
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn without_an_engine_nothing_is_made() {
+    let owner = Owner::new("none");
+    let with = |host: &str, args: &[&str]| owner.user.rmachine_in(&[("DOCKER_HOST", host)], args);
+    with("unix:///nowhere.sock", &["create", "-d", "docker", "dd-none"])
+        .failed(3, &["no engine answers at unix:///nowhere.sock", "apt-get install docker.io"]);
+    with("tcp://127.0.0.1:1", &["create", "-d", "docker", "dd-none"])
+        .failed(3, &["no engine answers at tcp://127.0.0.1:1", "connection refused"]);
+    with("ssh://x", &["create", "-d", "docker", "dd-none"]).failed(1, &["engines behind SSH"]);
+    let image = ["create", "-d", "docker", "--docker-image", "no-such:image", "dd-none"];
+    owner.user.rmachine(&image).failed(3, &["the engine has no image", "no-such:image"]);
+    assert_eq!(owner.user.rmachine(&["ls", "-q"]).ok().out, "");
+}
+
+#[test]
+fn the_default_is_what_works_here() {
+    let owner = Owner::new("default");
+    let taken = owner.user.rmachine(&["create", "--dry-run", "dd-default"]).ok().out;
+    let begin =
+        "No driver is named: taking \"docker\", because the engine at unix:///var/run/docker.sock answers.";
+    assert!(taken.starts_with(begin), "{taken}");
+    let nowhere = [("DOCKER_HOST", "unix:///nowhere.sock")];
+    let taken = owner.user.rmachine_in(&nowhere, &["create", "--dry-run", "dd-default"]);
+    assert!(taken.out.starts_with("No driver is named: taking \"virtualbox\", because"), "{taken:?}");
+    let named =
+        owner.user.rmachine(&["create", "--dry-run", "-d", "none", "--url", "tcp://x:1", "dd-default"]).ok();
+    assert!(!named.out.contains("No driver is named"), "{}", named.out);
+}
+
+/// Root may open any socket, so it is somebody else who tries.
+#[test]
+fn without_permission_the_way_to_get_it_is_told() {
+    let owner = Owner::new("denied");
+    let root = Command::new("id").arg("-u").output().expect("id runs").stdout == b"0\n";
+    let store = tempfile::tempdir().expect("a store");
+    make_open(store.path());
+    let binary = env!("CARGO_BIN_EXE_rmachine");
+    let mut command = owner.user.command(if root { "setpriv" } else { binary });
+    if root {
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", binary]);
+    }
+    let store = store.path().join("s");
+    command.arg("-s").arg(store).args(["create", "-d", "docker", "dd-denied"]).stdin(Stdio::null());
+    let output = command.current_dir("/").output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(
+        told.contains("no permission to use the engine") && told.contains("usermod -aG docker"),
+        "{told}"
+    );
+}
+
+fn make_open(path: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).expect("open to all");
+}
+
+/// From a base image that is there under Debian's name, as where a registry answers.
+#[test]
+fn a_build_that_fails_says_why_and_leaves_nothing() {
+    let owner = Owner::new("broken");
+    docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-broken"]).ok();
+    let options = ["--docker-suite", "rmachine-broken", "--docker-package", "no-such-package"];
+    owner.create("dd-broken", &options).failed(
+        1,
+        &["the node image cannot be built: Unable to locate package no-such-package", "rm dd-broken"],
+    );
+    owner.rm("dd-broken");
+    docker(&["rmi", "debian:rmachine-broken"]).ok();
+    let half = ["images", "-aq", "--filter", "dangling=true", "--filter", "label=rmachine.node.recipe"];
+    assert_eq!(docker(&half).ok().out, "");
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn an_image_is_built_listed_and_removed() {
+    let owner = Owner::new("image");
+    docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-base"]).ok();
+    let build = ["node-image", "build", "--docker-suite", "rmachine-base", "--docker-no-engine"];
+    let built = owner.user.rmachine(&build).ok().out;
+    let name = built.lines().last().expect("a name").to_owned();
+    assert!(name.starts_with("rmachine-node:rmachine-base-"), "{built}");
+    let row = |list: &str| list.lines().find(|l| l.starts_with(&name)).map(str::to_owned);
+    let listed = row(&owner.user.rmachine(&["node-image", "ls"]).ok().out).expect("it is listed");
+    assert!(listed.ends_with("0         yes"), "{listed}");
+    owner.user.rmachine(&["node-image", "rm", &name]).ok();
+    assert_eq!(row(&owner.user.rmachine(&["node-image", "ls"]).ok().out), None);
+    owner.user.rmachine(&["node-image", "rm", &name]).failed(1, &["There is no node image"]);
+    docker(&["rmi", "debian:rmachine-base"]).ok();
+}
+
+/// An engine of its own, on another host and with next to no room, and a root file system that is made here.
+#[test]
+fn an_engine_without_room_says_so_and_is_left_clean() {
+    let host = Host::up("e2e-no-room", &["--engine", "--tmpfs", "/small:size=80m"]);
+    host.run(
+        "systemd-run --quiet dockerd -H tcp://0.0.0.0:2375 --data-root /small --exec-root /run/small --pidfile \
+         /run/small.pid --bridge=none --iptables=false",
+    );
+    until("the small engine answers", || {
+        host.try_run("docker -H tcp://127.0.0.1:2375 version").status.success()
+    });
+    let user = User::new();
+    let bin = user.home().join("bin");
+    std::fs::create_dir(&bin).expect("a folder");
+    let fake = "#!/bin/sh\ncd \"$(mktemp -d)\" && head -c 200M /dev/zero >big && tar -c big; rm big\n";
+    for (name, text) in [("mmdebstrap", fake), ("id", "#!/bin/sh\necho 0\n")] {
+        std::fs::write(bin.join(name), text).expect("a script");
+        make_open(&bin.join(name));
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let engine = format!("tcp://{}:2375", host.ip);
+    let done = user.rmachine_in(&[("DOCKER_HOST", &engine), ("PATH", &path)], &["node-image", "build"]);
+    done.failed(1, &["the node image cannot be built", "no space left on device", "docker system prune"]);
+    assert_eq!(host.run("docker -H tcp://127.0.0.1:2375 images -aq"), "");
+}
