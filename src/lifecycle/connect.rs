@@ -10,7 +10,7 @@ use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 /// Patience with one attempt, as docker-machine's ssh has it.
 const CONNECT: Duration = Duration::from_secs(10);
 const LEAST_CONNECT: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 impl Lifecycle {
