@@ -115,6 +115,7 @@ fn tell_default(ctx: &Context) {
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
 async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
+    refuse_driver_flags(ctx, matches, &names)?;
     let given = resolve(&options::shared(), matches, &Environment::default());
     let wait = ssh_timeout(&given)?;
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
@@ -122,6 +123,20 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outc
     let lifecycle = ctx.lifecycle_for(names.len());
     let results = join_all(names.iter().map(|name| lifecycle.resume(name, wait, &amend))).await;
     conclude(ctx, &names, results)
+}
+
+/// They went into what the driver was asked for; what is there now may have been made of them.
+fn refuse_driver_flags(
+    ctx: &Context,
+    matches: &ArgMatches,
+    names: &[MachineName],
+) -> Result<(), CommandError> {
+    let specs = driver(ctx).map(|d| d.options()).unwrap_or_default();
+    let given = resolve(&specs, matches, &Environment::default());
+    let Some(flag) = specs.iter().find(|spec| given.given(spec.name)) else { return Ok(()) };
+    let message = format!("--{} cannot be changed by --resume", flag.name);
+    let name = names.first().map_or("NAME", MachineName::as_str);
+    Err(CommandError::usage(message).hint(format!("{} rm {name}, and create it anew", ctx.program)))
 }
 
 /// One machine ends as docker-machine has it; several end with a line that counts them, and each failure by name.
@@ -138,8 +153,8 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     let (made, failed): (Vec<_>, Vec<_>) = names.iter().zip(results).partition(|(_, r)| r.is_ok());
     let made: Vec<&str> = made.iter().map(|(name, _)| name.as_str()).collect();
     ctx.last_word(&format!("Created {} of {} machines: {}", made.len(), names.len(), made.join(" ")));
-    if !made.is_empty() {
-        point_out(ctx, "NAME");
+    if let Some(first) = made.first() {
+        point_out(ctx, first);
     }
     // Of several, what one's driver refused is a failure like any other: the rest may have been made.
     let errors = failed.into_iter().filter_map(|(name, result)| {
@@ -263,14 +278,15 @@ pub(crate) fn known_driver(
     env: &Environment,
     registry: &Registry,
 ) -> Result<Arc<dyn Driver>, CommandError> {
-    let name = chosen_driver(argv.get(1..).unwrap_or_default(), env)
-        .unwrap_or_else(|| registry.default_driver().name.clone());
+    let chosen = chosen_driver(argv.get(1..).unwrap_or_default(), env);
+    let why = if chosen.is_some() { "" } else { "none was named, and none works here without flags: " };
+    let name = chosen.unwrap_or_else(|| registry.default_driver().name.clone());
     registry.find(&name).ok_or_else(|| {
         CommandError::failed(format!(
             "Driver {name:?} not found. Do you have the plugin binary \"docker-machine-driver-{name}\" accessible in \
              your PATH?"
         ))
-        .hint(format!("name one of these with -d: {}", registry.names().join(", ")))
+        .hint(format!("{why}name one of these with -d: {}", registry.names().join(", ")))
     })
 }
 

@@ -80,6 +80,9 @@ pub(super) async fn checked_url(
     prefix: &str,
 ) -> Result<String, CommandError> {
     let url = machine.description().engine_url.ok_or_else(|| not_running().prefix(prefix))?;
+    if lifecycle.is_known_to_be_down(machine).await {
+        return Err(not_running().prefix(prefix).hint(format!("{} start {}", ctx.program, machine.name)));
+    }
     lifecycle.check_tls(machine).await.map_err(|failed| {
         let host = url.trim_start_matches("tcp://");
         let program = &ctx.program;

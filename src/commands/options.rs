@@ -298,7 +298,8 @@ fn swarm(config: &mut HostConfig, given: &Options) {
 
 fn set_list(field: &mut List, given: &Options, flag: &str) {
     if given.given(flag) {
-        *field = Some(given.list(flag).to_vec());
+        // An empty word takes back what was given before.
+        *field = Some(given.list(flag).iter().filter(|word| !word.is_empty()).cloned().collect());
     }
 }
 

@@ -17,24 +17,24 @@ pub struct Args {
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let (found, errors) = lifecycle.prunable().await;
-    for error in errors {
-        ctx.printer.error_line(&error.message);
-    }
+    let errors: Vec<CommandError> = errors.into_iter().map(Into::into).collect();
     if found.is_empty() {
+        CommandError::join(errors)?;
         ctx.printer.line("Nothing to prune.");
         return Ok(());
     }
     show(ctx, &found);
-    if !args.yes {
-        ctx.printer.line(&format!("Run `{} prune -y` to remove it.", ctx.program));
-        return Ok(());
+    if args.yes {
+        return remove(ctx, &lifecycle, found, errors).await;
     }
-    remove(ctx, &lifecycle, found).await
+    ctx.printer.line(&format!("Run `{} prune -y` to remove that.", ctx.program));
+    CommandError::join(errors)
 }
 
 fn show(ctx: &Context, found: &Prunable) {
     for machine in &found.expired {
-        let since = machine.stored.own.expires.map(|t| t.to_string()).unwrap_or_default();
+        let since =
+            machine.stored.own.expires.map(|t| t.strftime("%F %T UTC").to_string()).unwrap_or_default();
         ctx.printer.line(&format!("machine {} expired at {since}", machine.name));
     }
     for (driver, strays) in &found.strays {
@@ -48,8 +48,12 @@ fn line(driver: &str, stray: &Tagged) -> String {
     format!("{driver} {kind} {id}, made for machine {machine} of the store {store}")
 }
 
-async fn remove(ctx: &Context, lifecycle: &Lifecycle, found: Prunable) -> super::Outcome {
-    let mut errors: Vec<CommandError> = Vec::new();
+async fn remove(
+    ctx: &Context,
+    lifecycle: &Lifecycle,
+    found: Prunable,
+    mut errors: Vec<CommandError>,
+) -> super::Outcome {
     for machine in &found.expired {
         match lifecycle.remove(&machine.name, false).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {}", machine.name)),

@@ -28,6 +28,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
         Some((name, command)) => (super::one_name(ctx, std::slice::from_ref(name))?, command),
         None => (super::one_name(ctx, &[])?, &[][..]),
     };
+    let (tty, command) = own_words(command, args.tty)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     let session = lifecycle.open(&machine).await?;
@@ -35,7 +36,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let command = Some(command.join(" ")).filter(|c| !c.is_empty());
     let term = ctx.env.get("TERM").unwrap_or("xterm");
     let terminal =
-        if command.is_none() || args.tty { Terminal::local(term).map_err(Failure::from)? } else { None };
+        if command.is_none() || tty { Terminal::local(term).map_err(Failure::from)? } else { None };
     let status = match terminal {
         Some(terminal) => session.shell(command.as_deref(), terminal).await,
         None => {
@@ -50,6 +51,20 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
             Err(CommandError::silent(Exit::Remote(code(128 + number))))
         }
         Err(e) => Err(Failure::from(e).into()),
+    }
+}
+
+/// What the ssh program would have taken for itself before the command begins: `--` and -t are understood.
+fn own_words(words: &[String], tty: bool) -> Result<(bool, &[String]), CommandError> {
+    match words.split_first() {
+        Some((word, rest)) if word == "--" => Ok((tty, rest)),
+        Some((word, rest)) if word == "-t" || word == "-tt" => own_words(rest, true),
+        Some((word, rest)) if word == "-T" => own_words(rest, false),
+        Some((word, _)) if word.starts_with('-') => Err(CommandError::usage(format!(
+            "ssh {word}: options of the ssh program are not understood, beside -t, -T and --"
+        ))
+        .hint("inspect -f '{{.Driver.SSHUser}}@{{.Driver.IPAddress}} {{.Driver.SSHKeyPath}}' tells what ssh needs")),
+        _ => Ok((tty, words)),
     }
 }
 

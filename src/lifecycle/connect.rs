@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rmachine_driver::Endpoint;
+use rmachine_driver::{Endpoint, Login, Phase, State};
 
 use super::{Failure, Lifecycle, Machine, set_login};
 use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
@@ -16,6 +16,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 impl Lifecycle {
     /// A session for a user's command: no waiting.
     pub async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
+        self.must_run(machine).await.map_err(|e| e.prefix("Error: Cannot run SSH command: "))?;
         let session = self.connect(machine).await?;
         if machine.stored.own.host_key.as_deref() != Some(session.host_key()) {
             self.pin(machine, session.host_key()).await?;
@@ -23,7 +24,19 @@ impl Lifecycle {
         Ok(session)
     }
 
-    async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
+    /// Of a machine that its driver made the driver knows at once that it is down; others can only be tried.
+    pub(super) async fn must_run(&self, machine: &Machine) -> Result<(), Failure> {
+        let name = &machine.name;
+        if machine.driver()?.features().login != Login::Generated
+            || self.state(machine).await? == State::Running
+        {
+            return Ok(());
+        }
+        Err(Failure::new(format!("Host \"{name}\" is not running"))
+            .hint(format!("{} start {name}", self.program)))
+    }
+
+    pub(super) async fn connect(&self, machine: &Machine) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
         self.attempt(machine, &endpoint, CONNECT).await.map_err(|e| self.explain(machine, e))
     }
@@ -115,16 +128,19 @@ impl Lifecycle {
     }
 
     fn explain(&self, machine: &Machine, error: SshError) -> Failure {
-        let changed = match &error {
-            SshError::HostKeyChanged { seen, .. } => Some(format!(
-                "if the host was set up anew, and {seen} is what `ssh-keygen -lf` shows there, accept it with: {} \
-                 provision --ssh-host-key {seen} {}",
-                self.program, machine.name
-            )),
-            _ => None,
-        };
-        let failure = Failure::from(error);
-        Failure { hints: changed.map_or(failure.hints.clone(), |hint| vec![hint]), ..failure }
+        let SshError::HostKeyChanged { at, expected, seen } = &error else { return error.into() };
+        let (program, name, own) = (&self.program, &machine.name, &machine.stored.own);
+        let accept = if own.phase < Phase::Ready { "create --resume" } else { "provision" };
+        let accept = format!(
+            "if {seen} is what `ssh-keygen -lf` shows on the host, accept it with: {program} {accept} --ssh-host-key \
+             {seen} {name}"
+        );
+        if own.host_key.as_ref().is_some_and(|demanded| demanded.starts_with("SHA256:")) {
+            let message =
+                format!("{at} showed the host key {seen}, and not {expected}, which --ssh-host-key demands");
+            return Failure::new(message).hint(accept);
+        }
+        Failure::new(error.to_string()).hint(accept)
     }
 }
 

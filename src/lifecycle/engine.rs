@@ -36,6 +36,11 @@ impl Lifecycle {
         self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
     }
 
+    /// docker-machine's sentence for a machine that is down, where that is known without waiting.
+    pub async fn is_known_to_be_down(&self, machine: &Machine) -> bool {
+        self.must_run(machine).await.is_err()
+    }
+
     /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
     async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
         Ok(match self.reach(machine, TLS).await? {

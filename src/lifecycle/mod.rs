@@ -165,7 +165,11 @@ impl Lifecycle {
         Tags {
             uuid: own.uuid,
             machine: machine.name.clone(),
-            store: self.store.root().to_string_lossy().into_owned(),
+            // A relative one would be another folder wherever `prune` is run.
+            store: std::path::absolute(self.store.root())
+                .unwrap_or_else(|_| self.store.root().to_owned())
+                .to_string_lossy()
+                .into_owned(),
             computer: self.computer.clone(),
             expires: own.expires.map(jiff::Timestamp::as_second),
         }

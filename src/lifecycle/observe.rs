@@ -1,5 +1,6 @@
 //! What is true of a machine right now: asked of its engine and of its driver at once, with a deadline.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use rmachine_driver::{Phase, State};
@@ -24,12 +25,16 @@ const NO_ANSWER: &str = "Cannot connect to the docker engine endpoint";
 /// Added to the deadline of a whole observation, so that it is the observation that ends in time and says so.
 const LONGER: Duration = Duration::from_secs(5);
 
+/// More than anybody waits; sums of times stay sums.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
         self.ask_driver(machine).await
     }
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
+        let limit = limit.min(LONGEST);
         let began = Instant::now();
         let seen = match timeout(limit, self.look(machine, limit + LONGER)).await {
             Ok(seen) => seen,
@@ -50,7 +55,18 @@ impl Lifecycle {
         let engine = async {
             if has_engine { self.ask_engine(machine, limit).await } else { Err(NO_ANSWER.to_owned()) }
         };
-        let (version, state) = tokio::join!(engine, self.ask_driver(machine));
+        let (mut engine, mut driver) = (pin!(engine), pin!(self.ask_driver(machine)));
+        let (version, state) = tokio::select! {
+            version = &mut engine => match version {
+                Ok(version) => (Ok(version), Ok(State::Running)),
+                Err(reason) => (Err(reason), driver.await),
+            },
+            // Nobody waits for the engine of a machine that is down.
+            state = &mut driver => match state {
+                Ok(State::Running) | Err(_) => (engine.await, state),
+                Ok(down) => (Err(String::new()), Ok(down)),
+            },
+        };
         match (version, state) {
             (Ok(version), _) => {
                 let docker_version = format!("v{version}");
@@ -89,7 +105,7 @@ impl Lifecycle {
     async fn ask_driver(&self, machine: &Machine) -> Result<State, Failure> {
         let driver = machine.driver()?;
         if self.behind_jump_host(machine) {
-            return Ok(if self.open(machine).await.is_ok() { State::Running } else { State::Stopped });
+            return Ok(if self.connect(machine).await.is_ok() { State::Running } else { State::Stopped });
         }
         Ok(driver.state(&machine.view()).await?)
     }

@@ -214,7 +214,11 @@ impl Lifecycle {
 
     async fn remove_at_provider(&self, lock: &MachineLock, machine: &mut Machine) -> Result<(), Failure> {
         machine.driver()?;
-        self.enter(lock, machine, Phase::Removing)?;
+        // On a full disk this cannot be noted; removing works without, and again if it is cut short.
+        let noted = self.enter(lock, machine, Phase::Removing);
+        if let Err(e) = noted {
+            self.reporter.warn(&machine.name, &e.message);
+        }
         self.with_driver(lock, machine, async |driver, handle| driver.remove(handle).await).await
     }
 }

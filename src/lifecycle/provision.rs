@@ -49,10 +49,21 @@ impl Lifecycle {
                 driver.name()
             )));
         }
+        let (before, phase) = (machine.stored.clone(), machine.stored.own.phase);
         amend(&mut machine.stored)?;
         engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
-        self.bring_up(&lock, &mut machine, ssh_timeout.unwrap_or(driver.features().boot)).await
+        if machine.stored.own.phase >= Phase::Created {
+            self.must_run(&machine).await?;
+        }
+        let wait = ssh_timeout.unwrap_or(driver.features().boot);
+        let done = self.bring_up(&lock, &mut machine, wait).await;
+        if done.is_err() && phase == Phase::Ready {
+            // What the host refused is not what the next provisioning is to try again.
+            machine.stored.config.host_options = before.config.host_options;
+            self.save(&lock, &machine)?;
+        }
+        done
     }
 
     /// From a host that exists to an engine that answers; each phase is saved as it is reached.
@@ -117,7 +128,7 @@ impl Lifecycle {
                 store::InstallMethod::None => InstallMethod::None,
             },
             engine_version: version.map_err(|e| Failure::new(e.to_string()))?,
-            set_hostname: true,
+            set_hostname: machine.description().host_name.is_none(),
             tls,
         })
     }

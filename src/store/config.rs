@@ -3,7 +3,6 @@
 //! Keys that are not known here survive, at the end of their object. A file that docker-machine wrote comes back byte
 //! for byte; whole numbers beyond 64 bits and floats of more than 15 digits do not.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use rmachine_driver::{DriverState, MachineName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
-use super::{CONFIG, StoreError, json, migrate};
+use super::{CONFIG, StoreError, files, json, migrate};
 
 /// The version of config.json that is written.
 pub(super) const VERSION: u64 = 3;
@@ -244,7 +243,7 @@ impl ParseError {
 
 pub(super) fn load(dir: &Path, root: &Path, name: &MachineName) -> Result<HostConfig, StoreError> {
     let path = dir.join(CONFIG);
-    match fs::read(&path) {
+    match files::read(&path) {
         Ok(text) => HostConfig::parse(&text, root, name).map_err(|e| e.at(path)),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Err(StoreError::NoConfig(path))

@@ -46,6 +46,15 @@ fn temporary(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile> 
     Ok(file)
 }
 
+/// A regular file's bytes. Anything else could keep its reader waiting for good.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.is_file() {
+        fs::read(path)
+    } else {
+        Err(io::Error::other("it is not a regular file"))
+    }
+}
+
 /// Makes a folder and what is missing above it, for the owner alone. Folders that are there keep their mode.
 pub(super) fn make_dir(path: &Path) -> Result<(), StoreError> {
     if path.is_dir() {

@@ -1,6 +1,5 @@
 //! rmachine.json: what rmachine alone knows of a machine, beside docker-machine's config.json.
 
-use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{OWN, StoreError, json};
+use super::{OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -104,7 +103,7 @@ impl Default for OwnState {
 /// `None` when there is no file: docker-machine made the machine.
 pub(super) fn load(dir: &Path) -> Result<Option<OwnState>, StoreError> {
     let path = dir.join(OWN);
-    match fs::read(&path) {
+    match files::read(&path) {
         Ok(text) => OwnState::parse(&text, &path).map(Some),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(source) => Err(StoreError::Read { path, source }),

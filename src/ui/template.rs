@@ -17,8 +17,17 @@ pub enum Shape {
     Struct,
 }
 
+/// The parser calls itself for each level, and there is only so much stack.
+fn too_deep(template: &str) -> bool {
+    const DEEPEST: usize = 200;
+    template.matches('(').count() > DEEPEST || template.matches("{{").count() > 10 * DEEPEST
+}
+
 /// Renders a template; errors come in Go's sentence.
 pub fn render(template: &str, data: &serde_json::Value, shape: Shape) -> Result<String, String> {
+    if too_deep(template) {
+        return Err("template parsing error: template: it is nested too deeply".to_owned());
+    }
     let mut parsed = Template::with_name("");
     match shape {
         Shape::Json => {
@@ -173,5 +182,13 @@ mod tests {
         assert_eq!(run("{{.Options.Image}}").unwrap(), "i");
         assert_eq!(run("{{.Nope}}").unwrap_err(), "template: :1: no field `Nope`");
         assert!(run("{{json .Name}}").is_err(), "docker-machine's `ls` has no such function");
+    }
+
+    #[test]
+    fn depth_is_refused_before_the_stack_ends() {
+        let deep = format!("{{{{{}1{}}}}}", "(".repeat(50_000), ")".repeat(50_000));
+        assert!(run(&deep).contains("nested too deeply"));
+        let blocks = format!("{}{}", "{{if .T}}".repeat(20_000), "{{end}}".repeat(20_000));
+        assert!(run(&blocks).contains("nested too deeply"));
     }
 }

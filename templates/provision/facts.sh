@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Says what a host is and what its engine is configured with, as text for src/provision/facts.rs. Changes nothing.
 #
 # Sent as it is to `sh -s`, as whoever logs in. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line

@@ -1,8 +1,7 @@
 //! A TCP proxy on loopback that counts connections and, if asked to, makes the way long.
 //!
-//! Bytes wait in a queue until they are due, so that order and throughput stay as they are. A long way costs the TCP
-//! handshake too, which a proxy answers at once: the other end hears of a connection one and a half round trips late,
-//! and what the client says before its own end would know of it counts as said when it would.
+//! Bytes wait in a queue until they are due, so that order and throughput stay as they are. A really long way costs the
+//! TCP handshake too, which a proxy answers at once; see [`Way::Far`].
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,6 +16,31 @@ use tokio::time::{Instant, sleep, sleep_until};
 /// Chunks under way in one direction, 16 KiB at most each.
 const UNDER_WAY: usize = 1024;
 
+/// How far the target is; each delay is for one direction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// Every byte is this late.
+    Delayed(Duration),
+    /// As over a network that long: the other end hears of a connection one and a half round trips late as well, and
+    /// what the client says before its own end would know of it counts as said when it would.
+    Far(Duration),
+}
+
+impl Way {
+    fn delay(self) -> Duration {
+        let (Self::Delayed(delay) | Self::Far(delay)) = self;
+        delay
+    }
+
+    /// How often the TCP handshake crosses it before each end knows of the connection: the client, the server.
+    fn handshake(self) -> (u32, u32) {
+        match self {
+            Self::Delayed(_) => (0, 0),
+            Self::Far(_) => (2, 3),
+        }
+    }
+}
+
 /// How many connections have come in so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counter(Arc<AtomicUsize>);
@@ -27,23 +51,24 @@ impl Counter {
     }
 }
 
-/// Listens until the runtime ends. `delay` is for each way.
-pub(crate) async fn start(listen: SocketAddr, target: SocketAddr, delay: Duration) -> Counter {
+/// Listens until the runtime ends.
+pub(crate) async fn start(listen: SocketAddr, target: SocketAddr, way: Way) -> Counter {
     let listener = TcpListener::bind(listen).await.unwrap_or_else(|e| panic!("listen on {listen}: {e}"));
     let counter = Counter::default();
     let count = counter.clone();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             count.0.fetch_add(1, Ordering::SeqCst);
-            tokio::spawn(carry(client, target, delay));
+            tokio::spawn(carry(client, target, way));
         }
     });
     counter
 }
 
-async fn carry(client: TcpStream, target: SocketAddr, delay: Duration) {
-    let known_to_client = Instant::now() + delay * 2;
-    sleep(delay * 3).await;
+async fn carry(client: TcpStream, target: SocketAddr, way: Way) {
+    let (delay, (client_waits, server_waits)) = (way.delay(), way.handshake());
+    let known_to_client = Instant::now() + delay * client_waits;
+    sleep(delay * server_waits).await;
     let Ok(server) = TcpStream::connect(target).await else { return };
     for end in [&client, &server] {
         end.set_nodelay(true).expect("TCP_NODELAY on a live connection");

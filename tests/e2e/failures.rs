@@ -31,6 +31,12 @@ fn rolled_back(host: &Host, suite: &str) {
     user.rmachine(&["create", "--resume", "--engine-opt", "log-driver=local", "node1"]).ok();
     assert_eq!(user.docker("node1", &["info", "-f", "{{.LoggingDriver}}"]).ok().out, "local\n");
     assert_eq!(user.phase("node1"), "ready");
+
+    // Of a machine that works, what its host refused is not tried again.
+    user.rmachine(&["provision", "--engine-opt", "storage-driver=nope", "node1"])
+        .failed(1, &["old configuration"]);
+    user.rmachine(&["provision", "node1"]).ok();
+    assert!(host.engine_is_up());
 }
 
 #[test]

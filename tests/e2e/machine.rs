@@ -118,6 +118,7 @@ fn every_command_works_on_a_machine() {
     user.rmachine(&["kill", "node1"]).failed(1, &["generic driver does not support kill"]);
     user.rmachine(&["start", "node1"]).failed(1, &["Machine \"node1\" is already running."]);
 
+    user.rmachine(&["ls", "-t", "18446744073709551615"]).ok();
     user.rmachine(&["rm", "-y", "node1"]).ok();
     assert_eq!(user.rmachine(&["ls", "-q"]).ok().out, "");
     assert!(host.engine_is_up(), "rm of a generic machine leaves the host alone");
@@ -136,6 +137,8 @@ fn ssh_is_the_remote_command() {
     // Words after the name belong to the machine, even those that look like ours.
     assert_eq!(user.rmachine(&["ssh", "node1", "id", "-u", "-n"]).ok().out, "debian\n");
     assert_eq!(user.rmachine(&["ssh", "node1", "echo", "--debug", "-f"]).ok().out, "--debug -f\n");
+    assert_eq!(user.rmachine(&["ssh", "node1", "--", "ls", "-d", "/etc"]).ok().out, "/etc\n");
+    user.rmachine(&["ssh", "node1", "-L", "80:localhost:80"]).failed(2, &["ssh -L"]);
     assert_eq!(user.rmachine_with(&["ssh", "node1", "sh", "-"], b"echo from stdin").ok().out, "from stdin\n");
     let shell = user.rmachine_with(&["ssh", "node1"], b"echo a shell").ok().out;
     assert!(shell.ends_with("\na shell\n"), "the login shell greets and obeys: {shell}");

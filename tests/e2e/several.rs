@@ -84,6 +84,21 @@ fn machines_whose_time_is_over_are_pruned() {
 }
 
 #[test]
+fn a_moved_store_and_one_that_lost_our_file_still_own_their_machines() {
+    let user = User::new();
+    user.rmachine(&["create", "-d", "docker", "e2e-moved"]).ok();
+    let (old, new) = (user.store(), user.home().join("moved"));
+    std::fs::rename(&old, &new).expect("moved");
+    let new_store = new.to_string_lossy().into_owned();
+    let shown = user.rmachine(&["-s", &new_store, "prune"]).ok().out;
+    assert!(!shown.contains("e2e-moved"), "its own store would prune it: {shown}");
+    std::fs::rename(&new, &old).expect("moved back");
+    std::fs::remove_file(user.machine_file("e2e-moved", "rmachine.json")).expect("removed");
+    user.rmachine(&["rm", "-y", "e2e-moved"]).ok();
+    assert!(containers("e2e-moved").is_empty(), "rm said that it did what it did not");
+}
+
+#[test]
 fn what_a_lost_store_left_is_pruned_and_what_other_stores_know_is_not() {
     let (loser, keeper) = (User::new(), User::new());
     loser.rmachine(&["create", "-d", "docker", "e2e-lost"]).ok();

@@ -138,6 +138,8 @@ pub struct Description {
     /// What `url` prints.
     pub engine_url: Option<String>,
     pub endpoint: Option<Endpoint>,
+    /// What the host is called, where the driver saw to that; else it gets the machine's name.
+    pub host_name: Option<String>,
 }
 
 /// One provider's way to machines.
@@ -238,6 +240,7 @@ impl Description {
                 key: (!key.is_empty()).then(|| PathBuf::from(key)),
                 host_key: None,
             }),
+            host_name: None,
         }
     }
 }

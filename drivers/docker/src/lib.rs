@@ -123,6 +123,7 @@ impl Driver for Docker {
         let port = u16::try_from(state.int("EnginePort")).ok().filter(|p| *p != 0).unwrap_or(ENGINE_PORT);
         let mut description = Description::from_state(state, port);
         let key = Some(state.text("SSHHostKey").to_owned()).filter(|k| !k.is_empty());
+        description.host_name = Some(state.text("Hostname").to_owned()).filter(|name| !name.is_empty());
         if let Some(endpoint) = &mut description.endpoint {
             endpoint.host_key = key;
         }
@@ -300,7 +301,8 @@ mod tests {
     #[test]
     fn describes_the_key_that_was_read() {
         let mut state = draft(&docker("")).unwrap().state;
-        assert_eq!(docker("").describe(&state), Description::default());
+        let nowhere = Description { host_name: Some("node1".to_owned()), ..Description::default() };
+        assert_eq!(docker("").describe(&state), nowhere);
         state.set("IPAddress", "127.0.0.1");
         state.set("SSHPort", 22_000);
         state.set("EnginePort", 22_001);

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn remove(machine: &mut MachineHandle<'_>, locks: &Path) -> Result<(), DriverError> {
-    if machine.journal.records().is_empty() {
+    if machine.journal.records().is_empty() && machine.state.text("ContainerId").is_empty() {
         // Nothing was ever asked of the engine.
         return Ok(());
     }
@@ -91,6 +91,8 @@ async fn containers(
 ) -> Result<BTreeSet<String>, DriverError> {
     let records = || machine.journal.records().iter().filter(|r| r.kind == CONTAINER);
     let mut ids: BTreeSet<String> = records().filter(|r| !r.id.is_empty()).map(|r| r.id.clone()).collect();
+    // A store that was put back from elsewhere may have lost its journal.
+    ids.extend(Some(machine.state.text("ContainerId")).filter(|id| !id.is_empty()).map(str::to_owned));
     let lost = records().any(|r| r.id.is_empty());
     let deadline = Instant::now() + LATE;
     loop {

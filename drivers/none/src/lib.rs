@@ -59,7 +59,7 @@ impl Driver for NoDriver {
 
     fn describe(&self, state: &DriverState) -> Description {
         let text = |key| Some(state.text(key).to_owned()).filter(|t| !t.is_empty());
-        Description { address: text("IPAddress"), engine_url: text("URL"), endpoint: None }
+        Description { address: text("IPAddress"), engine_url: text("URL"), endpoint: None, host_name: None }
     }
 
     async fn state(&self, _: &MachineView<'_>) -> Result<State, DriverError> {

@@ -2,6 +2,7 @@
 //! where this driver runs a program.
 
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
@@ -49,20 +50,55 @@ pub(super) async fn start(recipe: &Recipe) -> Result<Rootfs, DriverError> {
     Ok(rootfs)
 }
 
-/// Not killed when it is dropped: with its pipe closed it ends by itself, and cleans up.
+/// Among processes and mounts of its own, which end with it: whoever makes a root file system mounts /proc and more in
+/// it, and a builder that is killed would leave them behind.
 fn command(scripts: &Path, recipe: &Recipe) -> Command {
-    let mut command = Command::new("sh");
+    let mut command = if can_be_apart() {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
+        command
+    } else {
+        Command::new("sh")
+    };
     command.arg(scripts.join("rootfs.sh")).arg(&recipe.suite).arg("-").args(recipe.further_packages());
+    // What it builds in goes with the scripts.
+    command.env("TMPDIR", scripts).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
+/// Root may; others are refused by the script anyway.
+fn can_be_apart() -> bool {
+    let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    root && ["/usr/bin/unshare", "/bin/unshare"].iter().any(|program| Path::new(program).exists())
+}
+
+const SCRIPTS: &str = "rmachine-node-";
+
 fn scripts() -> io::Result<TempDir> {
-    let dir = tempfile::Builder::new().prefix("rmachine-node-").tempdir()?;
+    sweep();
+    // Open to all, for apt downloads as a user of its own; there are no secrets in it.
+    let dir = tempfile::Builder::new()
+        .prefix(&format!("{SCRIPTS}{}-", std::process::id()))
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()?;
     for (name, text) in [("rootfs.sh", ROOTFS), ("packages", PACKAGES), ("init", INIT), ("setup.sh", SETUP)] {
         put(&dir.path().join(name), text)?;
     }
     Ok(dir)
+}
+
+/// What builders left that were killed.
+fn sweep() {
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let builder = name.strip_prefix(SCRIPTS).and_then(|rest| rest.split('-').next());
+        if builder.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            // Somebody else's cannot be removed, and is not ours to mind.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn put(path: &Path, text: &str) -> io::Result<()> {
@@ -193,10 +229,25 @@ mod tests {
     }
 
     #[test]
+    fn what_killed_builders_left_is_swept() {
+        let dir = |pid: &str| {
+            let path = std::env::temp_dir().join(format!("{SCRIPTS}{pid}-swept"));
+            std::fs::create_dir_all(&path).unwrap();
+            path
+        };
+        // More than Linux has processes.
+        let (dead, alive) = (dir("99999999"), dir(&std::process::id().to_string()));
+        sweep();
+        assert!(!dead.exists() && alive.exists());
+        std::fs::remove_dir(alive).unwrap();
+    }
+
+    #[test]
     fn the_command_is_told_what_to_make() {
         let recipe = Recipe { suite: "trixie".into(), extra: vec!["vim".into()], engine: true };
         let command = command(Path::new("/t"), &recipe);
         let words: Vec<_> = command.as_std().get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+        let words = &words[words.iter().position(|w| w == "/t/rootfs.sh").unwrap()..];
         assert_eq!(words, ["/t/rootfs.sh", "trixie", "-", "docker.io", "docker-cli", "vim"]);
     }
 }
