@@ -89,10 +89,8 @@ fn a_machine_from_its_first_to_its_last_day() {
     user.rmachine(&["ssh", "dd-life", "tar -C / -c bin/busybox | docker import - busybox"]).ok();
     let run = ["run", "--name", "inner", "busybox", "/bin/busybox", "echo", "hello"];
     assert_eq!(user.docker("dd-life", &run).ok().out, "hello\n");
-    assert_eq!(
-        user.docker("dd-life", &["info", "-f", "{{.Labels}}"]).ok().out,
-        "[env=test provider=docker]\n"
-    );
+    let labels = user.docker("dd-life", &["info", "-f", "{{.Labels}}"]).ok().out;
+    assert!(labels.contains("env=test") && labels.contains("provider=docker"), "{labels}");
 
     let address = owner.address("dd-life");
     for (down, up) in [("stop", "start"), ("kill", "start"), ("", "restart")] {

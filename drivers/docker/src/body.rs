@@ -67,10 +67,10 @@ impl Bounding {
         u64::from_str_radix(line.trim(), 16).ok().map(Self)
     }
 
-    /// Without the one that containers are denied most.
-    pub(crate) fn without_resource(self) -> Self {
-        let bit = CAPABILITIES.iter().position(|c| *c == "SYS_RESOURCE").unwrap_or_default();
-        Self(self.0 & !(1 << bit))
+    /// Without one, by its name.
+    pub(crate) fn without(self, name: &str) -> Self {
+        let bit = CAPABILITIES.iter().position(|c| *c == name);
+        Self(bit.map_or(self.0, |bit| self.0 & !(1 << bit)))
     }
 
     fn names(self) -> impl Iterator<Item = &'static str> {
@@ -256,7 +256,8 @@ mod tests {
         let most = of("CapBnd:\t000001fffeffffff");
         assert!(most.len() == 37 && !most.contains(&"SYS_RESOURCE"));
         assert_eq!(Bounding::FULL.names().count(), 38);
-        assert_eq!(Bounding::FULL.without_resource().names().collect::<Vec<_>>(), most);
+        assert_eq!(Bounding::FULL.without("SYS_RESOURCE").names().collect::<Vec<_>>(), most);
+        assert_eq!(Bounding::FULL.without("NO_SUCH"), Bounding::FULL);
         assert_eq!(Bounding::of_status("Name: x"), None);
     }
 }

@@ -75,7 +75,7 @@ async fn make(
         Lessons { caps: bounding(engine.peer), addresses: BTreeSet::new(), ports: BTreeSet::new() };
     for _ in 1..TRIES {
         let (id, place) =
-            reserve(machine, engine, wanted, &image, publish.as_deref(), &lessons, locks).await?;
+            reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         record(machine, CONTAINER, &id)?;
         put_key(engine, &id, request.public_key).await?;
         match engine.start(&id).await {
@@ -116,7 +116,7 @@ async fn reserve(
     wanted: &Wanted,
     image: &str,
     publish: Option<&str>,
-    lessons: &Lessons,
+    lessons: &mut Lessons,
     locks: &Path,
 ) -> Result<(String, Place), DriverError> {
     let _lock = Lock::take(locks, "addresses", ADDRESSES).await;
@@ -128,15 +128,19 @@ async fn reserve(
         address: network::free_address(&network, &containers, &lessons.addresses)?,
         ports: publish.and_then(|ip| network::free_ports(ip, &containers, &lessons.ports)),
     };
-    let body = body::container(&machine.tags, wanted, image, &place, lessons.caps);
     let path = with_query("/containers/create", &[("name", machine.name.as_str())]);
-    match engine.client.post::<Value>(&path, Some(&body)).await {
-        Ok(made) => {
-            let id = made.get("Id").and_then(Value::as_str).unwrap_or_default();
-            Ok((id.to_owned(), place))
+    loop {
+        let body = body::container(&machine.tags, wanted, image, &place, lessons.caps);
+        match engine.client.post::<Value>(&path, Some(&body)).await {
+            Ok(made) => {
+                let id = made.get("Id").and_then(Value::as_str).unwrap_or_default();
+                return Ok((id.to_owned(), place));
+            }
+            Err(e) if e.status() == Some(409) => return Err(taken(engine, machine.name.as_str(), e).await),
+            // There is an end to it: each time it is one capability less.
+            Err(e) if lessons.learn(&e, &place) => {}
+            Err(e) => return Err(refused(e)),
         }
-        Err(e) if e.status() == Some(409) => Err(taken(engine, machine.name.as_str(), e).await),
-        Err(e) => Err(refused(e)),
     }
 }
 
@@ -165,8 +169,8 @@ impl Lessons {
     /// Whether another try can do better.
     fn learn(&mut self, error: &EngineError, place: &Place) -> bool {
         let said = error.to_string().to_ascii_lowercase();
-        if said.contains("unable to apply caps") {
-            let fewer = self.caps.without_resource();
+        if let Some(capability) = refused_capability(&error.to_string()) {
+            let fewer = self.caps.without(&capability);
             return std::mem::replace(&mut self.caps, fewer) != fewer;
         }
         let port = said.contains("port is already allocated")
@@ -178,6 +182,17 @@ impl Lessons {
         let address = said.contains("address already in use");
         place.address.filter(|_| address).is_some_and(|a| self.addresses.insert(a))
     }
+}
+
+/// Newer engines refuse a container for a capability that they cannot hand on, and name it. Older ones fail to start it
+/// without a name; it is the one that containers are denied most.
+fn refused_capability(said: &str) -> Option<String> {
+    if said.contains("unable to apply caps") {
+        return Some("SYS_RESOURCE".to_owned());
+    }
+    let (_, rest) = said.split_once("invalid CapAdd")?;
+    let (_, named) = rest.split_once("\"CAP_")?;
+    named.split_once('"').map(|(name, _)| name.to_owned())
 }
 
 async fn discard(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
@@ -318,6 +333,10 @@ mod tests {
             failed("OCI runtime create failed: unable to apply caps: operation not permitted: unknown");
         assert!(lessons.learn(&caps, &place));
         assert!(!lessons.learn(&caps, &place), "there is nothing more to leave out");
+        let named = "invalid CapAdd: capability not supported by your kernel or not available in the current \
+                     environment: \"CAP_SYS_TIME\"";
+        assert!(lessons.learn(&failed(named), &place));
+        assert_eq!(lessons.caps, Bounding::FULL.without("SYS_RESOURCE").without("SYS_TIME"));
         assert!(lessons.learn(&failed("Address already in use"), &place));
         assert!(lessons.addresses.contains(&Ipv4Addr::new(172, 18, 0, 2)));
         assert!(!lessons.learn(&failed("no space left on device"), &place));
