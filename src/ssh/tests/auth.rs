@@ -234,7 +234,7 @@ async fn a_host_with_little_patience_is_told() {
     let sshd = Sshd::with(&[], &["ed25519"], "MaxAuthTries 2");
     let env = SshEnv { agent_socket: Some(agent.socket.clone()), ..home.env() };
     let e = join(&sshd.endpoint(None), &env).await.unwrap_err().to_string();
-    assert!(e.contains("k1") && !e.contains("k2"), "{e}");
+    assert!(e.contains("test k1)") && !e.contains("test k2)"), "{e}");
     assert!(e.contains("it said: Too many authentication failures"), "{e}");
 }
 
