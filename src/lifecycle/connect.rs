@@ -147,8 +147,9 @@ impl Lifecycle {
 fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
     machine.description().endpoint.ok_or_else(|| {
         let name = &machine.name;
-        Failure::new(format!("Docker machine \"{name}\" has no host that answers SSH"))
-            .hint("machines of the driver \"none\" are only a URL; reach their engine with `env`")
+        Failure::new(format!("Docker machine \"{name}\" has no host that answers SSH")).hint(
+            "one that is only a URL is reached with `env`; one that was not finished, with `create --resume`",
+        )
     })
 }
 

@@ -15,11 +15,10 @@ const STATE_PAUSE: Duration = Duration::from_millis(500);
 const REBOOT: Duration = Duration::from_secs(180);
 const REBOOT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Changes when a host boots: when its first process began. A container keeps its kernel's boot id.
-const BOOT_MARK: &str = "cut -d ' ' -f 22 /proc/1/stat; cat /proc/sys/kernel/random/boot_id";
-/// Leaves the session time to hear how it went.
-const REBOOT_COMMAND: &str = "if [ \"$(id -u)\" = 0 ]; then set --; else set -- sudo -n; fi; \
-                              \"$@\" systemd-run --on-active=1 systemctl reboot || \"$@\" shutdown -r now";
+const BOOT_MARK: &str = include_str!("../../templates/host/boot-mark.sh");
+const REBOOT_SCRIPT: &str = include_str!("../../templates/host/reboot.sh");
+/// Scripts come over standard input, as those of provisioning do.
+const SHELL: &str = "sh -s";
 
 impl Lifecycle {
     pub async fn start(&self, machine: Machine) -> Result<(), Failure> {
@@ -103,8 +102,8 @@ impl Lifecycle {
     /// Tells the host to reboot, and waits until it has: a host that still goes down also answers.
     async fn reboot(&self, machine: &Machine) -> Result<(), Failure> {
         let session = self.open(machine).await?;
-        let before = session.output(BOOT_MARK, b"").await?.stdout;
-        match session.output(REBOOT_COMMAND, b"").await {
+        let before = session.output(SHELL, BOOT_MARK.as_bytes()).await?.stdout;
+        match session.output(SHELL, REBOOT_SCRIPT.as_bytes()).await {
             Ok(done) if !done.status.success() => {
                 return Err(Failure::new(format!("the host of \"{}\" refused to reboot", machine.name))
                     .detail(String::from_utf8_lossy(&done.stderr).trim().to_owned()));
@@ -117,7 +116,7 @@ impl Lifecycle {
         loop {
             tokio::time::sleep(REBOOT_PAUSE).await;
             let after = match self.open(machine).await {
-                Ok(session) => session.output(BOOT_MARK, b"").await.ok().map(|o| o.stdout),
+                Ok(session) => session.output(SHELL, BOOT_MARK.as_bytes()).await.ok().map(|o| o.stdout),
                 Err(_) => None,
             };
             if after.is_some_and(|after| !after.is_empty() && after != before) {

@@ -373,7 +373,7 @@ fn the_driver_none_refuses_what_it_cannot_do() {
     exit 1
     --- stderr
     Docker machine "x" has no host that answers SSH
-    Hint: machines of the driver "none" are only a URL; reach their engine with `env`
+    Hint: one that is only a URL is reached with `env`; one that was not finished, with `create --resume`
     "#);
 }
 
