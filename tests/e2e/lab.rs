@@ -215,6 +215,14 @@ impl User {
         done(self.command("docker").args(flags).args(args).output().expect("docker runs"))
     }
 
+    /// In order: an engine names them in another one after each start.
+    pub fn labels(&self, machine: &str) -> Vec<String> {
+        let labels = self.docker(machine, &["info", "-f", "{{json .Labels}}"]).ok().out;
+        let mut labels: Vec<String> = serde_json::from_str(&labels).expect("a list of labels");
+        labels.sort();
+        labels
+    }
+
     pub fn ls_row(&self, machine: &str) -> String {
         let list = self.rmachine(&["ls"]).ok().out;
         let row = list.lines().find(|l| l.split_whitespace().next() == Some(machine));

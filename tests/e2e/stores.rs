@@ -27,8 +27,7 @@ fn a_machine_of_docker_machines_is_ours_too() {
     user.rmachine(&["provision", "node1"]).ok();
     let drop_in = host.run("cat /etc/systemd/system/docker.service.d/10-machine.conf");
     assert!(!drop_in.contains("--label"), "the flags were not taken over: {drop_in}");
-    let labels = user.docker("node1", &["info", "-f", "{{json .Labels}}"]).ok().out;
-    assert_eq!(labels, "[\"a=b\",\"provider=generic\"]\n");
+    assert_eq!(user.labels("node1"), ["a=b", "provider=generic"]);
 }
 
 #[test]
