@@ -1,5 +1,6 @@
 //! One SSH connection to a machine, its host key pinned; waits for a host that is still booting.
 
+use std::iter;
 use std::time::{Duration, Instant};
 
 use rmachine_driver::{Endpoint, Login, Phase, State};
@@ -99,6 +100,7 @@ impl Lifecycle {
                 .info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));
         }
         own.host_key = Some(seen.to_owned());
+        own.next_host_key.take_if(|next| ssh::same_key(next, seen));
     }
 
     /// Keeps the key of a first contact outside of `create`, for machines that docker-machine made.
@@ -154,9 +156,10 @@ fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
 }
 
 fn policy(machine: &Machine, endpoint: &Endpoint) -> HostKeyPolicy {
-    match machine.stored.own.host_key.as_ref().or(endpoint.host_key.as_ref()) {
+    let own = &machine.stored.own;
+    match own.host_key.as_ref().or(endpoint.host_key.as_ref()) {
         Some(print) if print.starts_with("SHA256:") => HostKeyPolicy::Fingerprint(print.clone()),
-        Some(key) => HostKeyPolicy::Pinned(key.clone()),
+        Some(key) => HostKeyPolicy::Pinned(iter::once(key).chain(&own.next_host_key).cloned().collect()),
         None => HostKeyPolicy::TrustFirst,
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmachine_driver::{CreateRequest, Driver, Import, MachineName, Phase};
+use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, Phase};
 
 use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
 use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
@@ -97,7 +97,10 @@ impl Lifecycle {
         if machine.stored.own.phase == Phase::Reserved {
             self.step(&name, "Creating machine...");
             let key = self.login_key(machine)?;
-            let request = CreateRequest { public_key: key.as_deref(), ..CreateRequest::default() };
+            let first = self.first_host_key(machine)?;
+            let host_key =
+                first.as_ref().map(|pair| HostKeyPair { private: &pair.private, public: &pair.public });
+            let request = CreateRequest { public_key: key.as_deref(), host_key };
             self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
                 .await
                 .map_err(|e| e.prefix("Error in driver during machine creation: "))?;

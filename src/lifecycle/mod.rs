@@ -8,6 +8,7 @@ mod connect;
 mod create;
 mod engine;
 mod failure;
+mod first_key;
 mod login;
 pub mod observe;
 mod power;
@@ -32,6 +33,9 @@ pub use prune::Prunable;
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Scripts come over standard input, as those of provisioning do.
+const SHELL: &str = "sh -s";
 
 /// What a user changes of a machine on the way, before anything is done with it.
 pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;

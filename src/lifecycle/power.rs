@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::{MachineName, Phase, Restart, State};
 
-use super::{Failure, Lifecycle, Machine};
+use super::{Failure, Lifecycle, Machine, SHELL};
 use crate::ssh::SshError;
 use crate::store::{MachineLock, Readable, StoredMachine};
 
@@ -17,8 +17,6 @@ const REBOOT_PAUSE: Duration = Duration::from_millis(500);
 
 const BOOT_MARK: &str = include_str!("../../templates/host/boot-mark.sh");
 const REBOOT_SCRIPT: &str = include_str!("../../templates/host/reboot.sh");
-/// Scripts come over standard input, as those of provisioning do.
-const SHELL: &str = "sh -s";
 
 impl Lifecycle {
     pub async fn start(&self, machine: Machine) -> Result<(), Failure> {

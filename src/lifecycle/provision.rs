@@ -80,6 +80,7 @@ impl Lifecycle {
         let session = self.wait_for_ssh(machine, wait).await?;
         let reached = machine.stored.own.phase.max(Phase::Reachable);
         self.enter(lock, machine, reached)?;
+        self.replace_first_key(lock, machine, &session).await?;
         if let Err(e) = self.provision_over(machine, &session).await {
             session.close().await;
             return Err(e.prefix("Error running provisioning: "));

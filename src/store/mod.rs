@@ -145,6 +145,11 @@ impl Store {
         batch.commit()
     }
 
+    /// Deletes a file, which may be gone already.
+    pub fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
+        files::remove_file(path).map_err(StoreError::write(path))
+    }
+
     /// Makes a folder of the store, and what is missing above it, for its owner alone.
     pub fn make_dir(&self, path: &Path) -> Result<(), StoreError> {
         files::make_dir(path)

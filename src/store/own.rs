@@ -39,6 +39,9 @@ pub struct OwnState {
     /// The pinned host key, one line in OpenSSH's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
+    /// The key that the host is about to show in place of the pinned one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_host_key: Option<String>,
     /// The name by which `~/.ssh/config` knows the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_host: Option<String>,
@@ -90,6 +93,7 @@ impl Default for OwnState {
             created: None,
             expires: None,
             host_key: None,
+            next_host_key: None,
             ssh_host: None,
             install_method: InstallMethod::default(),
             engine_version: None,

@@ -28,6 +28,7 @@ pub use name::{MachineName, MachineNameError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
 pub use report::{Reporter, Silent};
 pub use secrecy;
+use secrecy::SecretString;
 pub use state::{DriverState, Phase, State};
 pub use tags::{Tagged, Tags};
 
@@ -49,6 +50,10 @@ pub struct Features {
     pub login: Login,
     /// Its machines are made from images that it builds itself: see [`Driver::build_image`].
     pub images: bool,
+    /// It can give a machine a host key before its first boot: see [`HostKeyPair`].
+    pub first_host_key: bool,
+    /// One question tells the states of many machines: see [`Driver::states`].
+    pub lists: bool,
 }
 
 /// Where the key comes from that the first SSH connection to a new machine uses.
@@ -126,8 +131,18 @@ pub struct MachineHandle<'a> {
 pub struct CreateRequest<'a> {
     /// The key that the first SSH connection will use, where the core made one.
     pub public_key: Option<&'a str>,
-    /// First-boot configuration, where the core has some.
-    pub user_data: Option<&'a str>,
+    /// The host key of the first boot, where the driver's features ask for one.
+    pub host_key: Option<HostKeyPair<'a>>,
+}
+
+/// A host key that was made here, so that the first connection is to nobody else. A driver that gave it to its machine
+/// says so in [`Description::endpoint`]; once the host is reached, the core has it make one that nobody else ever saw.
+#[derive(Debug, Clone, Copy)]
+pub struct HostKeyPair<'a> {
+    /// In OpenSSH's form.
+    pub private: &'a SecretString,
+    /// One line, without its end.
+    pub public: &'a str,
 }
 
 /// Where a machine answers, as far as its state tells: no network is asked.
@@ -177,6 +192,15 @@ pub trait Driver: Send + Sync {
     }
 
     async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError>;
+
+    /// The states of all these machines, in their order; with one call where the provider has one for many.
+    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
+        let mut states = Vec::with_capacity(machines.len());
+        for machine in machines {
+            states.push(self.state(machine).await);
+        }
+        states
+    }
 
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 

@@ -75,6 +75,8 @@ impl Driver for Docker {
             restart: Restart::StopStart,
             login: Login::Generated,
             images: true,
+            first_host_key: false,
+            lists: false,
         }
     }
 

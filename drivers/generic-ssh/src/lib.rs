@@ -45,6 +45,8 @@ impl Driver for Generic {
             restart: Restart::OverSsh,
             login: Login::Given,
             images: false,
+            first_host_key: false,
+            lists: false,
         }
     }
 

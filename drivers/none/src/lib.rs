@@ -25,6 +25,8 @@ impl Driver for NoDriver {
             restart: Restart::Refused("hosts without a driver cannot be restarted"),
             login: Login::Given,
             images: false,
+            first_host_key: false,
+            lists: false,
         }
     }
 
