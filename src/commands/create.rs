@@ -304,6 +304,10 @@ fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
         ctx.printer.line(&format!("  engine: {url}"));
     }
     ctx.printer.line(&format!("  folder: {}", ctx.store.machine_dir(&plan.name).display()));
+    let settings = plan.config.driver.settings();
+    if !settings.is_empty() {
+        ctx.printer.line(&format!("  driver: {}", settings.join(", ")));
+    }
     if plan.driver.features().host {
         let settings = engine_settings(&plan.config)?;
         let port = address.engine_url.as_deref().and_then(|u| u.rsplit_once(':')?.1.parse().ok());
