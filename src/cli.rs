@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
-    start, status, stop, swarm, url, version,
+    active, config, create, env, inspect, ip, kill, logs, ls, metrics, node_image, provision, prune, restart,
+    rm, ssh, stack, start, status, stop, swarm, top, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -133,8 +133,12 @@ pub enum Command {
     Ip(ip::Args),
     /// Stop machines at once, by force
     Kill(kill::Args),
+    /// Follow the logs of a swarm's services, of all nodes at once
+    Logs(logs::Args),
     /// List machines
     Ls(ls::Args),
+    /// Tell a Prometheus outside where the engines are
+    Metrics(metrics::Args),
     /// Build, list and remove the images that machines are made from
     NodeImage(node_image::Args),
     /// Install and configure the engine of machines again; changes only what differs
@@ -147,6 +151,8 @@ pub enum Command {
     Rm(rm::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
+    /// Deploy sets of services on swarms: monitoring, logging, routing, your own
+    Stack(stack::Args),
     /// Start machines
     Start(start::Args),
     /// Print whether a machine is running
@@ -155,6 +161,8 @@ pub enum Command {
     Stop(stop::Args),
     /// Make swarms of machines, and look after them
     Swarm(swarm::Args),
+    /// Show how busy the nodes of a swarm are
+    Top(top::Args),
     /// Print the URL of a machine's engine
     Url(url::Args),
     /// Print the version of this program, or of a machine's engine

@@ -15,7 +15,7 @@ fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in its target folder")
 }
 
-fn lab_script(script: &str) -> Command {
+pub fn lab_script(script: &str) -> Command {
     let mut command = Command::new(script);
     command.env("CARGO_TARGET_DIR", target_dir());
     command
@@ -246,8 +246,12 @@ impl Running {
     }
 }
 
+pub fn lab_dir() -> PathBuf {
+    target_dir().join("lab")
+}
+
 pub fn key() -> String {
-    target_dir().join("lab/id_ed25519").to_string_lossy().into_owned()
+    lab_dir().join("id_ed25519").to_string_lossy().into_owned()
 }
 
 fn create_args(host: &Host, name: &str, extra: &[&str]) -> Vec<String> {

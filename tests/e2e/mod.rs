@@ -11,4 +11,5 @@ mod interrupted;
 mod lab;
 mod machine;
 mod several;
+mod stacks;
 mod stores;
