@@ -35,7 +35,7 @@ pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let text = serde_json::to_string_pretty(&targets).map_err(|e| CommandError::failed(e.to_string()))?;
     ctx.printer.line(&text);
     if !silent.is_empty() {
-        let names: Vec<_> = silent.iter().map(|n| n.as_str()).collect();
+        let names: Vec<_> = silent.iter().map(rmachine_driver::MachineName::as_str).collect();
         let names = names.join(" ");
         ctx.printer.error_line(&format!(
             "Not told to give metrics: {names}. `{} provision --engine-opt metrics-addr=ADDRESS:9323 NAME` tells one.",

@@ -117,7 +117,8 @@ async fn images_are_there(
         }
     }
     let mut failure: Option<Failure> = None;
-    for (image, machines) in missing {
+    for (image, mut machines) in missing {
+        machines.sort();
         let Err(reason) = in_registry(ground.manager.client(), &image).await else { continue };
         let names: Vec<_> = machines.iter().map(MachineName::as_str).collect();
         let line = format!("{image}: not on {}, and no registry gives it: {reason}", names.join(", "));
@@ -179,7 +180,8 @@ async fn engines_answer(
         silent.join(", ")
     ))
     .hint(format!(
-        "`{program} stack deploy {cluster} {stack} --set engines=true` turns {} on for all nodes, one at a time",
+        "`{program} stack deploy {cluster} {stack} --set engines=true`, with what else you set, turns {} on for all nodes, \
+         one at a time",
         options.join(", ")
     ))
     .hint("--set engines=false deploys it all the same"))

@@ -170,7 +170,8 @@ fn engines(manifest: &Manifest, text: &str) -> Result<EngineWish, StackError> {
 fn unknown(manifest: &Manifest, name: &str) -> StackError {
     let known: Vec<_> = manifest.parameters.keys().map(String::as_str).collect();
     let images: Vec<_> = manifest.images.keys().map(|k| format!("image.{k}")).collect();
-    let all = known.iter().copied().chain(images.iter().map(String::as_str)).chain(["engines"]);
+    let engines = (!manifest.engines.options.is_empty()).then_some("engines");
+    let all = known.iter().copied().chain(images.iter().map(String::as_str)).chain(engines);
     let list: Vec<_> = all.clone().collect();
     StackError::new(format!("the stack has no parameter {name:?}{}", meant(name, all)))
         .hint(format!("it takes: {}", list.join(", ")))

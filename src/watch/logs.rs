@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::deploy::Ground;
+use crate::deploy::{Ground, Service};
 use crate::engine::{segment, with_query};
 use crate::lifecycle::{Failure, Lifecycle};
 use crate::store::ClusterName;
@@ -61,7 +61,7 @@ pub async fn logs(
 
 fn none(ground: &Ground, word: Option<&str>) -> Failure {
     let cluster = &ground.cluster.name;
-    let names: Vec<_> = ground.services.iter().map(|s| s.name()).collect();
+    let names: Vec<_> = ground.services.iter().map(Service::name).collect();
     let failure = match word {
         Some(word) => Failure::new(format!("there is no service or stack \"{word}\" on \"{cluster}\"")),
         None => Failure::new(format!("no service runs on \"{cluster}\"")),
