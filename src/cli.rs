@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
+    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, scp, ssh,
     start, status, stop, url, version,
 };
 use crate::context::Environment;
@@ -145,6 +145,10 @@ pub enum Command {
     Restart(restart::Args),
     /// Remove machines
     Rm(rm::Args),
+    #[command(name = "__rsh", hide = true)]
+    Rsh(scp::RshArgs),
+    /// Copy files to, from and between machines
+    Scp(scp::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Start machines
@@ -212,7 +216,7 @@ fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
         }
         if !word.starts_with('-') || word == "-" {
             out.push(word.clone());
-            if command.get_name() == "ssh" {
+            if ["ssh", "__rsh"].contains(&command.get_name()) {
                 break;
             }
             command = command.find_subcommand(word).unwrap_or(command);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmachine_driver::Reporter;
 
 use crate::cli::Globals;
+use crate::error::CommandError;
 use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
@@ -95,6 +96,28 @@ impl Context {
             computer: computer(),
             program: self.program.clone(),
         }
+    }
+
+    /// Whether live lines may be drawn.
+    pub fn draws(&self) -> bool {
+        let poor = self.env.get("TERM").is_none_or(|t| t == "dumb") || self.env.get("CI").is_some();
+        let terminal = self.printer.stdout_is_terminal() && self.printer.stderr_is_terminal();
+        match self.globals.progress {
+            Progress::Fancy => true,
+            Progress::Auto => terminal && !poor,
+            Progress::Plain | Progress::Json | Progress::None => false,
+        }
+    }
+
+    /// A program on the PATH.
+    pub fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let dirs = std::env::split_paths(self.env.get("PATH")?).collect::<Vec<_>>();
+        dirs.into_iter().map(|dir| dir.join(name)).find(|path| path.is_file())
+    }
+
+    /// Our own file, for programs that call us back.
+    pub fn own_program(&self) -> Result<PathBuf, CommandError> {
+        std::env::current_exe().map_err(|e| CommandError::failed(format!("cannot find my own program: {e}")))
     }
 
     /// A line that goes to whoever follows the progress: not to a program that reads JSON, nor to one that wants silence.

@@ -13,6 +13,7 @@ pub mod provision;
 pub mod registry;
 pub mod ssh;
 pub mod store;
+pub mod transfer;
 pub mod ui;
 
 use std::ffi::OsString;

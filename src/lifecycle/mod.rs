@@ -95,6 +95,11 @@ impl Machine {
         Some(format!("{what} (phase {phase}){reason}; {next}"))
     }
 
+    /// For one session alone: nothing of it is saved.
+    pub fn log_in_as(&mut self, user: &str) {
+        self.stored.config.driver.set("SSHUser", user);
+    }
+
     fn driver(&self) -> Result<&Arc<dyn Driver>, Failure> {
         self.driver.as_ref().ok_or_else(|| {
             let name = &self.stored.config.driver_name;
