@@ -57,7 +57,7 @@ impl Context {
         globals: Globals,
         registry: Registry,
     ) -> Self {
-        let store = Store::at(store_root(&env, &globals));
+        let store = Store::at(store_root(&env, globals.storage_path.clone()));
         Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
@@ -138,8 +138,8 @@ impl Context {
 }
 
 /// `-s`, else `MACHINE_STORAGE_PATH`, else docker-machine's folder in the home directory.
-fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
-    let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
+pub fn store_root(env: &Environment, given: Option<PathBuf>) -> PathBuf {
+    let chosen = given.or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
     let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
     chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
 }

@@ -14,6 +14,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     let url = super::env::checked_url(ctx, &lifecycle, &machine, PREFIX).await?;
+    if !machine.has_tls() {
+        ctx.printer.line(&format!("-H={url}"));
+        return Ok(());
+    }
     let dir = ctx.store.machine_dir(&name);
     let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
     ctx.printer.line(&format!(

@@ -92,6 +92,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let docker_host = ctx.env.get("DOCKER_HOST").unwrap_or_default();
     let data: Vec<Value> = rows.iter().map(|r| r.fields(docker_host, &ctx.program)).collect();
     ctx.printer.raw(&formatted(args.format.as_deref().unwrap_or(TABLE), &data)?);
+    super::certs::note_due(ctx, &rows.iter().filter_map(|r| r.machine.as_ref()).collect::<Vec<_>>());
     Ok(())
 }
 

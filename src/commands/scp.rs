@@ -81,7 +81,11 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     };
     let sources: Vec<Written> = sources.iter().map(|w| Written::parse(w)).collect();
     let target = Written::parse(target);
-    if args.delta { delta(ctx, args, &sources, &target).await } else { copy(ctx, args, &sources, &target).await }
+    if args.delta {
+        delta(ctx, args, &sources, &target).await
+    } else {
+        copy(ctx, args, &sources, &target).await
+    }
 }
 
 /// docker-machine's words, after the help.
@@ -187,7 +191,8 @@ fn remote(path: &str) -> Result<PathBuf, CommandError> {
         _ if path.starts_with("~/") => Ok(path.trim_start_matches("~/").into()),
         _ if path.starts_with('~') => {
             let message = format!("{path}: homes of other users are not looked up");
-            Err(CommandError::usage(message).hint("give the whole path, or log in as that user: USER@MACHINE:"))
+            Err(CommandError::usage(message)
+                .hint("give the whole path, or log in as that user: USER@MACHINE:"))
         }
         _ => Ok(path.into()),
     }

@@ -104,6 +104,7 @@ impl ProvisionError {
             "rolled-back" => Self::RolledBack { log },
             "engine-down" => Self::EngineDown { log },
             "" => Self::Interrupted { log: said },
+            _ if !log.is_empty() => Self::Failed { detail, log },
             _ => Self::Failed { detail, log: said },
         }
     }

@@ -30,6 +30,7 @@ use rmachine_driver::secrecy::SecretString;
 pub use connect::connect;
 pub use error::SshError;
 pub use hostkey::{HostKeyPolicy, fingerprint};
+pub use keyfile::check_key;
 pub use keygen::{KeyPair, generate};
 pub use run::{ExitStatus, Output, Stream};
 pub use session::{Forward, Session};

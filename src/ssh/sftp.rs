@@ -186,12 +186,8 @@ impl Sftp {
 
     /// Sets what is given.
     pub async fn set(&self, path: &str, mode: Option<u32>, modified: Option<u32>) -> Result<(), SftpError> {
-        let attrs = FileAttributes {
-            permissions: mode,
-            atime: modified,
-            mtime: modified,
-            ..FileAttributes::empty()
-        };
+        let attrs =
+            FileAttributes { permissions: mode, atime: modified, mtime: modified, ..FileAttributes::empty() };
         Ok(self.raw.setstat(path, attrs).await.map(drop)?)
     }
 
@@ -222,7 +218,10 @@ impl Sftp {
 
     /// Servers have one word, "Failure", for a full disk and for everything else.
     pub async fn is_full(&self, dir: &str) -> bool {
-        self.raw.statvfs(dir).await.is_ok_and(|s| s.blocks_avail == 0 || (s.inodes > 0 && s.inodes_avail == 0))
+        self.raw
+            .statvfs(dir)
+            .await
+            .is_ok_and(|s| s.blocks_avail == 0 || (s.inodes > 0 && s.inodes_avail == 0))
     }
 }
 

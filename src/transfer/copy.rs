@@ -159,8 +159,13 @@ async fn same_file(from: &Place, to: &Place, end: &Path) -> Result<(), TransferE
         return Ok(());
     }
     let real = |path: PathBuf, side: Side| async move { side.real_path(&path).await.ok() };
-    let (a, b) = (real(from.path.clone(), from.side.clone()).await, real(end.to_owned(), to.side.clone()).await);
-    if a.is_some() && a == b { Err(to.cannot("write", "it is the file that is to be copied")) } else { Ok(()) }
+    let (a, b) =
+        (real(from.path.clone(), from.side.clone()).await, real(end.to_owned(), to.side.clone()).await);
+    if a.is_some() && a == b {
+        Err(to.cannot("write", "it is the file that is to be copied"))
+    } else {
+        Ok(())
+    }
 }
 
 fn part_of(end: &Path) -> PathBuf {
@@ -210,7 +215,8 @@ async fn clean_up(side: &Side, part: &Path, mut error: TransferError, trouble: &
     let removed = if *trouble == Trouble::Lost { Err(Trouble::Lost) } else { side.remove(part).await };
     if removed.is_err() {
         let place = Place::new(side.clone(), part);
-        error.left = Some(format!("left behind: {place}, a part of it; under its own name is what was there before"));
+        error.left =
+            Some(format!("left behind: {place}, a part of it; under its own name is what was there before"));
     }
     error
 }

@@ -86,7 +86,10 @@ pub(super) fn set(path: &Path, mode: Option<u32>, modified: Option<u32>) -> io::
     mode.map_or(Ok(()), |mode| fs::set_permissions(path, Permissions::from_mode(mode)))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file of the user's takes its place; the store's are not ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of the user's takes its place; the store's are not ours"
+)]
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }

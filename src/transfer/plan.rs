@@ -95,7 +95,13 @@ struct Tree {
     above: Vec<PathBuf>,
 }
 
-async fn walk(plan: &mut Plan, tree: Tree, from: Place, to: Place, info: FileInfo) -> Result<(), TransferError> {
+async fn walk(
+    plan: &mut Plan,
+    tree: Tree,
+    from: Place,
+    to: Place,
+    info: FileInfo,
+) -> Result<(), TransferError> {
     let mut waiting = vec![(tree, from, to, info)];
     while let Some((tree, from, to, info)) = waiting.pop() {
         let entries = match from.side.list(&from.path).await {
@@ -113,10 +119,14 @@ async fn walk(plan: &mut Plan, tree: Tree, from: Place, to: Place, info: FileInf
                     waiting.push((Tree { above, ..tree.clone() }, from, to, info));
                 }
                 FileKind::File => plan.files.push(Item { from, to, info }),
-                FileKind::Other => plan.errors.push(from.cannot("copy", "it is neither a file nor a directory")),
+                FileKind::Other => {
+                    plan.errors.push(from.cannot("copy", "it is neither a file nor a directory"));
+                }
                 FileKind::Link => match follow(&tree, &from).await {
                     Ok(Led::Stays(target)) => plan.links.push((Item { from, to, info }, target)),
-                    Ok(Led::Dir(info, above)) => waiting.push((Tree { above, ..tree.clone() }, from, to, info)),
+                    Ok(Led::Dir(info, above)) => {
+                        waiting.push((Tree { above, ..tree.clone() }, from, to, info));
+                    }
                     Ok(Led::File(info)) => plan.files.push(Item { from, to, info }),
                     Err(e) => plan.errors.push(e),
                 },
@@ -178,7 +188,8 @@ mod tests {
 
     #[test]
     fn links_within_the_tree() {
-        let within = |link: &str, target: &str| stays_within(Path::new("/t"), Path::new(link), Path::new(target));
+        let within =
+            |link: &str, target: &str| stays_within(Path::new("/t"), Path::new(link), Path::new(target));
         assert!(within("/t/a", "b"));
         assert!(within("/t/d/a", "../b"));
         assert!(within("/t/d/a", "./../d/c"));

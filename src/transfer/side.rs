@@ -73,9 +73,9 @@ impl Side {
     pub(super) fn advice(&self, verb: &str, reason: &str) -> Option<String> {
         let machine = self.machine()?;
         match reason {
-            "permission denied" if verb == "write" => {
-                Some(format!("copy it to {machine}:/tmp, and move it there with sudo; or name another user: USER@{machine}:"))
-            }
+            "permission denied" if verb == "write" => Some(format!(
+                "copy it to {machine}:/tmp, and move it there with sudo; or name another user: USER@{machine}:"
+            )),
             "permission denied" => Some(format!("name a user who may: USER@{machine}:")),
             "no space left on device" => Some(format!("make room: see `df -h` on {machine}")),
             _ => None,
@@ -115,7 +115,9 @@ impl Side {
                 // A server's word is not ours to follow out of the folder.
                 let plain = |name: &str| Path::new(name).file_name() == Some(OsStr::new(name));
                 if let Some((name, _)) = entries.iter().find(|(name, _)| !plain(name)) {
-                    return Err(Trouble::Other(format!("the host lists {name:?}, which is no name of a file")));
+                    return Err(Trouble::Other(format!(
+                        "the host lists {name:?}, which is no name of a file"
+                    )));
                 }
                 Ok(entries.into_iter().map(|(name, info)| (name.into(), info)).collect())
             }
@@ -248,7 +250,11 @@ pub(super) enum Open {
 
 impl Open {
     /// True once the end was heard.
-    pub(super) async fn write(self, mut pieces: Receiver<Piece>, moved: Arc<dyn Fn(u64) + Send + Sync>) -> Done<bool> {
+    pub(super) async fn write(
+        self,
+        mut pieces: Receiver<Piece>,
+        moved: Arc<dyn Fn(u64) + Send + Sync>,
+    ) -> Done<bool> {
         match self {
             Self::Local(file) => blocking(move || local::write(file, pieces, moved.as_ref())).await,
             Self::Host(file) => {

@@ -73,9 +73,14 @@ async fn what_makes_no_sense_is_refused_by_name() {
     let (file, other) = (dir.path().join("f"), dir.path().join("g"));
     write(&file, "x");
     write(&other, "y");
-    let first = |done: Result<Copied, TransferError>| done.map_or_else(|e| e.to_string(), |d| d.errors[0].to_string());
+    let first = |done: Result<Copied, TransferError>| {
+        done.map_or_else(|e| e.to_string(), |d| d.errors[0].to_string())
+    };
     let missing = first(copied(&[&dir.path().join("no")], &other, false).await);
-    assert_eq!(missing, format!("cannot read {}: no such file or directory", dir.path().join("no").display()));
+    assert_eq!(
+        missing,
+        format!("cannot read {}: no such file or directory", dir.path().join("no").display())
+    );
     let folder = first(copied(&[dir.path()], &other, false).await);
     assert!(folder.ends_with("it is a directory"), "{folder}");
     let several = first(copied(&[&file, &other], &dir.path().join("h"), false).await);

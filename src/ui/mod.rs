@@ -12,5 +12,5 @@ mod transfer;
 
 pub use printer::Printer;
 pub use progress::{Audience, Progress, reporter};
-pub use prompt::{TerminalPrompter, confirm};
+pub use prompt::{TerminalPrompter, ask_secret, confirm};
 pub use transfer::TransferBar;

@@ -17,6 +17,17 @@ impl Printer {
         ignore(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
+    /// What is of no use unless all of it is written.
+    pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    pub fn stdin_is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
     /// A line on stderr.
     pub fn error_line(&self, text: &str) {
         let mut err = io::stderr().lock();
