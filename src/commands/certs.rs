@@ -66,7 +66,7 @@ fn word(kind: CertificateKind) -> &'static str {
 }
 
 fn days(ends: Timestamp, now: Timestamp) -> i64 {
-    ends.duration_since(now).as_hours().div_euclid(24)
+    ends.duration_since(now).as_secs().div_euclid(24 * 3600)
 }
 
 fn row(c: &Certificate, now: Timestamp) -> String {

@@ -36,7 +36,7 @@ by_package() {
         return
     fi
     if dpkg --compare-versions "$target" lt "$was"; then
-        fail failed "$package $was is newer than $target: an engine does not go back to an older version by itself"
+        fail upgrade "$package $was is newer than $target: an engine does not go back to an older version by itself"
     fi
     say info "$package $was -> $target"
     set -- "$package=$target"
@@ -60,9 +60,9 @@ by_package() {
     engine_words
     say step "Going back to $package $was..."
     if patiently apt-get install -y -q --no-install-recommends --allow-downgrades "$package=$was" && start_engine; then
-        fail failed "the engine of $package $target does not come up here; $was is back and runs"
+        fail upgrade "the engine of $package $target does not come up here; $was is back and runs"
     fi
-    fail failed "the engine of $package $target does not come up; on the host: apt-get install --allow-downgrades $package=$was"
+    fail upgrade "the engine of $package $target does not come up; on the host: apt-get install --allow-downgrades $package=$was"
 }
 
 installed() {
@@ -91,8 +91,8 @@ by_script() {
     fi
     engine_words
     mv -f "$program.rmachine-old" "$program"
-    if start_engine; then fail failed "the new engine does not come up here; the one before is back and runs"; fi
-    fail failed "neither the new engine comes up nor the one before, which is back in its place"
+    if start_engine; then fail upgrade "the new engine does not come up here; the one before is back and runs"; fi
+    fail upgrade "neither the new engine comes up nor the one before, which is back in its place"
 }
 
 start_engine() {

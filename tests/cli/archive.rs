@@ -14,9 +14,9 @@ use super::hosts;
 fn lab() -> Sandbox {
     let lab = hosts::lab();
     lab.create_none("n");
-    lab.plant("g", "v3-generic.json");
+    lab.plant("node1", "v3-generic.json");
     let key = fs::read(lab.path("H/key")).unwrap();
-    fs::write(lab.machine("g").join("id_rsa"), key).unwrap();
+    fs::write(lab.machine("node1").join("id_ed25519"), key).unwrap();
     lab
 }
 
@@ -46,41 +46,41 @@ fn imported(lab: &Sandbox) -> Vec<String> {
 #[test]
 fn machines_move_with_keys_and_certificates_and_without_a_path_of_here() {
     let lab = lab();
-    let archive = export(&lab, "n g", "a.tar");
+    let archive = export(&lab, "n node1", "a.tar");
     let text = String::from_utf8_lossy(&fs::read(&archive).unwrap()).into_owned();
     assert!(!text.contains(&lab.store().display().to_string()), "a path of this store is in the archive");
     assert!(!text.contains("ca-key.pem\0"), "the CA's key is in the archive");
     assert_snapshot!(import(&lab, "/T/a.tar"), @r"
     exit 0
     --- stdout
-    Imported g
     Imported n
+    Imported node1
     ");
-    let files: Vec<String> = lab.tree().into_iter().filter(|p| p.starts_with("S2/machines/g/")).collect();
-    assert!(files.contains(&"S2/machines/g/id_rsa".to_owned()), "{files:?}");
-    assert!(files.contains(&"S2/machines/g/ca.pem".to_owned()), "{files:?}");
+    let files: Vec<String> = lab.tree().into_iter().filter(|p| p.starts_with("S2/machines/node1/")).collect();
+    assert!(files.contains(&"S2/machines/node1/id_ed25519".to_owned()), "{files:?}");
+    assert!(files.contains(&"S2/machines/node1/ca.pem".to_owned()), "{files:?}");
     for file in files.iter().filter(|f| !f.ends_with('/')) {
         let mode = fs::metadata(lab.path(file)).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{file}");
     }
-    let config = lab.read("S2/machines/g/config.json");
-    assert!(config.contains("\"SSHKeyPath\": \"/T/S2/machines/g/id_rsa\""), "{config}");
-    assert!(config.contains("\"CaCertPath\": \"/T/S2/machines/g/ca.pem\""), "{config}");
-    assert!(!config.contains("/S/"), "{config}");
+    let config = lab.read("S2/machines/node1/config.json");
+    assert!(config.contains("\"SSHKeyPath\": \"/S2/machines/node1/id_ed25519\""), "{config}");
+    assert!(config.contains("\"CaCertPath\": \"/S2/machines/node1/ca.pem\""), "{config}");
+    assert!(!config.contains("\"/S/"), "{config}");
     // Again it is refused by name, and nothing is changed.
     assert_snapshot!(import(&lab, "/T/a.tar"), @r#"
     exit 1
     --- stderr
-    Docker machine "g" already exists
-    Hint: import it under another name: --rename g=NEW
+    Docker machine "n" already exists
+    Hint: import it under another name: --rename n=NEW
     "#);
 }
 
 #[test]
 fn a_renamed_machine_is_called_so_throughout() {
     let lab = lab();
-    export(&lab, "g", "a.tar");
-    assert_eq!(import(&lab, "--rename g=web /T/a.tar").code, Some(0));
+    export(&lab, "node1", "a.tar");
+    assert_eq!(import(&lab, "--rename node1=web /T/a.tar").code, Some(0));
     assert_eq!(imported(&lab), ["web"]);
     assert_eq!(lab.ok("-s /T/S2 inspect -f '{{.Name}} {{.Driver.MachineName}}' web"), "web web\n");
     assert_snapshot!(import(&lab, "--rename x=y /T/a.tar"), @r#"
@@ -88,13 +88,13 @@ fn a_renamed_machine_is_called_so_throughout() {
     --- stderr
     --rename: there is no machine "x" in the archive
     "#);
-    assert_eq!(import(&lab, "--rename g=../x /T/a.tar").code, Some(2));
+    assert_eq!(import(&lab, "--rename node1=../x /T/a.tar").code, Some(2));
 }
 
 #[test]
 fn several_come_all_or_not_at_all() {
     let lab = lab();
-    export(&lab, "n g", "a.tar");
+    export(&lab, "n node1", "a.tar");
     lab.ok("-s /T/S2 create -d none --url tcp://127.0.0.1:1 n");
     assert_eq!(import(&lab, "/T/a.tar").code, Some(1));
     assert_eq!(imported(&lab), ["n"], "the other one came alone");
@@ -106,7 +106,7 @@ fn a_passphrase_keeps_it_from_others() {
     lab.write("T/none", "");
     lab.write("pass", "s3cret\n");
     lab.write("wrong", "other\n");
-    let archive = export(&lab, &format!("--passphrase-file {} g", lab.path("pass").display()), "a.age");
+    let archive = export(&lab, &format!("--passphrase-file {} node1", lab.path("pass").display()), "a.age");
     let sealed = fs::read(&archive).unwrap();
     assert!(sealed.starts_with(b"age-encryption.org/v1\n"));
     assert!(!String::from_utf8_lossy(&sealed).contains("PRIVATE KEY"));
@@ -233,7 +233,7 @@ fn what_makes_no_archive() {
 #[test]
 fn a_killed_import_leaves_nothing() {
     let lab = lab();
-    export(&lab, "g", "a.tar");
+    export(&lab, "node1", "a.tar");
     let mut left = 0;
     for moment in 1..60 {
         let store = lab.path(&format!("K{moment}"));
@@ -251,8 +251,8 @@ fn a_killed_import_leaves_nothing() {
         if names.is_empty() {
             lab.ok(&words);
         }
-        assert_eq!(lab.ok(&format!("-s {} ls -q", store.display())), "g\n", "killed at {moment}");
-        assert!(store.join("machines/g/id_rsa").is_file(), "killed at {moment}");
+        assert_eq!(lab.ok(&format!("-s {} ls -q", store.display())), "node1\n", "killed at {moment}");
+        assert!(store.join("machines/node1/id_ed25519").is_file(), "killed at {moment}");
     }
     assert!(left > 3, "it was never killed: {left}");
 }

@@ -68,7 +68,7 @@ fn completing_asks_nobody() {
 fn zsh_takes_its_script() {
     let lab = lab();
     let script = "autoload -Uz compinit; compinit -D -u; source <(rmachine completion zsh); print -l $_comps[rmachine]; \
-                  _describe() { print -l \"$1|$2|$3\" \"${(@P)3}\" }; words=(rmachine ssh node); CURRENT=3; _rmachine";
+                  _describe() { print -l -- \"$1|$2|$3\" \"${(@P)3}\" }; words=(rmachine ssh node); CURRENT=3; _rmachine";
     assert_eq!(shell(&lab, "zsh", &["-fc", script]), "_rmachine\n-V|rmachine|plain\nnode1\nnode2\n");
 }
 
