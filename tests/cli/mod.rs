@@ -18,5 +18,6 @@ mod progress;
 mod rm;
 mod scp;
 mod together;
+mod unreadable;
 mod usage;
 mod words;

@@ -63,7 +63,7 @@ fn a_package_is_upgraded_and_what_ran_is_told() {
     );
     let user = User::new();
     user.create(&host, "a", &[]).ok();
-    host.run("tar -C / -c bin lib lib64 usr/bin/sleep usr/lib | docker import - box >/dev/null");
+    host.run("tar -C / -c bin lib lib64 usr/bin/sleep usr/lib usr/lib64 | docker import - box >/dev/null");
     host.run("docker run -d --name stays --restart always box /usr/bin/sleep 1000000");
     host.run("docker run -d --name stops box /usr/bin/sleep 1000000");
     let missing = user.rmachine(&["upgrade", "--engine-version", "99", "a"]);

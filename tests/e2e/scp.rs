@@ -102,7 +102,7 @@ fn a_copy_that_is_broken_off_does_not_get_its_name() {
     let mut pipe = fs::OpenOptions::new().write(true).open(&fifo).unwrap();
     std::io::Write::write_all(&mut pipe, &[7; 300_000]).unwrap();
     until("a part is there", || host.run("ls -A /root").contains(".f.rmachine-"));
-    host.run("pkill -9 -f sshd-session || pkill -9 -f 'sshd: root'");
+    host.run("pkill -9 -x sshd-session");
     drop(pipe);
     assert!(!child.wait().unwrap().success());
     assert!(!host.try_run("test -e /root/f").status.success(), "half a file got its name");
@@ -112,7 +112,7 @@ fn a_copy_that_is_broken_off_does_not_get_its_name() {
         user.command(env!("CARGO_BIN_EXE_rmachine")).args(["scp", "a:/root/big", "big"]).spawn().unwrap();
     let mut running = running;
     until("a part is here", || parts(&user) == 1);
-    host.run("pkill -9 -f sshd-session || pkill -9 -f 'sshd: root'");
+    host.run("pkill -9 -x sshd-session");
     assert!(!running.wait().unwrap().success());
     assert!(!user.home().join("big").exists());
     assert_eq!(parts(&user), 0, "a part is left here");
