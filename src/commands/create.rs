@@ -11,7 +11,7 @@ use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
-use crate::lifecycle::{CreatePlan, Failure, engine_settings};
+use crate::lifecycle::{CreatePlan, Failure, Run, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -29,6 +29,10 @@ pub struct Args {
     /// Show what would be made, and make nothing
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+
+    /// Leave at the provider what was made there before it failed
+    #[arg(long)]
+    keep_on_failure: bool,
 }
 
 /// The driver that these words ask for, by the flag or else by the environment.
@@ -93,7 +97,7 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     }
     let names = names(ctx, args)?;
     tell_default(ctx);
-    let plans = names.iter().map(|n| plan(ctx, n.clone(), matches)).collect::<Result<Vec<_>, _>>()?;
+    let plans = names.iter().map(|n| plan(ctx, n.clone(), args, matches)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
@@ -117,11 +121,11 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outc
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
     refuse_driver_flags(ctx, matches, &names)?;
     let given = resolve(&options::shared(), matches, &Environment::default());
-    let wait = ssh_timeout(&given)?;
+    let run = Run { ssh_timeout: ssh_timeout(&given)?, keep_on_failure: args.keep_on_failure };
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume(name, wait, &amend))).await;
+    let results = join_all(names.iter().map(|name| lifecycle.resume(name, &run, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -235,7 +239,12 @@ fn go_list(words: &[String]) -> String {
 }
 
 /// Everything resolved and refused that can be without asking anybody.
-fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<CreatePlan, CommandError> {
+fn plan(
+    ctx: &Context,
+    name: MachineName,
+    args: &Args,
+    matches: &ArgMatches,
+) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
     let discovery = shared.text("swarm-discovery");
     if !discovery.is_empty() && !Regex::new("^[^:]*://.*").is_ok_and(|r| r.is_match(discovery)) {
@@ -265,7 +274,16 @@ fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<Create
         ctx.lifecycle().apply_ssh_config(&mut machine)?;
     }
     let StoredMachine { config, own } = machine;
-    Ok(CreatePlan { name, driver, config, own, imports: draft.imports, ssh_timeout: ssh_timeout(&shared)? })
+    Ok(CreatePlan {
+        name,
+        driver,
+        config,
+        own,
+        imports: draft.imports,
+        secret: draft.secret,
+        keep_on_failure: args.keep_on_failure,
+        ssh_timeout: ssh_timeout(&shared)?,
+    })
 }
 
 fn driver(ctx: &Context) -> Result<Arc<dyn Driver>, CommandError> {

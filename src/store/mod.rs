@@ -6,6 +6,7 @@
 
 mod change;
 mod config;
+mod credentials;
 mod error;
 mod files;
 mod journal;
@@ -25,6 +26,7 @@ use std::{fs, io};
 use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
+pub use credentials::Account;
 pub use error::StoreError;
 pub use journal::StoreJournal;
 pub use lock::{CertsLock, MachineLock};
