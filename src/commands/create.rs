@@ -189,7 +189,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
     let extra = words.get(1..).unwrap_or_default();
     if !extra.is_empty() && !makes_several(ctx) {
         let extra = go_list(extra);
-        return Err(CommandError::usage(format!("Invalid command line. Found extra arguments {extra}"))
+        return Err(CommandError::failed(format!("Invalid command line. Found extra arguments {extra}"))
             .hint("this driver makes one machine of one address: name only one"));
     }
     if words.first().is_none_or(String::is_empty) {
@@ -199,7 +199,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
-        return Err(CommandError::usage("Error: No machine name specified"));
+        return Err(CommandError::failed("Error: No machine name specified"));
     }
     let mut names: Vec<MachineName> = Vec::new();
     for word in &words {
