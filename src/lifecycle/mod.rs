@@ -11,6 +11,8 @@ mod create;
 mod engine;
 mod expiry;
 mod failure;
+mod first_key;
+mod keyring;
 mod login;
 mod mount;
 pub mod observe;
@@ -18,6 +20,7 @@ mod power;
 mod provision;
 mod prune;
 mod renew;
+mod swarm;
 #[cfg(test)]
 mod tests;
 mod upgrade;
@@ -29,6 +32,7 @@ use rmachine_driver::{
     Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
+use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
 use crate::store::{
@@ -37,15 +41,19 @@ use crate::store::{
 
 pub use adopt::{AdoptPlan, TlsGiven};
 pub use archive::{ArchiveError, MOST_ARCHIVE, Passphrase, export_archive, open_archive};
-pub use create::CreatePlan;
+pub use create::{CreatePlan, Run};
 pub use expiry::{Certificate, CertificateKind};
 pub use failure::Failure;
 pub use mount::Mountable;
 pub use provision::engine_settings;
 pub use prune::Prunable;
+pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Scripts come over standard input, as those of provisioning do.
+const SHELL: &str = "sh -s";
 
 /// What a user changes of a machine on the way, before anything is done with it.
 pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
@@ -74,6 +82,7 @@ pub struct Machine {
     /// Nothing when this program has no such driver.
     pub driver: Option<Arc<dyn Driver>>,
     dir: std::path::PathBuf,
+    keyring: Arc<DriverKeyring>,
 }
 
 impl Machine {
@@ -144,6 +153,7 @@ impl Machine {
             dir: &self.dir,
             state: &self.stored.config.driver,
             journal: &self.stored.own.journal,
+            keyring: self.keyring.as_ref(),
         }
     }
 }
@@ -157,7 +167,8 @@ impl Lifecycle {
     fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
         let driver = self.registry.find(&stored.config.driver_name);
         let dir = self.store.machine_dir(&name);
-        Machine { name, stored, driver, dir }
+        let keyring = Arc::new(DriverKeyring::new(&self.store, &stored.config.driver_name, None));
+        Machine { name, stored, driver, dir, keyring }
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {
@@ -225,6 +236,7 @@ impl Lifecycle {
             tags,
             state: &mut config.driver,
             journal: &mut journal,
+            keyring: machine.keyring.as_ref(),
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;
