@@ -11,7 +11,7 @@ use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
-use crate::lifecycle::{CreatePlan, Failure, engine_settings};
+use crate::lifecycle::{CreatePlan, Failure, Making, Run, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -29,6 +29,10 @@ pub struct Args {
     /// Show what would be made, and make nothing
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+
+    /// Leave at the provider what was made there before it failed
+    #[arg(long)]
+    keep_on_failure: bool,
 }
 
 /// The driver that these words ask for, by the flag or else by the environment.
@@ -93,13 +97,18 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     }
     let names = names(ctx, args)?;
     tell_default(ctx);
-    let plans = names.iter().map(|n| plan(ctx, n.clone(), matches)).collect::<Result<Vec<_>, _>>()?;
+    let plans = names
+        .iter()
+        .map(|n| plan(ctx, n.clone(), args.keep_on_failure, matches))
+        .collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(plans.into_iter().map(|plan| lifecycle.create(plan))).await;
+    tell_classic(ctx, matches);
+    let makings = plans.into_iter().map(|plan| Making::Create(Box::new(plan))).collect();
+    let results = lifecycle.swarm_make(makings).await;
     conclude(ctx, &names, results)
 }
 
@@ -112,16 +121,35 @@ fn tell_default(ctx: &Context) {
     }
 }
 
+/// Flags of the classic swarm that are accepted, and do nothing.
+fn tell_classic(ctx: &Context, matches: &ArgMatches) {
+    const DEAD: [&str; 6] =
+        ["swarm-strategy", "swarm-image", "swarm-opt", "swarm-join-opt", "swarm-host", "swarm-experimental"];
+    let given = resolve(&options::shared(), matches, &Environment::default());
+    let dead: Vec<_> = DEAD.into_iter().filter(|f| given.given(f)).map(|f| format!("--{f}")).collect();
+    if !dead.is_empty() {
+        let flags = dead.join(" ");
+        ctx.last_word(&format!(
+            "Without meaning in a swarm of today's engines: {flags} (kept in config.json)"
+        ));
+    }
+    if (given.flag("swarm") || given.flag("swarm-master")) && given.text("swarm-discovery").is_empty() {
+        ctx.last_word(
+            "Without --swarm-discovery, which names the swarm, --swarm and --swarm-master do nothing.",
+        );
+    }
+}
+
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
 async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
     refuse_driver_flags(ctx, matches, &names)?;
     let given = resolve(&options::shared(), matches, &Environment::default());
-    let wait = ssh_timeout(&given)?;
+    let run = Run { ssh_timeout: ssh_timeout(&given)?, keep_on_failure: args.keep_on_failure };
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume(name, wait, &amend))).await;
+    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, &run, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -163,7 +191,7 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     CommandError::join(errors.collect())
 }
 
-fn interrupted(program: &str, names: &[MachineName]) -> String {
+pub(super) fn interrupted(program: &str, names: &[MachineName]) -> String {
     let names: Vec<&str> = names.iter().map(MachineName::as_str).collect();
     let names = names.join(" ");
     format!(
@@ -235,7 +263,12 @@ fn go_list(words: &[String]) -> String {
 }
 
 /// Everything resolved and refused that can be without asking anybody.
-fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<CreatePlan, CommandError> {
+pub(super) fn plan(
+    ctx: &Context,
+    name: MachineName,
+    keep_on_failure: bool,
+    matches: &ArgMatches,
+) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
     let discovery = shared.text("swarm-discovery");
     if !discovery.is_empty() && !Regex::new("^[^:]*://.*").is_ok_and(|r| r.is_match(discovery)) {
@@ -264,8 +297,37 @@ fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<Create
     if driver.features().ssh_config {
         ctx.lifecycle().apply_ssh_config(&mut machine)?;
     }
+    in_a_swarm(&mut machine, driver.as_ref(), &shared)?;
     let StoredMachine { config, own } = machine;
-    Ok(CreatePlan { name, driver, config, own, imports: draft.imports, ssh_timeout: ssh_timeout(&shared)? })
+    Ok(CreatePlan {
+        name,
+        driver,
+        config,
+        own,
+        imports: draft.imports,
+        secret: draft.secret,
+        keep_on_failure,
+        ssh_timeout: ssh_timeout(&shared)?,
+    })
+}
+
+/// A machine without a host is nobody's node; of the classic flags it keeps the record.
+fn in_a_swarm(
+    machine: &mut StoredMachine,
+    driver: &dyn Driver,
+    shared: &rmachine_driver::Options,
+) -> Result<(), CommandError> {
+    if driver.features().host {
+        return Ok(());
+    }
+    machine.own.swarm = None;
+    if shared.given("swarm-cluster") {
+        let name = driver.name();
+        return Err(CommandError::usage(format!(
+            "--swarm-cluster: the driver {name:?} makes no hosts that could join"
+        )));
+    }
+    Ok(())
 }
 
 fn driver(ctx: &Context) -> Result<Arc<dyn Driver>, CommandError> {
@@ -304,6 +366,10 @@ fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
         ctx.printer.line(&format!("  engine: {url}"));
     }
     ctx.printer.line(&format!("  folder: {}", ctx.store.machine_dir(&plan.name).display()));
+    let settings = plan.config.driver.settings();
+    if !settings.is_empty() {
+        ctx.printer.line(&format!("  driver: {}", settings.join(", ")));
+    }
     if plan.driver.features().host {
         let settings = engine_settings(&plan.config)?;
         let port = address.engine_url.as_deref().and_then(|u| u.rsplit_once(':')?.1.parse().ok());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use self::filter::Filters;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::lifecycle::observe::Observed;
+use crate::lifecycle::observe::{Observed, Round};
 use crate::lifecycle::{Failure, Lifecycle, Machine};
 use crate::ui::{table, template};
 
@@ -104,7 +104,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     }
     // docker-machine takes a negative time for none.
     let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
-    let mut rows = join_all(machines.into_iter().map(|(m, n)| Row::of(&lifecycle, m, n, limit))).await;
+    let round = Round::of(machines.iter().filter_map(|(m, _)| m.as_ref().ok()));
+    let seen = join_all(machines.iter().map(|(m, _)| look(&lifecycle, &round, m.as_ref(), limit))).await;
+    drop(round);
+    let mut rows: Vec<_> = machines.into_iter().zip(seen).map(|((m, n), s)| Row::new(m, n, s)).collect();
     name_swarms(&mut rows);
     rows.retain(|row| filters.admit_state(row.seen.state) && filters.admit_swarm(&row.swarm));
     if args.quiet {
@@ -163,24 +166,21 @@ struct Active {
     swarm: bool,
 }
 
+async fn look(
+    lifecycle: &Lifecycle,
+    round: &Round<'_>,
+    loaded: Result<&Machine, &Failure>,
+    limit: Duration,
+) -> Observed {
+    match loaded {
+        Ok(machine) => lifecycle.observe_in(round, machine, limit).await,
+        Err(e) => Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() },
+    }
+}
+
 impl Row {
-    async fn of(
-        lifecycle: &Lifecycle,
-        loaded: Result<Machine, Failure>,
-        name: MachineName,
-        limit: Duration,
-    ) -> Self {
-        match loaded {
-            Ok(machine) => {
-                let seen = lifecycle.observe(&machine, limit).await;
-                Self { name, machine: Some(machine), seen, swarm: String::new() }
-            }
-            Err(e) => {
-                let seen =
-                    Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() };
-                Self { name, machine: None, seen, swarm: String::new() }
-            }
-        }
+    fn new(loaded: Result<Machine, Failure>, name: MachineName, seen: Observed) -> Self {
+        Self { name, machine: loaded.ok(), seen, swarm: String::new() }
     }
 
     fn driver_name(&self) -> &str {

@@ -50,7 +50,7 @@ impl Lifecycle {
     }
 
     /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
-    async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
+    pub(super) async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
         Ok(match self.reach(machine, TLS).await? {
             Ok(mut engine) => engine.client.ping().await,
             Err(e) => Err(e),

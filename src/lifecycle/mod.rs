@@ -8,11 +8,14 @@ mod connect;
 mod create;
 mod engine;
 mod failure;
+mod first_key;
+mod keyring;
 mod login;
 pub mod observe;
 mod power;
 mod provision;
 mod prune;
+mod swarm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,17 +24,22 @@ use rmachine_driver::{
     Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
+use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
 use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJournal, StoredMachine};
 
-pub use create::CreatePlan;
+pub use create::{CreatePlan, Run};
 pub use failure::Failure;
 pub use provision::engine_settings;
 pub use prune::Prunable;
+pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Scripts come over standard input, as those of provisioning do.
+const SHELL: &str = "sh -s";
 
 /// What a user changes of a machine on the way, before anything is done with it.
 pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
@@ -60,6 +68,7 @@ pub struct Machine {
     /// Nothing when this program has no such driver.
     pub driver: Option<Arc<dyn Driver>>,
     dir: std::path::PathBuf,
+    keyring: Arc<DriverKeyring>,
 }
 
 impl Machine {
@@ -112,6 +121,7 @@ impl Machine {
             dir: &self.dir,
             state: &self.stored.config.driver,
             journal: &self.stored.own.journal,
+            keyring: self.keyring.as_ref(),
         }
     }
 }
@@ -125,7 +135,8 @@ impl Lifecycle {
     fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
         let driver = self.registry.find(&stored.config.driver_name);
         let dir = self.store.machine_dir(&name);
-        Machine { name, stored, driver, dir }
+        let keyring = Arc::new(DriverKeyring::new(&self.store, &stored.config.driver_name, None));
+        Machine { name, stored, driver, dir, keyring }
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {
@@ -193,6 +204,7 @@ impl Lifecycle {
             tags,
             state: &mut config.driver,
             journal: &mut journal,
+            keyring: machine.keyring.as_ref(),
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;

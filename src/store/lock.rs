@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::MachineName;
 
-use super::StoreError;
+use super::{ClusterName, StoreError};
 
 /// The right to change one machine, until it is dropped.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct MachineLock {
 /// The right to make the CA and the client's certificate, until it is dropped.
 #[derive(Debug)]
 pub struct CertsLock(FileLock);
+
+/// The right to found a cluster or to change its managers, until it is dropped: one at a time is what raft bears best.
+#[derive(Debug)]
+pub struct ClusterLock(#[expect(dead_code, reason = "held for its drop")] FileLock);
 
 impl MachineLock {
     pub fn name(&self) -> &MachineName {
@@ -40,6 +44,13 @@ impl MachineLock {
     }
 }
 
+impl ClusterLock {
+    pub(super) async fn take(root: &Path, name: &ClusterName, wait: Duration) -> Result<Self, StoreError> {
+        let path = root.join(format!(".swarm-{name}.lock"));
+        Ok(Self(FileLock::take(path, wait, || format!("The swarm \"{name}\"")).await?))
+    }
+}
+
 impl CertsLock {
     pub(super) async fn take(root: &Path, wait: Duration) -> Result<Self, StoreError> {
         // Not in certs/: users empty that folder to have new certificates.
@@ -54,7 +65,7 @@ impl CertsLock {
 }
 
 #[derive(Debug)]
-struct FileLock {
+pub(super) struct FileLock {
     path: PathBuf,
     file: File,
 }
@@ -65,7 +76,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 16;
 
 impl FileLock {
-    async fn take(path: PathBuf, wait: Duration, what: impl Fn() -> String) -> Result<Self, StoreError> {
+    pub(super) async fn take(
+        path: PathBuf,
+        wait: Duration,
+        what: impl Fn() -> String,
+    ) -> Result<Self, StoreError> {
         let deadline = Instant::now() + wait;
         let mut pause = FIRST_PAUSE;
         loop {

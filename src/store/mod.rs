@@ -6,11 +6,13 @@
 
 mod change;
 mod config;
+mod credentials;
 mod error;
 mod files;
 mod journal;
 pub mod json;
 mod lock;
+mod member;
 mod migrate;
 mod own;
 #[cfg(test)]
@@ -25,9 +27,11 @@ use std::{fs, io};
 use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
+pub use credentials::Account;
 pub use error::StoreError;
 pub use journal::StoreJournal;
-pub use lock::{CertsLock, MachineLock};
+pub use lock::{CertsLock, ClusterLock, MachineLock};
+pub use member::{Availability, ClusterName, ClusterNameError, Membership, Role, SwarmSettings};
 pub use own::{InstallMethod, OwnState};
 
 /// docker-machine's file in a machine's folder.
@@ -137,12 +141,23 @@ impl Store {
         CertsLock::take(&self.root, wait).await
     }
 
+    /// Waits for the right to found a cluster, or to change who its managers are.
+    pub async fn cluster_lock(&self, name: &ClusterName, wait: Duration) -> Result<ClusterLock, StoreError> {
+        files::make_dir(&self.root)?;
+        ClusterLock::take(&self.root, name, wait).await
+    }
+
     /// Writes a file as a whole or not at all, and returns once it is on disk. The folder must be there; what was
     /// under that name, a link too, is replaced. The mode is exact, whatever the umask.
     pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), StoreError> {
         let mut batch = files::Batch::default();
         batch.stage(path, bytes, mode)?;
         batch.commit()
+    }
+
+    /// Deletes a file, which may be gone already.
+    pub fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
+        files::remove_file(path).map_err(StoreError::write(path))
     }
 
     /// Makes a folder of the store, and what is missing above it, for its owner alone.

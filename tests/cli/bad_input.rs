@@ -378,6 +378,7 @@ fn a_dry_run_makes_nothing_and_tells_all() {
       SSH: debian@192.0.2.5:22
       engine: tcp://192.0.2.5:2376
       folder: /S/machines/x
+      driver: EnginePort=2376
       merged into /etc/docker/daemon.json:
     {
       "labels": [
@@ -401,6 +402,7 @@ fn a_dry_run_makes_nothing_and_tells_all() {
     Would create machine x with the driver none
       engine: tcp://h:1
       folder: /S/machines/x
+      driver: URL=tcp://h:1
     ");
 }
 
