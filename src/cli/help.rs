@@ -36,13 +36,21 @@ const GROUPS: &[(&str, &[&[Entry]])] = &[
         &[
             &[("provision", "configure again"), ("upgrade", "to a newer engine")],
             &[("certs", "certificates and their end"), ("regenerate-certs", "make them anew")],
-            &[("swarm", "make swarms of machines, and look after them")],
+        ],
+    ),
+    (
+        "Clusters",
+        &[
+            &[("swarm", "make and change swarms"), ("cluster", "from a file: plan, up, roll, down")],
+            &[("run", "a command on every node"), ("top", "their load"), ("logs", "what services say")],
+            &[("stack", "monitoring, logging, routing on one"), ("metrics", "targets for Prometheus")],
         ],
     ),
     (
         "Housekeeping",
         &[
             &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
+            &[("snapshot", "an image of a machine"), ("credentials", "of providers")],
             &[("version", "of this program, or of an engine"), ("help", "of a command")],
             &[("completion", "for a shell"), ("man", "manual pages")],
         ],

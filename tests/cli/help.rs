@@ -117,7 +117,7 @@ fn under_docker_machines_name_the_help_has_its_layout() {
     for line in [
         "   --generic-ssh-port \"22\"\t*SSH port [$GENERIC_SSH_PORT]",
         "   --engine-label [--engine-label option --engine-label option]\t*Label of the engine: env=prod",
-        "   --swarm-experimental\t*Classic swarm: experimental features",
+        "   --swarm\t*Classic swarm: join the swarm of --swarm-discovery",
     ] {
         let (flag, rest) = line.split_once("\t*").unwrap();
         let found = create.lines().find(|l| l.split('\t').next() == Some(flag));
