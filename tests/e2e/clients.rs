@@ -5,6 +5,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -204,6 +207,12 @@ fn the_docker_cli_by_env_and_by_config() {
     );
 }
 
+fn folders(store: &Path) -> Vec<String> {
+    let folders = fs::read_dir(store.join("machines")).into_iter().flatten().flatten();
+    let names = folders.filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned());
+    names.filter(|n| !n.starts_with('.')).collect()
+}
+
 /// executors/docker/machine, with the arguments that it has in its source.
 struct Runner<'a>(&'a Site);
 
@@ -226,10 +235,7 @@ impl Runner<'_> {
 
     /// It lists folders and calls nobody.
     fn list(&self) -> Vec<String> {
-        let folders = fs::read_dir(self.0.user.store().join("machines")).into_iter().flatten().flatten();
-        let folders = folders.filter(|e| e.path().is_dir());
-        let names = folders.map(|e| e.file_name().to_string_lossy().into_owned());
-        names.filter(|n| !n.starts_with('.')).collect()
+        folders(&self.0.user.store())
     }
 
     fn exists(&self, name: &str) -> bool {
@@ -258,10 +264,67 @@ impl Runner<'_> {
     }
 }
 
+/// Looks on without end: a folder in `machines/` is a machine, with a whole config.json at every moment, and it is there
+/// before anything is at the provider.
+struct Watcher {
+    done: Arc<AtomicBool>,
+    seen: JoinHandle<(usize, Vec<String>)>,
+}
+
+impl Watcher {
+    fn of(store: PathBuf, names: &'static [&'static str]) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let over = done.clone();
+        let seen = std::thread::spawn(move || {
+            let (mut looks, mut wrong) = (0, Vec::new());
+            while !over.load(Ordering::Relaxed) {
+                wrong.extend(folders(&store).into_iter().filter(|n| !names.contains(&n.as_str())));
+                wrong.extend(names.iter().filter_map(|name| amiss(&store, name)));
+                looks += 1;
+            }
+            (looks, wrong)
+        });
+        Self { done, seen }
+    }
+
+    fn end(self) {
+        self.done.store(true, Ordering::Relaxed);
+        let (looks, wrong) = self.seen.join().expect("it looked");
+        assert!(looks > 50, "only {looks} looks");
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+}
+
+/// Two looks at what changes in between: what is amiss is so before and after.
+fn amiss(store: &Path, name: &str) -> Option<String> {
+    let folder = store.join("machines").join(name);
+    let config = || fs::read(folder.join("config.json")).ok();
+    let at_provider = || {
+        let mut docker = Command::new("docker");
+        docker.args(["ps", "-aq", "--filter", &format!("label=rmachine.store={}", store.display())]);
+        let named = docker.args(["--filter", &format!("name=^{name}$")]).output();
+        named.is_ok_and(|ids| !ids.stdout.is_empty())
+    };
+    match config() {
+        Some(text) if serde_json::from_slice::<Value>(&text).is_err() => {
+            Some(format!("{name}: {}", String::from_utf8_lossy(&text)))
+        }
+        Some(_) => None,
+        None if folder.exists() && config().is_none() && folder.exists() => {
+            Some(format!("{name} has no config.json"))
+        }
+        None if at_provider() && config().is_none() && at_provider() => {
+            Some(format!("{name} is at the provider alone"))
+        }
+        None => None,
+    }
+}
+
 #[test]
 fn gitlabs_runner_call_by_call() {
     let site = Site::new("gitlab");
     let runner = Runner(&site);
+    let watcher = Watcher::of(site.user.store(), &["runner-abc-dm-1", "runner-abc-dm-2"]);
     let network = format!("--docker-network={}", site.network);
     for name in ["runner-abc-dm-1", "runner-abc-dm-2"] {
         assert!(!runner.exists(name));
@@ -294,6 +357,7 @@ fn gitlabs_runner_call_by_call() {
     assert_ne!(runner.call(&["stop", "runner-abc-dm-2"]).code, 0);
     runner.ok(&["rm", "-y", "runner-abc-dm-2"]);
     assert_eq!(runner.list(), Vec::<String>::new());
+    watcher.end();
     // The last resort, of a machine that is gone.
     assert_eq!(runner.call(&["rm", "-f", "runner-abc-dm-2"]).code, 0);
 }
