@@ -235,10 +235,17 @@ pub fn parse(
     Ok((root, matches))
 }
 
-/// The command that is meant, whatever is wrong with its flags.
-pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
+/// The command that is meant, whatever is wrong with its flags, and the one below it.
+fn subcommands(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Vec<String> {
     let mut command = command(program, argv, env, registry).ignore_errors(true);
     command.build();
     let words = go::normalize(argv, &command);
-    command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
+    let matches = command.try_get_matches_from(words).unwrap_or_default();
+    let mut path = Vec::new();
+    let mut at = matches.subcommand();
+    while let Some((name, below)) = at {
+        path.push(name.to_owned());
+        at = below.subcommand();
+    }
+    path
 }

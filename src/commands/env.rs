@@ -2,6 +2,7 @@ use crate::cli::OneName;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::{Lifecycle, Machine};
+use crate::store::Role;
 use crate::ui::shell::Shell;
 
 #[derive(Debug, clap::Args)]
@@ -87,7 +88,9 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
 /// Where the docker CLI is to be pointed: to the engine, or to the manager of a classic swarm.
 pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, CommandError> {
     let engine = machine.description().engine_url.ok_or_else(not_running)?;
-    if !swarm {
+    // The managers of today's swarms are their engines, and answer where these do.
+    let today = machine.stored.own.swarm.as_ref().is_some_and(|member| member.role == Role::Manager);
+    if !swarm || today {
         return Ok(engine);
     }
     machine.swarm_url().ok_or_else(|| {

@@ -5,6 +5,7 @@ mod active;
 mod archive;
 mod bad_input;
 mod certs;
+mod compatibility;
 mod engine;
 mod env;
 mod harness;
