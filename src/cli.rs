@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
+    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, run, ssh,
     start, status, stop, swarm, url, version,
 };
 use crate::context::Environment;
@@ -145,6 +145,8 @@ pub enum Command {
     Restart(restart::Args),
     /// Remove machines
     Rm(rm::Args),
+    /// Run a command on every node of a cluster
+    Run(run::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Start machines

@@ -5,6 +5,10 @@ use crate::context::Context;
 pub struct Args {
     #[command(flatten)]
     names: Names,
+
+    /// Point to the swarm that this machine is a manager of
+    #[arg(long)]
+    swarm: bool,
 }
 
 /// Prints the docker CLI's flags; its exit code also tells GitLab's runner whether the engine answers.
@@ -14,6 +18,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     let url = super::env::checked_url(ctx, &lifecycle, &machine, PREFIX).await?;
+    let url = if args.swarm { super::env::manager_url(&machine).map_err(|e| e.prefix(PREFIX))? } else { url };
     let dir = ctx.store.machine_dir(&name);
     let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
     ctx.printer.line(&format!(

@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long)]
     no_proxy: bool,
 
+    /// Point to the swarm that this machine is a manager of
+    #[arg(long)]
+    swarm: bool,
+
     /// Fail unless the engine answers with a valid certificate
     #[arg(long)]
     check: bool,
@@ -55,12 +59,16 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     let name = super::one_name(ctx, &args.names.names)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
+    if args.swarm {
+        manager_url(&machine).map_err(|e| e.prefix(PREFIX))?;
+    }
     // docker-machine always asks, and Ansible skips hosts by the answer.
     let url = if args.check || ctx.program == "docker-machine" {
         checked_url(ctx, &lifecycle, &machine, PREFIX).await?
     } else {
         machine.description().engine_url.ok_or_else(|| not_running().prefix(PREFIX))?
     };
+    let url = if args.swarm { manager_url(&machine)? } else { url };
     let dir = ctx.store.machine_dir(&name).to_string_lossy().into_owned();
     let values = ["1", &url, &dir, name.as_str()];
     let mut lines: Vec<String> = KEYS.into_iter().zip(values).map(|(k, v)| shell.set(k, v)).collect();
@@ -70,6 +78,15 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
         lines.push(shell.set(key, &with_address(ctx.env.get(key).unwrap_or_default(), &address)));
     }
     Ok(lines)
+}
+
+pub(super) fn manager_url(machine: &Machine) -> Result<String, CommandError> {
+    machine.manager_url().ok_or_else(|| {
+        let name = machine.name.as_str();
+        CommandError::failed(format!(
+            "{name:?} is not a swarm master. The --swarm flag is intended for use with swarm masters"
+        ))
+    })
 }
 
 /// The machine's URL, once its engine has shown a certificate that the machine's CA signed.

@@ -14,6 +14,7 @@ pub mod provision;
 pub mod prune;
 pub mod restart;
 pub mod rm;
+pub mod run;
 pub mod ssh;
 pub mod start;
 pub mod status;
@@ -50,6 +51,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Prune(args) => prune::run(ctx, &args).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
+        Command::Run(args) => run::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,
