@@ -296,3 +296,173 @@ fn a_cut_off_node_is_seen(owner: &Owner) {
     docker(&["network", "connect", "--ip", address.trim(), &owner.network, "swl-w1"]);
     until("it is back", || owner.node("swl", "swl-w1")["state"] == "ready");
 }
+
+/// The words of the old Swarm workshops on engines of today, agents before their master too.
+#[test]
+fn the_old_workshop_loop() {
+    let owner = Owner::new("shop");
+    let user = &owner.user;
+    let swarm = ["create", "--swarm", "--swarm-discovery", "token://shop"];
+    let early = owner.make(&[&swarm[..], &["sws-early"]].concat()).ok();
+    assert!(early.out.contains("the swarm shop has no manager yet"), "{}", early.out);
+    assert!(user.ls_row("sws-early").contains("not in the swarm shop yet"));
+    let master = ["--swarm-master", "--swarm-strategy", "binpack", "sws-master"];
+    let master = owner.make(&[&swarm[..], &master].concat()).ok();
+    assert!(
+        master.out.contains("Without meaning in a swarm of today's engines: --swarm-strategy"),
+        "{}",
+        master.out
+    );
+    owner.make(&[&swarm[..], &["sws-late"]].concat()).ok();
+
+    let rows = user.rmachine(&["ls", "-f", "{{.Name}}: {{.Swarm}}"]).ok().out;
+    assert_eq!(rows, "sws-early: sws-master\nsws-late: sws-master\nsws-master: sws-master (master)\n");
+    assert_eq!(user.rmachine(&["ls", "-q", "--filter", "swarm=sws-master"]).ok().out.lines().count(), 3);
+    let options = "{{.HostOptions.SwarmOptions.IsSwarm}} {{.HostOptions.SwarmOptions.Master}} {{.HostOptions.SwarmOptions.Discovery}}";
+    assert_eq!(user.rmachine(&["inspect", "-f", options, "sws-master"]).ok().out, "true true token://shop\n");
+    user.rmachine(&["env", "--swarm", "sws-late"]).failed(
+        1,
+        &["\"sws-late\" is not a swarm master. The --swarm flag is intended for use with swarm masters"],
+    );
+    let url = user.rmachine(&["url", "sws-master"]).ok().out;
+    let config = user.rmachine(&["config", "--swarm", "sws-master"]).ok().out;
+    assert!(config.ends_with(&format!("-H={url}")), "{config}");
+    let script = format!(
+        "eval $({} env --swarm sws-master) && docker node ls -q | wc -l",
+        env!("CARGO_BIN_EXE_rmachine")
+    );
+    let nodes = user.command("bash").args(["-c", &script]).output().expect("bash runs");
+    assert_eq!(String::from_utf8_lossy(&nodes.stdout), "3\n", "{nodes:?}");
+
+    what_cannot_join(&owner);
+
+    // Without its manager a machine can still be removed; what that leaves is told.
+    owner.rm(&["kill", "sws-master"]).ok();
+    let gone = owner.rm(&["rm", "-y", "sws-early"]).ok();
+    assert!(
+        gone.out.contains("could not be told") && gone.out.contains("swarm rm --cluster shop sws-early"),
+        "{}",
+        gone.out
+    );
+    owner.rm(&["start", "sws-master"]).ok();
+    until("its node counts as down", || owner.status("shop").to_string().contains("\"down\""));
+    owner.rm(&["swarm", "rm", "--cluster", "shop", "sws-early"]).ok();
+    assert_eq!(owner.status("shop")["nodes"].as_array().expect("nodes").len(), 2);
+}
+
+/// Each is refused by name, with nothing half joined; the next try gets in.
+fn what_cannot_join(owner: &Owner) {
+    let user = &owner.user;
+    let on = |name: &str, command: &str| user.rmachine(&["ssh", name, command]).ok();
+    let ip = |name: &str| user.rmachine(&["ip", name]).ok().out.trim().to_owned();
+    let join = || owner.rm(&["swarm", "join", "sws-late", "--cluster", "shop"]);
+    let out = || {
+        assert_eq!(owner.local("sws-late"), "inactive", "nothing half joined");
+        let left = user.rmachine(&["swarm", "ls"]).ok().out;
+        assert!(!left.contains("sws-late"), "{left}");
+    };
+    owner.rm(&["swarm", "leave", "sws-late"]).ok();
+    on("sws-master", "iptables -I INPUT -p tcp --dport 2377 -j DROP");
+    join().failed(
+        1,
+        &[&format!("TCP 2377 of {} is closed", ip("sws-master")), "firewall", "nothing was changed"],
+    );
+    out();
+    on("sws-master", "iptables -F INPUT");
+    on("sws-late", "iptables -I INPUT -p tcp --dport 7946 -j REJECT --reject-with icmp-admin-prohibited");
+    join().failed(1, &[&format!("TCP 7946 of {} is closed", ip("sws-late"))]);
+    on("sws-late", "iptables -F INPUT");
+    on("sws-late", "iptables -I INPUT -p udp --dport 4789 -j DROP");
+    let warned = join().ok();
+    assert!(warned.out.contains("UDP 4789 gives no answer to sws-master"), "{}", warned.out);
+    owner.rm(&["swarm", "leave", "sws-late"]).ok();
+    on("sws-late", "iptables -F INPUT");
+
+    user.docker("sws-late", &["swarm", "init"]).ok();
+    join().failed(1, &["sws-late is a node of another swarm already", "swarm leave --force sws-late"]);
+    assert_eq!(owner.local("sws-late"), "active", "it is left where it was");
+    owner.rm(&["swarm", "leave", "--force", "sws-late"]).ok();
+    owner.rm(&["kill", "sws-master"]).ok();
+    join().failed(1, &["no manager of the swarm \"shop\" answers", "sws-master: "]);
+    out();
+    owner.rm(&["start", "sws-master"]).ok();
+    let joined = join().ok();
+    assert!(!joined.out.contains("UDP 4789"), "its way is known to be free: {}", joined.out);
+}
+
+#[test]
+fn a_killed_swarm_create_goes_on_with_the_same_words() {
+    let owner = Owner::new("cut");
+    let words = owner.made(&["swarm", "create", "--managers", "1", "--workers", "1", "swc"]);
+    for word in ["Creating machine...", "Starting the swarm", "Joining the swarm"] {
+        owner.user.start_until(&words, word).kill_9();
+        owner.user.rmachine(&words).ok();
+        let status = owner.status("swc");
+        assert_eq!(status["nodes"].as_array().expect("nodes").len(), 2, "killed at {word:?}: {status}");
+        assert_eq!(status["absent"], serde_json::json!([]), "killed at {word:?}");
+        owner.rm(&["rm", "-y", "swc-m1", "swc-w1"]).ok();
+    }
+    // One that cannot be made does not keep the others, and says so.
+    docker(&["create", "--name", "swc-w1", "rmachine-lab:trixie", "true"]);
+    let made = owner.make(&["swarm", "create", "--managers", "1", "--workers", "1", "swc"]);
+    docker(&["rm", "-f", "swc-w1"]);
+    let made = made.failed(1, &["swc-w1: "]);
+    assert!(made.out.contains("1 of 2 nodes are in the swarm swc: 1 managers, 0 workers"), "{}", made.out);
+    // Another way in: a single create that joins.
+    owner.make(&["create", "--swarm-cluster", "swc", "--swarm-role", "worker", "swc-extra"]).ok();
+    assert_eq!(owner.node("swc", "swc-extra")["role"], "worker");
+    owner
+        .make(&["create", "--swarm-cluster", "nosuch", "swc-no"])
+        .failed(2, &["no manager of the cluster \"nosuch\""]);
+}
+
+#[test]
+fn lost_managers_and_kept_state() {
+    let owner = Owner::new("lost");
+    let user = &owner.user;
+    owner.make(&["swarm", "create", "--managers", "3", "swo"]).ok();
+    user.rmachine_with(&["ssh", "swo-m1", "docker config create marker -"], b"kept").ok();
+    let file = user.home().join("swo.backup");
+    let path = file.to_string_lossy().into_owned();
+    user.rmachine(&["swarm", "backup", "swo-m1", "-o", &path]).ok();
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("a backup").permissions());
+    assert_eq!(mode & 0o777, 0o600, "it holds keys");
+    let command = format!("{} swarm backup swo-m1", env!("CARGO_BIN_EXE_rmachine"));
+    let terminal =
+        user.command("script").args(["-qec", &command, "/dev/null"]).output().expect("script runs");
+    assert!(String::from_utf8_lossy(&terminal.stdout).contains("no text for a terminal"), "{terminal:?}");
+    until("its engine is back among the managers", || {
+        owner.status("swo")["words"] == "3 managers, majority 2, can lose 1"
+    });
+
+    owner.rm(&["kill", "swo-m2"]).ok();
+    owner.rm(&["kill", "swo-m3"]).ok();
+    until("the quorum is gone", || owner.status("swo")["words"] == "quorum lost: 1 of 3 answers");
+    let told = owner.rm(&["swarm", "status", "swo"]).failed(1, &[]);
+    assert!(
+        told.out.contains("bring back 1 of the managers") && told.out.contains("swarm recover"),
+        "{}",
+        told.out
+    );
+    owner.rm(&["swarm", "token", "swo"]).failed(1, &["quorum lost: 1 of 3 answers", "swarm recover"]);
+    owner.rm(&["swarm", "recover", "swo-m2"]).failed(1, &[]);
+    let told = user.rmachine_with(&["swarm", "recover", "swo-m1"], b"n\n").ok();
+    assert!(told.out.contains("only when they are gone for good"), "{}", told.out);
+    owner.rm(&["swarm", "recover", "-y", "swo-m1"]).ok();
+    until("it leads alone", || owner.status("swo")["words"] == "1 manager: the swarm is lost with it");
+    let configs = || user.docker("swo-m1", &["config", "ls", "--format", "{{.Name}}"]).out;
+    assert_eq!(configs(), "marker\n", "what the swarm knew is still known");
+    owner.rm(&["rm", "-y", "swo-m2", "swo-m3"]).ok();
+    assert_eq!(owner.status("swo")["nodes"].as_array().expect("nodes").len(), 1);
+
+    // All is lost but the file.
+    owner.rm(&["swarm", "leave", "--force", "swo-m1"]).ok();
+    assert_eq!(owner.local("swo-m1"), "inactive");
+    let restore = ["swarm", "restore", "swo-m1", "--cluster", "swo"];
+    user.rmachine_with(&restore, b"nonsense").failed(1, &["no backup of a manager: nothing was changed"]);
+    assert_eq!(owner.local("swo-m1"), "inactive");
+    user.rmachine_with(&restore, &std::fs::read(&file).expect("a backup")).ok();
+    until("it leads again", || owner.leader("swo") == "swo-m1");
+    assert_eq!(configs(), "marker\n");
+}
