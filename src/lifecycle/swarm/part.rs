@@ -120,7 +120,10 @@ impl Lifecycle {
             return Ok(manager.reached.client.swarm_leave(true).await?);
         }
         self.empty(name, &mut manager, &id).await?;
-        self.change_node(&mut manager, &id, &NodeChange::Demote).await?;
+        // One that was a manager of a swarm before it was recovered is none any more, whatever its role says.
+        if node.manager.is_some() {
+            self.change_node(&mut manager, &id, &NodeChange::Demote).await?;
+        }
         // One that does not answer never lays it down itself.
         let answers = node.state() == "ready";
         if answers && node.manager.is_some() {
