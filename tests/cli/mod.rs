@@ -14,5 +14,6 @@ mod ls;
 mod others;
 mod progress;
 mod rm;
+mod swarm;
 mod together;
 mod usage;

@@ -47,17 +47,6 @@ impl Lifecycle {
         Ok(labelled.filter_map(|n| cluster.machine_of(n)).cloned().collect())
     }
 
-    async fn ask_all(&self, cluster: &Cluster) -> Result<Manager, Vec<NoManager>> {
-        let mut failed = Vec::new();
-        for names in cluster.to_ask() {
-            match self.race(names).await {
-                Ok(manager) => return Ok(manager),
-                Err(reasons) => failed.extend(reasons),
-            }
-        }
-        Err(failed)
-    }
-
     async fn status_by(&self, cluster: &Cluster, mut manager: Manager) -> Status {
         // Without them it is still a status.
         let tasks = manager.reached.client.tasks(None).await.unwrap_or_default();
