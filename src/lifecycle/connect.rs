@@ -1,5 +1,6 @@
 //! One SSH connection to a machine, its host key pinned; waits for a host that is still booting.
 
+use std::iter;
 use std::time::{Duration, Instant};
 
 use rmachine_driver::{Endpoint, Login, Phase, State};
@@ -10,8 +11,10 @@ use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 /// Patience with one attempt, as docker-machine's ssh has it.
 const CONNECT: Duration = Duration::from_secs(10);
 const LEAST_CONNECT: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// The longer a host takes, the less it matters to notice at once.
+const SHARE: u32 = 10;
 
 impl Lifecycle {
     /// A session for a user's command: no waiting.
@@ -69,9 +72,10 @@ impl Lifecycle {
         wait: Duration,
     ) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
-        let deadline = Instant::now() + wait;
-        let mut pause = FIRST_PAUSE;
+        let began = Instant::now();
+        let deadline = began + wait;
         loop {
+            let pause = (began.elapsed() / SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             // A user who does not want to wait for ten seconds does not want one attempt to.
             let left = deadline.saturating_duration_since(Instant::now());
             match self.attempt(machine, &endpoint, left.clamp(LEAST_CONNECT, CONNECT)).await {
@@ -86,7 +90,6 @@ impl Lifecycle {
                 Err(e) => return Err(self.explain(machine, e)),
             }
             tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
 
@@ -99,6 +102,7 @@ impl Lifecycle {
                 .info(&machine.name, &format!("Host key {print} seen for the first time and pinned"));
         }
         own.host_key = Some(seen.to_owned());
+        own.next_host_key.take_if(|next| ssh::same_key(next, seen));
     }
 
     /// Keeps the key of a first contact outside of `create`, for machines that docker-machine made.
@@ -154,9 +158,10 @@ fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
 }
 
 fn policy(machine: &Machine, endpoint: &Endpoint) -> HostKeyPolicy {
-    match machine.stored.own.host_key.as_ref().or(endpoint.host_key.as_ref()) {
+    let own = &machine.stored.own;
+    match own.host_key.as_ref().or(endpoint.host_key.as_ref()) {
         Some(print) if print.starts_with("SHA256:") => HostKeyPolicy::Fingerprint(print.clone()),
-        Some(key) => HostKeyPolicy::Pinned(key.clone()),
+        Some(key) => HostKeyPolicy::Pinned(iter::once(key).chain(&own.next_host_key).cloned().collect()),
         None => HostKeyPolicy::TrustFirst,
     }
 }

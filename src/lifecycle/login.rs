@@ -1,10 +1,12 @@
-//! The key of the first login, for machines whose driver has the core make one.
+//! The keys that the core makes in a machine's folder, for drivers that have it do so.
+
+use std::path::Path;
 
 use rmachine_driver::Login;
 use rmachine_driver::secrecy::ExposeSecret;
 
 use super::{Failure, Lifecycle, Machine};
-use crate::ssh;
+use crate::ssh::{self, KeyPair};
 
 const NAME: &str = "id_ed25519";
 
@@ -14,20 +16,25 @@ impl Lifecycle {
         if machine.driver()?.features().login == Login::Given {
             return Ok(None);
         }
-        let (private, public) = (machine.dir.join(NAME), machine.dir.join(format!("{NAME}.pub")));
-        machine.stored.config.driver.set("SSHKeyPath", private.to_string_lossy().as_ref());
-        if private.is_file()
-            && let Ok(line) = std::fs::read_to_string(&public)
-        {
-            return Ok(Some(line));
+        let path = machine.dir.join(NAME);
+        machine.stored.config.driver.set("SSHKeyPath", path.to_string_lossy().as_ref());
+        let pair = self.pair(&path, &format!("rmachine {}", machine.name))?;
+        Ok(Some(format!("{}\n", pair.public)))
+    }
+
+    /// A pair of keys in files; made once.
+    pub(super) fn pair(&self, private: &Path, comment: &str) -> Result<KeyPair, Failure> {
+        let public = private.with_extension("pub");
+        if let (Ok(secret), Ok(line)) = (std::fs::read_to_string(private), std::fs::read_to_string(&public)) {
+            return Ok(KeyPair { private: secret.into(), public: line.trim_end().to_owned() });
         }
-        let pair = ssh::generate(&format!("rmachine {}", machine.name))?;
+        let pair = ssh::generate(comment)?;
         let line = format!("{}\n", pair.public);
         // The public half last: it tells that both are there.
         self.store
-            .write_file(&private, pair.private.expose_secret().as_bytes(), 0o600)
+            .write_file(private, pair.private.expose_secret().as_bytes(), 0o600)
             .and_then(|()| self.store.write_file(&public, line.as_bytes(), 0o644))
             .map_err(|e| self.store_failure(&e))?;
-        Ok(Some(line))
+        Ok(pair)
     }
 }

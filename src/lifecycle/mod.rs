@@ -8,6 +8,8 @@ mod connect;
 mod create;
 mod engine;
 mod failure;
+mod first_key;
+mod keyring;
 mod login;
 mod nodes;
 pub mod observe;
@@ -23,11 +25,12 @@ use rmachine_driver::{
     Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
+use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
 use crate::store::{HostConfig, MachineLock, OwnState, Role, Store, StoreError, StoreJournal, StoredMachine};
 
-pub use create::CreatePlan;
+pub use create::{CreatePlan, Run};
 pub use failure::Failure;
 pub use nodes::{OnLine, Ran};
 pub use provision::engine_settings;
@@ -36,6 +39,9 @@ pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
+
+/// Scripts come over standard input, as those of provisioning do.
+const SHELL: &str = "sh -s";
 
 /// What a user changes of a machine on the way, before anything is done with it.
 pub type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure>;
@@ -64,6 +70,7 @@ pub struct Machine {
     /// Nothing when this program has no such driver.
     pub driver: Option<Arc<dyn Driver>>,
     dir: std::path::PathBuf,
+    keyring: Arc<DriverKeyring>,
 }
 
 impl Machine {
@@ -137,6 +144,7 @@ impl Machine {
             dir: &self.dir,
             state: &self.stored.config.driver,
             journal: &self.stored.own.journal,
+            keyring: self.keyring.as_ref(),
         }
     }
 }
@@ -150,7 +158,8 @@ impl Lifecycle {
     fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
         let driver = self.registry.find(&stored.config.driver_name);
         let dir = self.store.machine_dir(&name);
-        Machine { name, stored, driver, dir }
+        let keyring = Arc::new(DriverKeyring::new(&self.store, &stored.config.driver_name, None));
+        Machine { name, stored, driver, dir, keyring }
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {
@@ -218,6 +227,7 @@ impl Lifecycle {
             tags,
             state: &mut config.driver,
             journal: &mut journal,
+            keyring: machine.keyring.as_ref(),
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;

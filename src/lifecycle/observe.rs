@@ -1,9 +1,13 @@
 //! What is true of a machine right now: asked of its engine and of its driver at once, with a deadline.
 
+use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rmachine_driver::{Phase, State};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use rmachine_driver::{MachineName, Phase, State};
 use tokio::time::timeout;
 
 use super::{Failure, Lifecycle, Machine};
@@ -28,15 +32,55 @@ const LONGER: Duration = Duration::from_secs(5);
 /// More than anybody waits; sums of times stay sums.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
+type States = Arc<HashMap<MachineName, Result<State, Failure>>>;
+
+/// Machines that are looked at together: a driver that can tell of many at once is asked once, as soon as the first of
+/// its machines is looked at.
+#[derive(Default)]
+pub struct Round<'a> {
+    lists: HashMap<&'a str, Shared<BoxFuture<'a, States>>>,
+}
+
+impl<'a> Round<'a> {
+    pub fn of(machines: impl IntoIterator<Item = &'a Machine>) -> Self {
+        let mut together: HashMap<&'a str, Vec<&'a Machine>> = HashMap::new();
+        for machine in machines {
+            if machine.driver.as_ref().is_some_and(|d| d.features().lists) {
+                together.entry(machine.stored.config.driver_name.as_str()).or_default().push(machine);
+            }
+        }
+        let shared = |machines: Vec<&'a Machine>| list(machines).boxed().shared();
+        Self { lists: together.into_iter().map(|(name, machines)| (name, shared(machines))).collect() }
+    }
+
+    /// Nothing when the driver has to be asked for this machine alone.
+    async fn state(&self, machine: &Machine) -> Option<Result<State, Failure>> {
+        let list = self.lists.get(machine.stored.config.driver_name.as_str())?;
+        list.clone().await.get(&machine.name).cloned()
+    }
+}
+
+async fn list(machines: Vec<&Machine>) -> States {
+    let Some(driver) = machines.first().and_then(|m| m.driver.clone()) else { return States::default() };
+    let views: Vec<_> = machines.iter().map(|m| m.view()).collect();
+    let states = driver.states(&views).await;
+    let named = machines.iter().map(|m| m.name.clone()).zip(states);
+    Arc::new(named.map(|(name, state)| (name, state.map_err(Failure::from))).collect())
+}
+
 impl Lifecycle {
     pub async fn state(&self, machine: &Machine) -> Result<State, Failure> {
         self.ask_driver(machine).await
     }
 
     pub async fn observe(&self, machine: &Machine, limit: Duration) -> Observed {
+        self.observe_in(&Round::default(), machine, limit).await
+    }
+
+    pub async fn observe_in(&self, round: &Round<'_>, machine: &Machine, limit: Duration) -> Observed {
         let limit = limit.min(LONGEST);
         let began = Instant::now();
-        let seen = match timeout(limit, self.look(machine, limit + LONGER)).await {
+        let seen = match timeout(limit, self.look(round, machine, limit + LONGER)).await {
             Ok(seen) => seen,
             Err(_) => Observed { state: State::Timeout, ..Observed::default() },
         };
@@ -45,7 +89,7 @@ impl Lifecycle {
     }
 
     /// An engine that answers is proof of a running machine; only otherwise does the driver's word count.
-    async fn look(&self, machine: &Machine, limit: Duration) -> Observed {
+    async fn look(&self, round: &Round<'_>, machine: &Machine, limit: Duration) -> Observed {
         let unknown = || "Unknown".to_owned();
         if machine.driver.is_none() {
             return Observed { state: State::Error, docker_version: unknown(), ..Observed::default() };
@@ -55,7 +99,13 @@ impl Lifecycle {
         let engine = async {
             if has_engine { self.ask_engine(machine, limit).await } else { Err(NO_ANSWER.to_owned()) }
         };
-        let (mut engine, mut driver) = (pin!(engine), pin!(self.ask_driver(machine)));
+        let state = async {
+            match round.state(machine).await {
+                Some(state) => state,
+                None => self.ask_driver(machine).await,
+            }
+        };
+        let (mut engine, mut driver) = (pin!(engine), pin!(state));
         let (version, state) = tokio::select! {
             version = &mut engine => match version {
                 Ok(version) => (Ok(version), Ok(State::Running)),

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::{MachineName, Phase, Restart, State};
 
-use super::{Failure, Lifecycle, Machine};
+use super::{Failure, Lifecycle, Machine, SHELL};
+use crate::engine::{EngineError, TlsFault};
 use crate::ssh::SshError;
 use crate::store::{MachineLock, Readable, StoredMachine};
 
@@ -17,8 +18,6 @@ const REBOOT_PAUSE: Duration = Duration::from_millis(500);
 
 const BOOT_MARK: &str = include_str!("../../templates/host/boot-mark.sh");
 const REBOOT_SCRIPT: &str = include_str!("../../templates/host/reboot.sh");
-/// Scripts come over standard input, as those of provisioning do.
-const SHELL: &str = "sh -s";
 
 impl Lifecycle {
     pub async fn start(&self, machine: Machine) -> Result<(), Failure> {
@@ -146,18 +145,27 @@ impl Lifecycle {
         self.engine_comes_up(machine).await
     }
 
+    /// Waits for an engine that is starting. One that answers without being trusted is up, and waiting changes nothing.
     pub(super) async fn engine_comes_up(&self, machine: &Machine) -> Result<(), Failure> {
+        let (name, program) = (&machine.name, &self.program);
         let deadline = Instant::now() + STATE_WAIT;
         loop {
-            match self.check_tls(machine).await {
-                Ok(()) => return Ok(()),
-                Err(e) if Instant::now() > deadline => {
-                    return Err(Failure::new(format!(
-                        "Unable to verify the Docker daemon is listening: {e}"
-                    ))
-                    .hint(format!("`{} provision {}` repairs it", self.program, machine.name)));
+            match self.ping(machine).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(e)) if is_final(&e) => {
+                    let text = format!("{e}; `{program} provision {name}` gives it a new certificate");
+                    self.reporter.warn(name, &text);
+                    return Ok(());
                 }
-                Err(_) => tokio::time::sleep(STATE_PAUSE).await,
+                answer if Instant::now() > deadline => {
+                    let reason = answer
+                        .map_or_else(|e| e.message, |a| a.err().map_or_else(String::new, |e| e.to_string()));
+                    return Err(Failure::new(format!(
+                        "Unable to verify the Docker daemon is listening: {reason}"
+                    ))
+                    .hint(format!("`{program} provision {name}` repairs it")));
+                }
+                _ => tokio::time::sleep(STATE_PAUSE).await,
             }
         }
     }
@@ -231,4 +239,9 @@ impl Lifecycle {
         }
         self.with_driver(lock, machine, async |driver, handle| driver.remove(handle).await).await
     }
+}
+
+fn is_final(error: &EngineError) -> bool {
+    use TlsFault::{Expired, OtherName, UnknownCa};
+    matches!(error, EngineError::Tls { fault: Expired | OtherName | UnknownCa, .. })
 }

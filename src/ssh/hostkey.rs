@@ -13,8 +13,8 @@ use super::SshError;
 /// How the host has to prove that it is the one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKeyPolicy {
-    /// An OpenSSH public key line: this key and no other.
-    Pinned(String),
+    /// OpenSSH public key lines: one of these keys and no other.
+    Pinned(Vec<String>),
     /// `SHA256:...`: whichever of the host's keys has this fingerprint.
     Fingerprint(String),
     /// Whatever the host shows; the caller records it.
@@ -34,6 +34,11 @@ pub fn fingerprint(openssh_public_key: &str) -> Result<String, SshError> {
     parse(openssh_public_key).map(|key| sha256(&key))
 }
 
+/// Whether two lines name the same key, whatever their comments.
+pub fn same_key(one: &str, other: &str) -> bool {
+    matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if one.key_data() == other.key_data())
+}
+
 pub(super) fn sha256(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
@@ -49,7 +54,9 @@ fn bad(text: &str, reason: impl Into<String>) -> SshError {
 impl Trust {
     pub(super) fn from_policy(policy: &HostKeyPolicy) -> Result<Self, SshError> {
         Ok(match policy {
-            HostKeyPolicy::Pinned(line) => Self::OneOf(vec![parse(line)?]),
+            HostKeyPolicy::Pinned(lines) => {
+                Self::OneOf(lines.iter().map(|line| parse(line)).collect::<Result<_, _>>()?)
+            }
             HostKeyPolicy::TrustFirst => Self::Anyone,
             HostKeyPolicy::Fingerprint(text) => {
                 let digest = text.strip_prefix("SHA256:").map(|digest| digest.trim_end_matches('='));
@@ -213,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_pinned_type_comes_first_and_sha1_never() {
-        let trust = Trust::from_policy(&HostKeyPolicy::Pinned(ED25519.to_owned())).unwrap();
+        let trust = Trust::from_policy(&HostKeyPolicy::Pinned(vec![ED25519.to_owned()])).unwrap();
         assert_eq!(trust.orders()[0][0], Algorithm::Ed25519);
         let rsa = order(&[Algorithm::Rsa { hash: None }]);
         assert_eq!(rsa[0], Algorithm::Rsa { hash: Some(HashAlg::Sha512) });

@@ -27,7 +27,7 @@ use rmachine_driver::secrecy::SecretString;
 
 pub use connect::connect;
 pub use error::SshError;
-pub use hostkey::{HostKeyPolicy, fingerprint};
+pub use hostkey::{HostKeyPolicy, fingerprint, same_key};
 pub use keygen::{KeyPair, generate};
 pub use run::{ExitStatus, Output, Stream};
 pub use session::{Forward, Session};

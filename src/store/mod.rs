@@ -6,6 +6,7 @@
 
 mod change;
 mod config;
+mod credentials;
 mod error;
 mod files;
 mod journal;
@@ -26,6 +27,7 @@ use std::{fs, io};
 use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
+pub use credentials::Account;
 pub use error::StoreError;
 pub use journal::StoreJournal;
 pub use lock::{CertsLock, ClusterLock, MachineLock};
@@ -151,6 +153,11 @@ impl Store {
         let mut batch = files::Batch::default();
         batch.stage(path, bytes, mode)?;
         batch.commit()
+    }
+
+    /// Deletes a file, which may be gone already.
+    pub fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
+        files::remove_file(path).map_err(StoreError::write(path))
     }
 
     /// Makes a folder of the store, and what is missing above it, for its owner alone.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Membership, OWN, StoreError, files, json};
+use super::{EngineOptions, Membership, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -39,6 +39,9 @@ pub struct OwnState {
     /// The pinned host key, one line in OpenSSH's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
+    /// The key that the host is about to show in place of the pinned one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_host_key: Option<String>,
     /// The name by which `~/.ssh/config` knows the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh_host: Option<String>,
@@ -47,6 +50,9 @@ pub struct OwnState {
     /// The version that the engine is pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+    /// What its engine was told, or may have been if a run was cut off: to be taken back when it is not wanted any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<EngineOptions>,
     /// The cluster that it belongs to, or is to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swarm: Option<Membership>,
@@ -93,9 +99,11 @@ impl Default for OwnState {
             created: None,
             expires: None,
             host_key: None,
+            next_host_key: None,
             ssh_host: None,
             install_method: InstallMethod::default(),
             engine_version: None,
+            told: Vec::new(),
             swarm: None,
             failure: None,
             journal: Vec::new(),

@@ -14,6 +14,7 @@ const TOKEN: &str = "SWMTKN-1-secretsecret-worker";
 #[derive(Clone, Default)]
 struct Node {
     info: Arc<Mutex<Value>>,
+    nodes: Arc<Mutex<Value>>,
     joins: Arc<Mutex<(u16, String)>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
@@ -26,6 +27,7 @@ impl Node {
             "Swarm": {"LocalNodeState": state, "NodeID": id, "NodeAddr": "10.0.0.1", "ControlAvailable": manager,
                       "RemoteManagers": [{"NodeID": "mid", "Addr": "10.0.0.1:2377"}]},
         });
+        *node.nodes.lock().unwrap() = managers(&[("mid", "reachable")]);
         *node.joins.lock().unwrap() = (200, String::new());
         node
     }
@@ -40,12 +42,10 @@ impl Node {
 
     fn answer(&self, request: &str, body: &str) -> (u16, String) {
         self.asked.lock().unwrap().push(format!("{request} {body}"));
-        let peer = json!([{"ID": "mid", "Version": {"Index": 1}, "Spec": {"Role": "manager", "Availability": "active"},
-            "Description": {"Hostname": "m"}, "Status": {"State": "ready", "Addr": "10.0.0.1"},
-            "ManagerStatus": {"Leader": true, "Reachability": "reachable", "Addr": "10.0.0.1:2377"}}]);
         match request {
             "GET /info" => (200, self.info.lock().unwrap().to_string()),
-            "GET /nodes" => (200, peer.to_string()),
+            "GET /nodes" => (200, self.nodes.lock().unwrap().to_string()),
+            _ if request.starts_with("GET /tasks") => (200, "[]".to_owned()),
             "GET /swarm" => {
                 (200, json!({"ID": "s", "JoinTokens": {"Worker": TOKEN, "Manager": "M"}}).to_string())
             }
@@ -65,13 +65,28 @@ impl Node {
     }
 }
 
+/// The list of nodes, all of them managers; the first one leads.
+fn managers(list: &[(&str, &str)]) -> Value {
+    let one = |(id, reachability): &(&str, &str)| {
+        json!({"ID": id, "Version": {"Index": 1}, "Spec": {"Role": "manager", "Availability": "active"},
+            "Description": {"Hostname": id}, "Status": {"State": "ready", "Addr": "10.0.0.1"},
+            "ManagerStatus": {"Leader": *id == list[0].0, "Reachability": reachability, "Addr": "10.0.0.1:2377"}})
+    };
+    list.iter().map(one).collect()
+}
+
+/// Writes down that a machine is a node of the swarm `lab`.
+fn record(lab: &Sandbox, name: &str, id: &str) {
+    let path = format!("S/machines/{name}/rmachine.json");
+    let member = format!(r#""Swarm": {{"Cluster": "lab", "Role": "manager", "Node": "{id}"}}, "Journal""#);
+    lab.write(&path, &lab.read(&path).replace("\"Journal\"", &member));
+}
+
 /// A manager `m` of the swarm `lab`, at this time of the day.
 fn swarm_at(lab: &Sandbox, time: &str) -> Node {
     let manager = Node::new("active", "mid", true, time);
     manager.serve(lab, "m");
-    let own = lab.read("S/machines/m/rmachine.json");
-    let member = r#""Swarm": {"Cluster": "lab", "Role": "manager", "Node": "mid"}, "Journal""#;
-    lab.write("S/machines/m/rmachine.json", &own.replace("\"Journal\"", member));
+    record(lab, "m", "mid");
     manager
 }
 
@@ -117,6 +132,45 @@ fn tokens_travel_in_bodies_and_show_nowhere() {
     assert!(said.stderr.contains("nothing of it was left behind"), "{said}");
     assert!(node.was_asked("POST /swarm/leave?force=true").is_some(), "what was half done is undone");
     assert_eq!(lab.run("swarm token lab").stdout, format!("{TOKEN}\n"), "but to who asks for it");
+}
+
+#[test]
+fn who_is_cut_off_does_not_speak_for_all() {
+    let lab = Sandbox::new();
+    for (name, id, list) in [
+        ("cut", "a", [("a", "reachable"), ("b", "unreachable"), ("c", "unreachable")]),
+        ("whole", "b", [("b", "reachable"), ("a", "unreachable"), ("c", "reachable")]),
+    ] {
+        let node = Node::new("active", id, true, "2026-11-21T12:00:00Z");
+        *node.nodes.lock().unwrap() = managers(&list);
+        node.serve(&lab, name);
+        record(&lab, name, id);
+    }
+    let said = lab.run("swarm status lab");
+    assert_eq!(said.code, Some(0), "{said}");
+    assert!(
+        said.stdout.starts_with("Swarm lab: 3 managers, majority 2, 2 answer, can lose no more\n"),
+        "{said}"
+    );
+    lab.ok("rm -f whole");
+    let said = lab.run("swarm status lab");
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.starts_with("Swarm lab: quorum lost: 1 of 3 answers\n"), "{said}");
+    let said = lab.run("swarm token lab");
+    assert!(said.stderr.contains("cannot be asked: quorum lost: 1 of 3 answers"), "{said}");
+}
+
+#[test]
+fn an_answer_has_a_deadline() {
+    let lab = Sandbox::new();
+    let silent = Port::open();
+    lab.ok(&format!("create -d none --url {} m", silent.url()));
+    record(&lab, "m", "mid");
+    let began = std::time::Instant::now();
+    let said = lab.run("swarm status -t 1 lab");
+    assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    assert_eq!(said.code, Some(1), "{said}");
+    assert!(said.stdout.contains("m (manager): no answer within 1 s"), "{said}");
 }
 
 #[test]
@@ -212,12 +266,9 @@ fn words_that_make_no_sense() {
     assert_snapshot!(said("run lab"), @r#"
     exit 2
     --- stderr
-    error: the following required arguments were not provided:
+    the following required arguments were not provided:
       <COMMAND>...
-
-    Usage: rmachine run <CLUSTER> -- <COMMAND>...
-
-    For more information, try '--help'.
+    Hint: see `rmachine run --help`
     "#);
     assert_snapshot!(said("run lab -- id"), @r#"
     exit 1

@@ -4,13 +4,16 @@
 //! provider: no SSH session, no store, no Docker, no terminal. What differs between drivers is data ([`Features`],
 //! [`OptionSpec`]) or a method of [`Driver`]; the core never asks for a driver's name.
 
+mod catalog;
 mod endpoint;
 mod error;
 mod image;
 mod journal;
+mod keyring;
 mod name;
 mod options;
 mod report;
+mod snapshot;
 mod state;
 mod tags;
 
@@ -20,14 +23,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use uuid::Uuid;
 
+pub use catalog::{Catalog, CatalogSpec, Quote};
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
 pub use image::{NodeImage, Progress};
 pub use journal::{Journal, JournalRecord};
+pub use keyring::{Keyring, NoKeyring};
 pub use name::{MachineName, MachineNameError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
 pub use report::{Reporter, Silent};
 pub use secrecy;
+use secrecy::SecretString;
+pub use snapshot::Snapshot;
 pub use state::{DriverState, Phase, State};
 pub use tags::{Tagged, Tags};
 
@@ -49,6 +56,10 @@ pub struct Features {
     pub login: Login,
     /// Its machines are made from images that it builds itself: see [`Driver::build_image`].
     pub images: bool,
+    /// It can give a machine a host key before its first boot: see [`HostKeyPair`].
+    pub first_host_key: bool,
+    /// One question tells the states of many machines: see [`Driver::states`].
+    pub lists: bool,
 }
 
 /// Where the key comes from that the first SSH connection to a new machine uses.
@@ -83,11 +94,14 @@ pub struct DraftRequest<'a> {
 }
 
 /// A machine as a driver means to make it: refused here, or known to be complete, before any I/O.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Draft {
     pub state: DriverState,
     /// Files of the user's that the machine keeps a copy of.
     pub imports: Vec<Import>,
+    /// What a flag told of the user's account at the provider; it travels beside the state, never in it, and comes back
+    /// as [`Keyring::given`]. The driver keeps it once it knows whose it is.
+    pub secret: Option<SecretString>,
 }
 
 /// A file to copy into the machine's folder, readable by its owner alone.
@@ -107,6 +121,7 @@ pub struct MachineView<'a> {
     pub dir: &'a Path,
     pub state: &'a DriverState,
     pub journal: &'a [JournalRecord],
+    pub keyring: &'a dyn Keyring,
 }
 
 /// A machine that a driver works on: its state may change, and what is made is journaled at once.
@@ -118,6 +133,7 @@ pub struct MachineHandle<'a> {
     pub tags: Tags,
     pub state: &'a mut DriverState,
     pub journal: &'a mut dyn Journal,
+    pub keyring: &'a dyn Keyring,
     pub reporter: &'a dyn Reporter,
 }
 
@@ -126,8 +142,20 @@ pub struct MachineHandle<'a> {
 pub struct CreateRequest<'a> {
     /// The key that the first SSH connection will use, where the core made one.
     pub public_key: Option<&'a str>,
-    /// First-boot configuration, where the core has some.
-    pub user_data: Option<&'a str>,
+    /// The host key of the first boot, where the driver's features ask for one.
+    pub host_key: Option<HostKeyPair<'a>>,
+    /// What a `create` that fails has made at the provider stays there, to be looked at.
+    pub keep_on_failure: bool,
+}
+
+/// A host key that was made here, so that the first connection is to nobody else. A driver that gave it to its machine
+/// says so in [`Description::endpoint`]; once the host is reached, the core has it make one that nobody else ever saw.
+#[derive(Debug, Clone, Copy)]
+pub struct HostKeyPair<'a> {
+    /// In OpenSSH's form.
+    pub private: &'a SecretString,
+    /// One line, without its end.
+    pub public: &'a str,
 }
 
 /// Where a machine answers, as far as its state tells: no network is asked.
@@ -178,6 +206,15 @@ pub trait Driver: Send + Sync {
 
     async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError>;
 
+    /// The states of all these machines, in their order; with one call where the provider has one for many.
+    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
+        let mut states = Vec::with_capacity(machines.len());
+        for machine in machines {
+            states.push(self.state(machine).await);
+        }
+        states
+    }
+
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
     async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
@@ -185,12 +222,12 @@ pub trait Driver: Send + Sync {
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
     /// Everything at the provider that bears our tags, whoever made it. Nothing, for a driver that makes nothing.
-    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+    async fn tagged(&self, _keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         Ok(Vec::new())
     }
 
     /// Removes what `tagged` listed. What is already gone is done.
-    async fn remove_tagged(&self, _tagged: &[Tagged]) -> Result<(), DriverError> {
+    async fn remove_tagged(&self, _keyring: &dyn Keyring, _tagged: &[Tagged]) -> Result<(), DriverError> {
         Ok(())
     }
 
@@ -215,6 +252,55 @@ pub trait Driver: Send + Sync {
         _progress: Progress<'_>,
     ) -> Result<NodeImage, DriverError> {
         Err(DriverError::unsupported(format!("the driver {:?} builds no images", self.name())))
+    }
+
+    /// Keeps the machine as it is now. A name that is taken already is refused.
+    async fn snapshot(&self, _machine: &mut MachineHandle<'_>, _name: &str) -> Result<Snapshot, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// What is kept of a machine, oldest first.
+    async fn snapshots(&self, _machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// Makes a machine again what it was.
+    async fn restore(&self, _machine: &mut MachineHandle<'_>, _name: &str) -> Result<(), DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// Forgets what was kept; false when there is none of that name.
+    async fn remove_snapshot(
+        &self,
+        _machine: &mut MachineHandle<'_>,
+        _name: &str,
+    ) -> Result<bool, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// The lists of its provider's that it can tell.
+    fn catalogs(&self) -> &'static [CatalogSpec] {
+        &[]
+    }
+
+    /// One of [`Driver::catalogs`].
+    async fn catalog(&self, _name: &str, _keyring: &dyn Keyring) -> Result<Catalog, DriverError> {
+        Err(self.without("catalogs"))
+    }
+
+    /// What a machine that is about to be made will cost. Nothing, where nobody sends a bill.
+    async fn quote(&self, _machine: &MachineView<'_>) -> Result<Option<Quote>, DriverError> {
+        Ok(None)
+    }
+
+    /// The account that a secret opens, asked at the provider. Refused, where there are no accounts.
+    async fn account(&self, _secret: &SecretString) -> Result<String, DriverError> {
+        Err(self.without("accounts"))
+    }
+
+    /// The refusal of what a driver does not have.
+    fn without(&self, what: &str) -> DriverError {
+        DriverError::unsupported(format!("the driver {:?} has no {what}", self.name()))
     }
 
     /// Removes an image of [`Driver::images`] by its name; false when there is none.

@@ -25,6 +25,8 @@ impl Driver for NoDriver {
             restart: Restart::Refused("hosts without a driver cannot be restarted"),
             login: Login::Given,
             images: false,
+            first_host_key: false,
+            lists: false,
         }
     }
 
@@ -46,7 +48,7 @@ impl Driver for NoDriver {
         let mut state = DriverState::base(request.name, request.store_path);
         state.set("IPAddress", host_part(url));
         state.set("URL", url);
-        Ok(Draft { state, imports: Vec::new() })
+        Ok(Draft { state, ..Draft::default() })
     }
 
     async fn check(&self, _: &MachineView<'_>) -> Result<(), DriverError> {

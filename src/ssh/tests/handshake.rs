@@ -134,7 +134,7 @@ async fn each_key_of_a_host_can_be_the_pinned_one() {
     let lab = lab();
     for kind in ["rsa", "ecdsa", "ed25519"] {
         let line = lab.sshd.host_key(kind);
-        let seen = lab.join(HostKeyPolicy::Pinned(line.clone())).await.unwrap();
+        let seen = lab.join(HostKeyPolicy::Pinned(vec![line.clone()])).await.unwrap();
         assert!(line.starts_with(&seen), "pinned {line}, saw {seen}");
         let fingerprint = HostKeyPolicy::Fingerprint(fingerprint(&line).unwrap());
         assert!(line.starts_with(&lab.join(fingerprint).await.unwrap()));
@@ -148,7 +148,7 @@ async fn another_key_is_refused_before_we_log_in() {
     let seen = fingerprint(&lab.sshd.host_key("ed25519")).unwrap();
     let other = std::fs::read_to_string(lab.home.ssh("id_ed25519.pub")).unwrap();
     let expected = fingerprint(&other).unwrap();
-    for policy in [HostKeyPolicy::Pinned(other), HostKeyPolicy::Fingerprint(expected.clone())] {
+    for policy in [HostKeyPolicy::Pinned(vec![other]), HostKeyPolicy::Fingerprint(expected.clone())] {
         // a key that is not there would be told first, were it looked at
         let endpoint = lab.sshd.endpoint(Some(&lab.home.ssh("absent")));
         let e = join_as(&endpoint, &lab.home.env(), policy, &Unattended).await.unwrap_err();
@@ -165,7 +165,7 @@ async fn a_host_that_lost_the_pinned_type_has_changed() {
     let home = Home::new();
     let key = home.key("id_ed25519", &["ed25519"], "");
     let sshd = Sshd::with(&[&key], &["ecdsa"], "");
-    let pinned = HostKeyPolicy::Pinned(super::lab::public(&key));
+    let pinned = HostKeyPolicy::Pinned(vec![super::lab::public(&key)]);
     let e = join_as(&sshd.endpoint(Some(&key)), &home.env(), pinned, &Unattended).await.unwrap_err();
     assert!(matches!(e, SshError::HostKeyChanged { .. }), "{e}");
 }
@@ -173,7 +173,8 @@ async fn a_host_that_lost_the_pinned_type_has_changed() {
 #[tokio::test]
 async fn a_policy_that_makes_no_sense() {
     let lab = lab();
-    for policy in [HostKeyPolicy::Pinned("ssh-ed25519 x".into()), HostKeyPolicy::Fingerprint("MD5:00".into())]
+    for policy in
+        [HostKeyPolicy::Pinned(vec!["ssh-ed25519 x".into()]), HostKeyPolicy::Fingerprint("MD5:00".into())]
     {
         assert!(matches!(lab.join(policy).await.unwrap_err(), SshError::BadHostKey { .. }));
     }
