@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     active, adopt, certs, completion, config, create, env, export, import, inspect, ip, kill, ls, man, mount,
-    node_image, provision, prune, regenerate_certs, restart, rm, scp, ssh, start, status, stop, swarm,
+    node_image, provision, prune, regenerate_certs, restart, rm, run, scp, ssh, start, status, stop, swarm,
     upgrade, url, version,
 };
 use crate::context::Environment;
@@ -170,6 +170,8 @@ pub enum Command {
     Rsh(scp::RshArgs),
     /// Copy files to, from and between machines
     Scp(scp::Args),
+    /// Run a command on every node of a cluster
+    Run(run::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Start machines

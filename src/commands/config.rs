@@ -6,7 +6,7 @@ pub struct Args {
     #[command(flatten)]
     name: OneName,
 
-    /// Point to the manager of a classic swarm on the machine
+    /// Point to the swarm that this machine is a manager of
     #[arg(long)]
     swarm: bool,
 }

@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     no_proxy: bool,
 
-    /// Point to the manager of a classic swarm on the machine
+    /// Point to the swarm that this machine is a manager of
     #[arg(long)]
     swarm: bool,
 
@@ -85,7 +85,7 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     Ok(lines)
 }
 
-/// Where the docker CLI is to be pointed: to the engine, or to the manager of a classic swarm.
+/// Where the docker CLI is to be pointed: to the engine, or to the swarm that it is a manager of.
 pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, CommandError> {
     let engine = machine.description().engine_url.ok_or_else(not_running)?;
     // The managers of today's swarms are their engines, and answer where these do.
@@ -93,7 +93,7 @@ pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, CommandError
     if !swarm || today {
         return Ok(engine);
     }
-    machine.swarm_url().ok_or_else(|| {
+    machine.manager_url().ok_or_else(|| {
         let name = machine.name.as_str();
         CommandError::failed(format!(
             "{name:?} is not a swarm master. The --swarm flag is intended for use with swarm masters"

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::observe::{Observed, Round};
 use crate::lifecycle::{Failure, Lifecycle, Machine};
+use crate::store::Role;
 use crate::ui::{table, template};
 
 #[derive(Debug, clap::Args)]
@@ -246,7 +247,7 @@ impl Row {
     }
 }
 
-/// Classic swarm: the column names the master that shares the discovery string.
+/// The cluster; of a classic swarm the master that shares the discovery string, as docker-machine has it.
 fn name_swarms(rows: &mut [Row]) {
     let options = |row: &Row| row.machine.as_ref().map(|m| m.stored.config.host_options.swarm.clone());
     let masters: Vec<(String, String)> = rows
@@ -254,6 +255,11 @@ fn name_swarms(rows: &mut [Row]) {
         .filter_map(|r| options(r).filter(|o| o.master).map(|o| (o.discovery, r.name.to_string())))
         .collect();
     for row in rows {
+        let member = row.machine.as_ref().and_then(|m| m.stored.own.swarm.as_ref());
+        if let Some(member) = member.filter(|m| m.has_joined()) {
+            let manager = if member.role == Role::Manager { " (manager)" } else { "" };
+            row.swarm = format!("{}{manager}", member.cluster);
+        }
         let Some(swarm) = options(row).filter(|o| !o.discovery.is_empty()) else { continue };
         if let Some((_, master)) = masters.iter().find(|(discovery, _)| *discovery == swarm.discovery) {
             row.swarm = if swarm.master { format!("{} (master)", row.name) } else { master.clone() };

@@ -22,6 +22,7 @@ pub mod prune;
 pub mod regenerate_certs;
 pub mod restart;
 pub mod rm;
+pub mod run;
 pub mod scp;
 pub mod ssh;
 pub mod start;
@@ -70,6 +71,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Rm(args) => rm::run(ctx, &args).await,
         Command::Rsh(args) => scp::rsh_run(ctx, &args).await,
         Command::Scp(args) => scp::run(ctx, &args).await,
+        Command::Run(args) => run::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,

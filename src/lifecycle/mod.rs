@@ -15,6 +15,7 @@ mod first_key;
 mod keyring;
 mod login;
 mod mount;
+mod nodes;
 pub mod observe;
 mod power;
 mod provision;
@@ -36,7 +37,7 @@ use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
 use crate::store::{
-    Adopted, HostConfig, MachineLock, OwnState, Store, StoreError, StoreJournal, StoredMachine,
+    Adopted, HostConfig, MachineLock, OwnState, Role, Store, StoreError, StoreJournal, StoredMachine,
 };
 
 pub use adopt::{AdoptPlan, TlsGiven};
@@ -45,6 +46,7 @@ pub use create::{CreatePlan, Run};
 pub use expiry::{Certificate, CertificateKind};
 pub use failure::Failure;
 pub use mount::Mountable;
+pub use nodes::{OnLine, Ran};
 pub use provision::engine_settings;
 pub use prune::Prunable;
 pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
@@ -108,8 +110,20 @@ impl Machine {
         self.stored.own.adopted != Some(Adopted::Ssh)
     }
 
+    /// What `env --swarm` points to. A manager of today's swarms answers on its engine's own port.
+    pub fn manager_url(&self) -> Option<String> {
+        match &self.stored.own.swarm {
+            Some(member) if member.role == Role::Manager => self.description().engine_url,
+            Some(_) => None,
+            None => self.swarm_url(),
+        }
+    }
+
     /// Where the manager of a classic swarm answers: the machine's address at the port of its swarm host option.
     pub fn swarm_url(&self) -> Option<String> {
+        if self.stored.own.swarm.is_some() {
+            return None;
+        }
         let swarm = &self.stored.config.host_options.swarm;
         let (_, port) = swarm.host.rsplit_once(':').filter(|_| swarm.master)?;
         let url = self.description().engine_url?;
@@ -121,7 +135,7 @@ impl Machine {
         let OwnState { phase, failure, .. } = &self.stored.own;
         let name = &self.name;
         let next = match phase {
-            Phase::Ready => return None,
+            Phase::Ready => return self.not_joined(program),
             Phase::Removing => format!("`{program} rm {name}` finishes it"),
             _ => format!("`{program} create --resume {name}` goes on, `{program} rm {name}` gives up"),
         };
@@ -134,6 +148,15 @@ impl Machine {
     /// For one session alone: nothing of it is saved.
     pub fn log_in_as(&mut self, user: &str) {
         self.stored.config.driver.set("SSHUser", user);
+    }
+
+    fn not_joined(&self, program: &str) -> Option<String> {
+        let wish = self.stored.own.swarm.as_ref().filter(|m| !m.has_joined())?;
+        let name = &self.name;
+        Some(format!(
+            "not in the swarm {} yet; `{program} create --resume {name}` brings it in",
+            wish.cluster
+        ))
     }
 
     fn driver(&self) -> Result<&Arc<dyn Driver>, Failure> {

@@ -18,6 +18,7 @@ mod others;
 mod progress;
 mod rm;
 mod scp;
+mod swarm;
 mod together;
 mod unreadable;
 mod usage;

@@ -16,3 +16,4 @@ mod renewal;
 mod scp;
 mod several;
 mod stores;
+mod swarm;
