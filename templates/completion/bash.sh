@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # bash completion for PROGRAM                                           -*- shell-script -*-
 _PROGRAM_complete() {
     local IFS=$'\n' word

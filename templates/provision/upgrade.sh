@@ -56,6 +56,7 @@ by_package() {
         packages_failed "$*"
     fi
     say step 'Restarting docker...'
+    leave_the_old_one
     start_engine && return
     engine_words
     say step "Going back to $package $was..."
@@ -93,6 +94,15 @@ by_script() {
     mv -f "$program.rmachine-old" "$program"
     if start_engine; then fail upgrade "the new engine does not come up here; the one before is back and runs"; fi
     fail upgrade "neither the new engine comes up nor the one before, which is back in its place"
+}
+
+# A package need not restart the engine whose program it has replaced.
+leave_the_old_one() {
+    systemctl daemon-reload
+    pid=$(systemctl show -p MainPID --value docker.service)
+    case $(readlink "/proc/$pid/exe" 2>/dev/null) in
+        *' (deleted)') timeout {{ engine_seconds }} systemctl restart docker.service >/dev/null 2>&1 ;;
+    esac
 }
 
 start_engine() {
