@@ -12,3 +12,4 @@ mod lab;
 mod machine;
 mod several;
 mod stores;
+mod virtualbox;

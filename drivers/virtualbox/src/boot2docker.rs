@@ -16,7 +16,7 @@ use crate::network::record;
 use crate::options::Wanted;
 use crate::{files, image, power};
 
-const ISO: &str = "boot2docker.iso";
+pub(crate) const ISO: &str = "boot2docker.iso";
 /// A disk that begins with this file of a tar is boot2docker's to format; the rest of the tar goes into its home.
 const MAGIC: &str = "boot2docker, please format-me";
 /// The least disk that VirtualBox converts; it is grown afterwards.

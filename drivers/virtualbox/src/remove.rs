@@ -9,7 +9,7 @@ use crate::answer::{self, Vm};
 use crate::create::VM;
 use crate::image;
 use crate::manage::{Manager, Refusal, failed};
-use crate::{boot2docker, network, power};
+use crate::{boot2docker, network, power, seed};
 
 /// Everything. What is already gone is done.
 pub(crate) async fn all(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(), DriverError> {
@@ -87,6 +87,12 @@ async fn close_media(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(
         // Under its final name it is finished, and everybody's.
         if fresh.exists() {
             image::discard(manager, &source, &fresh).await;
+        }
+    }
+    for disc in [seed::path(machine.dir), machine.dir.join(boot2docker::ISO)] {
+        if disc.exists() {
+            // VirtualBox remembers discs of machines that are gone; one that it does not know is as well.
+            let _ = manager.run(&["closemedium", "dvd", &disc.to_string_lossy()]).await;
         }
     }
     let disk = machine.dir.join(crate::create::DISK);

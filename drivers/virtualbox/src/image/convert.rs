@@ -119,8 +119,9 @@ async fn convert(
     let read_text = read.to_string_lossy();
     let words = ["clonemedium", "disk", &read_text, &fresh_text, "--format", "VDI"];
     manager.work(&words, &percent).await?;
-    // Both stay in VirtualBox's list of disks otherwise, and keep others from having their uuid.
-    manager.run(&["closemedium", "disk", &read_text]).await?;
+    // Both stay in VirtualBox's list of disks otherwise, and keep others from having their uuid. A source that a machine of
+    // the user's has stays in it.
+    let _ = manager.run(&["closemedium", "disk", &read_text]).await;
     manager.run(&["closemedium", "disk", &fresh_text]).await?;
     Ok(())
 }
