@@ -259,3 +259,6 @@ fn unpublished(url: &str, lists: &[String]) -> DriverError {
     )
     .hint("if you know it: --virtualbox-image-checksum SHA")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Downloads from a server of the test's own, which can break off and forget.
+//! Names, keys and checksums of images.
 #![allow(clippy::disallowed_methods, reason = "tests write files")]
 
 use rmachine_driver::{OptionSpec, Options, Source as Given, Uuid, Value};
