@@ -11,7 +11,7 @@ use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
-use crate::lifecycle::{CreatePlan, Failure, Run, engine_settings};
+use crate::lifecycle::{CreatePlan, Failure, Making, Run, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -97,13 +97,18 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     }
     let names = names(ctx, args)?;
     tell_default(ctx);
-    let plans = names.iter().map(|n| plan(ctx, n.clone(), args, matches)).collect::<Result<Vec<_>, _>>()?;
+    let plans = names
+        .iter()
+        .map(|n| plan(ctx, n.clone(), args.keep_on_failure, matches))
+        .collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(plans.into_iter().map(|plan| lifecycle.create(plan))).await;
+    tell_classic(ctx, matches);
+    let makings = plans.into_iter().map(|plan| Making::Create(Box::new(plan))).collect();
+    let results = lifecycle.swarm_make(makings).await;
     conclude(ctx, &names, results)
 }
 
@@ -116,6 +121,25 @@ fn tell_default(ctx: &Context) {
     }
 }
 
+/// Flags of the classic swarm that are accepted, and do nothing.
+fn tell_classic(ctx: &Context, matches: &ArgMatches) {
+    const DEAD: [&str; 6] =
+        ["swarm-strategy", "swarm-image", "swarm-opt", "swarm-join-opt", "swarm-host", "swarm-experimental"];
+    let given = resolve(&options::shared(), matches, &Environment::default());
+    let dead: Vec<_> = DEAD.into_iter().filter(|f| given.given(f)).map(|f| format!("--{f}")).collect();
+    if !dead.is_empty() {
+        let flags = dead.join(" ");
+        ctx.last_word(&format!(
+            "Without meaning in a swarm of today's engines: {flags} (kept in config.json)"
+        ));
+    }
+    if (given.flag("swarm") || given.flag("swarm-master")) && given.text("swarm-discovery").is_empty() {
+        ctx.last_word(
+            "Without --swarm-discovery, which names the swarm, --swarm and --swarm-master do nothing.",
+        );
+    }
+}
+
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
 async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
@@ -125,7 +149,7 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outc
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume(name, &run, &amend))).await;
+    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, &run, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -167,7 +191,7 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     CommandError::join(errors.collect())
 }
 
-fn interrupted(program: &str, names: &[MachineName]) -> String {
+pub(super) fn interrupted(program: &str, names: &[MachineName]) -> String {
     let names: Vec<&str> = names.iter().map(MachineName::as_str).collect();
     let names = names.join(" ");
     format!(
@@ -189,7 +213,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
     let extra = words.get(1..).unwrap_or_default();
     if !extra.is_empty() && !makes_several(ctx) {
         let extra = go_list(extra);
-        return Err(CommandError::usage(format!("Invalid command line. Found extra arguments {extra}"))
+        return Err(CommandError::failed(format!("Invalid command line. Found extra arguments {extra}"))
             .hint("this driver makes one machine of one address: name only one"));
     }
     if words.first().is_none_or(String::is_empty) {
@@ -199,7 +223,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
-        return Err(CommandError::usage("Error: No machine name specified"));
+        return Err(CommandError::failed("Error: No machine name specified"));
     }
     let mut names: Vec<MachineName> = Vec::new();
     for word in &words {
@@ -239,10 +263,10 @@ fn go_list(words: &[String]) -> String {
 }
 
 /// Everything resolved and refused that can be without asking anybody.
-fn plan(
+pub(super) fn plan(
     ctx: &Context,
     name: MachineName,
-    args: &Args,
+    keep_on_failure: bool,
     matches: &ArgMatches,
 ) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
@@ -273,6 +297,7 @@ fn plan(
     if driver.features().ssh_config {
         ctx.lifecycle().apply_ssh_config(&mut machine)?;
     }
+    in_a_swarm(&mut machine, driver.as_ref(), &shared)?;
     let StoredMachine { config, own } = machine;
     Ok(CreatePlan {
         name,
@@ -281,9 +306,28 @@ fn plan(
         own,
         imports: draft.imports,
         secret: draft.secret,
-        keep_on_failure: args.keep_on_failure,
+        keep_on_failure,
         ssh_timeout: ssh_timeout(&shared)?,
     })
+}
+
+/// A machine without a host is nobody's node; of the classic flags it keeps the record.
+fn in_a_swarm(
+    machine: &mut StoredMachine,
+    driver: &dyn Driver,
+    shared: &rmachine_driver::Options,
+) -> Result<(), CommandError> {
+    if driver.features().host {
+        return Ok(());
+    }
+    machine.own.swarm = None;
+    if shared.given("swarm-cluster") {
+        let name = driver.name();
+        return Err(CommandError::usage(format!(
+            "--swarm-cluster: the driver {name:?} makes no hosts that could join"
+        )));
+    }
+    Ok(())
 }
 
 fn driver(ctx: &Context) -> Result<Arc<dyn Driver>, CommandError> {
@@ -322,6 +366,10 @@ fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
         ctx.printer.line(&format!("  engine: {url}"));
     }
     ctx.printer.line(&format!("  folder: {}", ctx.store.machine_dir(&plan.name).display()));
+    let settings = plan.config.driver.settings();
+    if !settings.is_empty() {
+        ctx.printer.line(&format!("  driver: {}", settings.join(", ")));
+    }
     if plan.driver.features().host {
         let settings = engine_settings(&plan.config)?;
         let port = address.engine_url.as_deref().and_then(|u| u.rsplit_once(':')?.1.parse().ok());

@@ -18,6 +18,7 @@ pub mod ssh;
 pub mod start;
 pub mod status;
 pub mod stop;
+pub mod swarm;
 pub mod url;
 pub mod version;
 
@@ -53,6 +54,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,
         Command::Stop(args) => stop::run(ctx, &args).await,
+        Command::Swarm(args) => swarm::run(ctx, &args, matches).await,
         Command::Url(args) => url::run(ctx, &args),
         Command::Version(args) => version::run(ctx, &args).await,
     }
@@ -72,10 +74,10 @@ fn names_or_default(ctx: &Context, names: &[String]) -> Result<Vec<MachineName>,
 /// One machine's name; more words make no sense.
 fn one_name(ctx: &Context, names: &[String]) -> Result<MachineName, CommandError> {
     if names.len() > 1 {
-        return Err(CommandError::usage("Error: Expected one machine name as an argument"));
+        return Err(CommandError::failed("Error: Expected one machine name as an argument"));
     }
     let mut names = names_or_default(ctx, names)?;
-    names.pop().ok_or_else(|| CommandError::usage("Error: Expected one machine name as an argument"))
+    names.pop().ok_or_else(|| CommandError::failed("Error: Expected one machine name as an argument"))
 }
 
 /// What cannot be a machine's name cannot exist either; the sentence is the same.

@@ -4,6 +4,7 @@ use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Machines to remove, one after the other
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -12,14 +13,14 @@ pub struct Args {
     force: bool,
 
     /// Do not ask
-    #[arg(short)]
+    #[arg(long, short)]
     yes: bool,
 }
 
 /// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.names.is_empty() {
-        return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
+        return Err(CommandError::failed("Error: Expected to get one or more machine names as arguments"));
     }
     ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
     ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
@@ -32,7 +33,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let mut errors = Vec::new();
     for name in &args.names {
-        match remove(ctx, &lifecycle, name, args.force).await {
+        match remove(ctx, &lifecycle, name, args).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {name}")),
             // With --force each is told at once and the exit stays 0: cleaning scripts go on.
             Err(e) if args.force => e.print(ctx.printer),
@@ -46,8 +47,9 @@ async fn remove(
     ctx: &Context,
     lifecycle: &crate::lifecycle::Lifecycle,
     name: &str,
-    force: bool,
+    args: &Args,
 ) -> super::Outcome {
+    let force = args.force;
     let existing = super::existing(ctx, name).ok().filter(|n| ctx.store.exists(n));
     let Some(machine) = existing else {
         let error = super::missing(ctx, name);
@@ -57,7 +59,9 @@ async fn remove(
             error.prefix(&format!("Error removing host {name:?}: "))
         });
     };
-    lifecycle.remove(&machine, force).await.map_err(|e| {
+    // A swarm that goes as a whole needs no goodbyes.
+    let going: Vec<_> = args.names.iter().filter_map(|n| super::existing(ctx, n).ok()).collect();
+    lifecycle.remove_among(&machine, force, &going).await.map_err(|e| {
         let error: CommandError = e.into();
         error.prefix(&format!("Error removing host {name:?}: "))
     })

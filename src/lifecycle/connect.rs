@@ -11,8 +11,10 @@ use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 /// Patience with one attempt, as docker-machine's ssh has it.
 const CONNECT: Duration = Duration::from_secs(10);
 const LEAST_CONNECT: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+/// The longer a host takes, the less it matters to notice at once.
+const SHARE: u32 = 10;
 
 impl Lifecycle {
     /// A session for a user's command: no waiting.
@@ -70,9 +72,10 @@ impl Lifecycle {
         wait: Duration,
     ) -> Result<Session, Failure> {
         let endpoint = endpoint(machine)?;
-        let deadline = Instant::now() + wait;
-        let mut pause = FIRST_PAUSE;
+        let began = Instant::now();
+        let deadline = began + wait;
         loop {
+            let pause = (began.elapsed() / SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             // A user who does not want to wait for ten seconds does not want one attempt to.
             let left = deadline.saturating_duration_since(Instant::now());
             match self.attempt(machine, &endpoint, left.clamp(LEAST_CONNECT, CONNECT)).await {
@@ -87,7 +90,6 @@ impl Lifecycle {
                 Err(e) => return Err(self.explain(machine, e)),
             }
             tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause * 2);
         }
     }
 

@@ -36,13 +36,21 @@ impl Lifecycle {
         self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
     }
 
+    /// For `--swarm`: the same of the manager of a classic swarm, which listens beside the engine.
+    pub async fn check_swarm_tls(&self, machine: &Machine, url: &str) -> Result<(), String> {
+        let tls = self.client_tls(machine).map_err(|e| e.message)?;
+        let (host, port) = parse_url(url).ok_or_else(|| format!("{url:?} is not the URL of a swarm"))?;
+        let manager = connect_tls(&host, port, host.as_str(), &tls, TLS).await;
+        manager.map_err(|e| e.to_string())?.ping().await.map_err(|e| e.to_string())
+    }
+
     /// docker-machine's sentence for a machine that is down, where that is known without waiting.
     pub async fn is_known_to_be_down(&self, machine: &Machine) -> bool {
         self.must_run(machine).await.is_err()
     }
 
     /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.
-    async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
+    pub(super) async fn ping(&self, machine: &Machine) -> Result<Result<(), EngineError>, Failure> {
         Ok(match self.reach(machine, TLS).await? {
             Ok(mut engine) => engine.client.ping().await,
             Err(e) => Err(e),

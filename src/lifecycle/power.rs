@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rmachine_driver::{MachineName, Phase, Restart, State};
 
 use super::{Failure, Lifecycle, Machine, SHELL};
+use crate::engine::{EngineError, TlsFault};
 use crate::ssh::SshError;
 use crate::store::{MachineLock, Readable, StoredMachine};
 
@@ -144,18 +145,27 @@ impl Lifecycle {
         self.engine_comes_up(machine).await
     }
 
-    async fn engine_comes_up(&self, machine: &Machine) -> Result<(), Failure> {
+    /// Waits for an engine that is starting. One that answers without being trusted is up, and waiting changes nothing.
+    pub(super) async fn engine_comes_up(&self, machine: &Machine) -> Result<(), Failure> {
+        let (name, program) = (&machine.name, &self.program);
         let deadline = Instant::now() + STATE_WAIT;
         loop {
-            match self.check_tls(machine).await {
-                Ok(()) => return Ok(()),
-                Err(e) if Instant::now() > deadline => {
-                    return Err(Failure::new(format!(
-                        "Unable to verify the Docker daemon is listening: {e}"
-                    ))
-                    .hint(format!("`{} provision {}` repairs it", self.program, machine.name)));
+            match self.ping(machine).await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(e)) if is_final(&e) => {
+                    let text = format!("{e}; `{program} provision {name}` gives it a new certificate");
+                    self.reporter.warn(name, &text);
+                    return Ok(());
                 }
-                Err(_) => tokio::time::sleep(STATE_PAUSE).await,
+                answer if Instant::now() > deadline => {
+                    let reason = answer
+                        .map_or_else(|e| e.message, |a| a.err().map_or_else(String::new, |e| e.to_string()));
+                    return Err(Failure::new(format!(
+                        "Unable to verify the Docker daemon is listening: {reason}"
+                    ))
+                    .hint(format!("`{program} provision {name}` repairs it")));
+                }
+                _ => tokio::time::sleep(STATE_PAUSE).await,
             }
         }
     }
@@ -188,10 +198,21 @@ impl Lifecycle {
     /// Removes what the journal names, then the machine's folder. With `force` the folder goes even when the provider
     /// cannot be asked; what may be left there is told.
     pub async fn remove(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
+        self.remove_among(name, force, &[]).await
+    }
+
+    /// The same, where these are going too: a swarm that goes as a whole needs no goodbyes.
+    pub async fn remove_among(
+        &self,
+        name: &MachineName,
+        force: bool,
+        going: &[MachineName],
+    ) -> Result<(), Failure> {
         let lock = self.lock(name).await?;
         let removed = match self.store.load_lenient(name).map_err(|e| self.store_failure(&e))? {
             Readable { config: Ok(config), own: Ok(own) } => {
                 let mut machine = self.machine(name.clone(), StoredMachine { config, own });
+                self.part(&lock, &mut machine, going, force).await?;
                 self.remove_at_provider(&lock, &mut machine).await
             }
             Readable { config: Err(e), .. } | Readable { own: Err(e), .. } => Err(self.store_failure(&e)),
@@ -218,4 +239,9 @@ impl Lifecycle {
         }
         self.with_driver(lock, machine, async |driver, handle| driver.remove(handle).await).await
     }
+}
+
+fn is_final(error: &EngineError) -> bool {
+    use TlsFault::{Expired, OtherName, UnknownCa};
+    matches!(error, EngineError::Tls { fault: Expired | OtherName | UnknownCa, .. })
 }

@@ -110,6 +110,50 @@ fn a_machine_from_its_first_to_its_last_day() {
 }
 
 #[test]
+fn an_engine_starts_once_and_not_before_it_is_configured() {
+    let owner = Owner::new("once");
+    owner.create("dd-once", &[]).ok();
+    let started = "journalctl -u docker.service -o cat --no-pager | grep -c '^Starting docker.service'";
+    assert_eq!(owner.user.rmachine(&["ssh", "dd-once", started]).ok().out, "1\n");
+    owner.rm("dd-once");
+}
+
+#[test]
+fn a_machine_whose_network_was_pruned_gets_it_back() {
+    let owner = Owner::new("pruned");
+    owner.create("dd-pruned", &[]).ok();
+    let address = owner.address("dd-pruned");
+    let range =
+        docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", &owner.network]).ok();
+    let prune = || {
+        owner.user.rmachine(&["stop", "dd-pruned"]).ok();
+        docker(&["network", "rm", &owner.network]).ok();
+    };
+    prune();
+    owner.user.rmachine(&["start", "dd-pruned"]).ok();
+    assert_eq!(owner.address("dd-pruned"), address);
+    owner.user.docker("dd-pruned", &["version"]).ok();
+
+    // Its range is somebody else's by now.
+    prune();
+    let other = format!("{}-other", owner.network);
+    docker(&["network", "create", "--subnet", range.out.trim(), &other]).ok();
+    let moved = owner.user.rmachine(&["start", "dd-pruned"]);
+    docker(&["network", "rm", &other]).ok();
+    assert_ne!(owner.address("dd-pruned"), address);
+    let said = moved.ok().out;
+    for words in
+        [&format!("Its address was {address}"), "`rmachine provision dd-pruned` gives it a new certificate"]
+    {
+        assert!(said.contains(words), "{words:?} is not in {said}");
+    }
+    owner.user.rmachine(&["provision", "dd-pruned"]).ok();
+    owner.user.docker("dd-pruned", &["version"]).ok();
+    owner.rm("dd-pruned");
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
 fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
     let owner = Owner::new("killed");
     for milliseconds in [0, 15, 40, 80, 130, 200, 300, 450, 700, 1000, 1500] {

@@ -67,8 +67,21 @@ impl fmt::Display for Phase {
 #[serde(transparent)]
 pub struct DriverState(pub Map<String, Value>);
 
+/// The keys that every driver of docker-machine begins with.
+const BASE: [&str; 9] = [
+    "IPAddress",
+    "MachineName",
+    "SSHUser",
+    "SSHPort",
+    "SSHKeyPath",
+    "StorePath",
+    "SwarmMaster",
+    "SwarmHost",
+    "SwarmDiscovery",
+];
+
 impl DriverState {
-    /// The keys that every driver of docker-machine begins with.
+    /// [`BASE`], with what is known before anything is.
     pub fn base(name: &MachineName, store_path: &Path) -> Self {
         let mut state = Self::default();
         state.set("IPAddress", "");
@@ -81,6 +94,24 @@ impl DriverState {
         state.set("SwarmHost", "");
         state.set("SwarmDiscovery", "");
         state
+    }
+
+    /// What the driver was asked for beyond what every machine has: `Key=value`, leaving out what says nothing.
+    pub fn settings(&self) -> Vec<String> {
+        let says_nothing = |value: &Value| match value {
+            Value::Null => true,
+            Value::Bool(flag) => !flag,
+            Value::Number(number) => number.as_f64() == Some(0.0),
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+        };
+        let said = self.0.iter().filter(|(key, value)| !BASE.contains(&key.as_str()) && !says_nothing(value));
+        said.map(|(key, value)| match value {
+            Value::String(text) => format!("{key}={text}"),
+            other => format!("{key}={other}"),
+        })
+        .collect()
     }
 
     /// Text of a key; empty when it is absent or no text.

@@ -127,7 +127,7 @@ fn host_config(tags: &Tags, wanted: &Wanted, place: &Place, caps: Bounding) -> V
     })
 }
 
-fn attachment(place: &Place) -> Value {
+pub(crate) fn attachment(place: &Place) -> Value {
     match place.address {
         Some(address) => json!({"IPAMConfig": {"IPv4Address": address.to_string()}}),
         None => json!({}),

@@ -42,7 +42,7 @@ pub(crate) async fn create(
     let wanted = Wanted::kept(machine.state);
     let mut engine = Engine::of(machine.state).await?;
     let id = match engine.of_machine(machine.uuid).await?.first() {
-        Some(found) => resume(machine, &mut engine, &found.id.clone(), request).await?,
+        Some(found) => resume(machine, &mut engine, &wanted, &found.id.clone(), request).await?,
         None => make(machine, &mut engine, &wanted, request, locks).await?,
     };
     let done = look(machine, &mut engine, &wanted, &id).await;
@@ -53,11 +53,12 @@ pub(crate) async fn create(
 async fn resume(
     machine: &mut MachineHandle<'_>,
     engine: &mut Engine,
+    wanted: &Wanted,
     id: &str,
     request: &CreateRequest<'_>,
 ) -> Result<String, DriverError> {
     record(machine, CONTAINER, id)?;
-    put_key(engine, id, request.public_key).await?;
+    prepare(engine, id, wanted, request.public_key).await?;
     engine.start(id).await.map_err(refused)?;
     Ok(id.to_owned())
 }
@@ -77,7 +78,7 @@ async fn make(
         let (id, place) =
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         record(machine, CONTAINER, &id)?;
-        put_key(engine, &id, request.public_key).await?;
+        prepare(engine, &id, wanted, request.public_key).await?;
         match engine.start(&id).await {
             Ok(()) => return Ok(id),
             Err(e) if lessons.learn(&e, &place) => discard(engine, &id).await?,
@@ -123,6 +124,7 @@ async fn reserve(
     record(machine, NETWORK, &wanted.network)?;
     record(machine, CONTAINER, "")?;
     let network = network::ensure(engine, &wanted.network, machine.state.text("StorePath")).await?;
+    machine.state.set("Subnet", network.range());
     let containers = engine.list(&[]).await?;
     let place = Place {
         address: network::free_address(&network, &containers, &lessons.addresses)?,
@@ -208,15 +210,36 @@ async fn unstarted(engine: &mut Engine, id: &str, error: EngineError) -> DriverE
     }
 }
 
-/// Lets the core's key in as root, before the container's first start.
-async fn put_key(engine: &mut Engine, id: &str, key: Option<&str>) -> Result<(), DriverError> {
-    let Some(key) = key else { return Ok(()) };
-    let line = format!("{}\n", key.trim());
-    let archive = pack(&[
-        Entry { path: "root/.ssh", mode: 0o700, content: None },
-        Entry { path: "root/.ssh/authorized_keys", mode: 0o600, content: Some(line.as_bytes()) },
-    ])
-    .map_err(|e| DriverError::invalid(e.to_string()))?;
+const CONFIGURED_FIRST: &str = include_str!("../../../templates/node/configured-first.conf");
+
+/// Before the container's first start: lets the core's key in as root, and keeps an engine that the image brings from
+/// starting before it is configured, which would only be to start again.
+async fn prepare(
+    engine: &mut Engine,
+    id: &str,
+    wanted: &Wanted,
+    key: Option<&str>,
+) -> Result<(), DriverError> {
+    let line = key.map(|key| format!("{}\n", key.trim()));
+    let folder = |path| Entry { path, mode: 0o755, content: None };
+    let held = |path| Entry { path, mode: 0o644, content: Some(CONFIGURED_FIRST.as_bytes()) };
+    let mut entries = Vec::new();
+    if let Some(line) = &line {
+        entries.push(Entry { path: "root/.ssh", mode: 0o700, content: None });
+        entries.push(Entry {
+            path: "root/.ssh/authorized_keys",
+            mode: 0o600,
+            content: Some(line.as_bytes()),
+        });
+    }
+    // Of an image of the user's own nothing is known.
+    if wanted.image.is_none() && wanted.recipe.engine {
+        entries.push(folder("etc/systemd/system/docker.service.d"));
+        entries.push(held("etc/systemd/system/docker.service.d/05-configured-first.conf"));
+        entries.push(folder("etc/systemd/system/docker.socket.d"));
+        entries.push(held("etc/systemd/system/docker.socket.d/05-configured-first.conf"));
+    }
+    let archive = pack(&entries).map_err(|e| DriverError::invalid(e.to_string()))?;
     let path = with_query(&format!("/containers/{id}/archive"), &[("path", "/")]);
     let put =
         engine.client.exchange(Method::PUT, &path, Payload::Tar(archive), crate::engine::PATIENCE).await;

@@ -50,6 +50,8 @@ pub(crate) struct Attachment {
     pub(crate) address: String,
     #[serde(rename = "IPAMConfig")]
     pub(crate) fixed: Option<Fixed>,
+    #[serde(rename = "NetworkID")]
+    pub(crate) network_id: String,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -144,6 +144,11 @@ impl Driver for Docker {
 
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
         let (mut engine, id) = at(machine).await?;
+        if let Some(container) = engine.inspect(&id).await? {
+            let text = |key| machine.state.text(key);
+            let (network, range, store) = (text("Network"), text("Subnet"), text("StorePath"));
+            network::rejoin(&mut engine, &container, network, range, store).await?;
+        }
         engine.start(&id).await.map_err(engine::refused)?;
         let container = engine.inspect(&id).await?.ok_or_else(|| vanished(machine.name.as_str(), &id))?;
         let before = machine.state.text("IPAddress").to_owned();

@@ -11,7 +11,7 @@ use rmachine_engine_api::{filters, segment, with_query};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, Labels, Listed, NETWORK, PORTS, STORE, refused};
+use crate::engine::{Attachment, Container, Engine, Labels, Listed, NETWORK, PORTS, STORE, refused};
 
 /// Below the ports that kernels hand out by themselves.
 const PORT_RANGE: std::ops::Range<u16> = 22_000..32_000;
@@ -66,6 +66,12 @@ impl Network {
         self.is_ours() && self.ipam.config.iter().flatten().any(|r| !r.range.is_empty())
     }
 
+    /// The range from which it gives addresses, where that is ours to say.
+    pub(crate) fn range(&self) -> String {
+        let subnet = self.subnet().filter(|_| self.gives_addresses());
+        subnet.map(Subnet::text).unwrap_or_default()
+    }
+
     fn subnet(&self) -> Option<Subnet> {
         self.ipam.config.iter().flatten().find_map(|r| Subnet::parse(&r.subnet))
     }
@@ -83,6 +89,14 @@ impl Subnet {
         let prefix: u32 = prefix.parse().ok().filter(|p| (8..=28).contains(p))?;
         let address: Ipv4Addr = address.parse().ok()?;
         Some(Self { first: u32::from(address) >> (32 - prefix) << (32 - prefix), prefix })
+    }
+
+    fn text(self) -> String {
+        format!("{}/{}", Ipv4Addr::from(self.first), self.prefix)
+    }
+
+    fn holds(self, address: Ipv4Addr) -> bool {
+        u32::from(address) >> (32 - self.prefix) == self.first >> (32 - self.prefix)
     }
 
     fn size(self) -> u32 {
@@ -146,7 +160,7 @@ async fn make(
 fn network(name: &str, store: &str, subnet: Option<Subnet>) -> Value {
     let config = subnet.map(|s| {
         json!({
-            "Subnet": format!("{}/{}", Ipv4Addr::from(s.first), s.prefix),
+            "Subnet": s.text(),
             "Gateway": s.gateway().to_string(),
             "IPRange": s.engines_part(),
         })
@@ -158,6 +172,43 @@ fn network(name: &str, store: &str, subnet: Option<Subnet>) -> Value {
         "IPAM": {"Config": config.into_iter().collect::<Vec<_>>()},
         "Labels": {NETWORK: name, STORE: store},
     })
+}
+
+/// A network that was pruned while its machines were stopped is made again, with the range that it had where that is
+/// free; a container that stood on it is put back at its address. Nothing happens to one whose network is there.
+pub(crate) async fn rejoin(
+    engine: &mut Engine,
+    container: &Container,
+    name: &str,
+    range: &str,
+    store: &str,
+) -> Result<(), DriverError> {
+    let networks = container.network_settings.networks.as_ref();
+    let Some(attachment) = networks.and_then(|n| n.get(name)) else { return Ok(()) };
+    let found = match (find(engine, name).await?, Subnet::parse(range)) {
+        (Some(network), _) if attachment.network_id == network.id => return Ok(()),
+        (Some(network), _) => network,
+        (None, Some(range)) => match make(engine, name, store, Some(range)).await {
+            Ok(network) => network,
+            // Somebody else has the range by now.
+            Err(_) => ensure(engine, name, store).await?,
+        },
+        (None, None) => ensure(engine, name, store).await?,
+    };
+    let path = format!("/networks/{}", segment(name));
+    let leave = json!({"Container": container.id, "Force": true});
+    let left = engine.client.post::<Value>(&format!("{path}/disconnect"), Some(&leave)).await;
+    left.map(drop).map_err(refused)?;
+    let place = Place { address: kept_address(attachment, &found), ports: None };
+    let join = json!({"Container": container.id, "EndpointConfig": crate::body::attachment(&place)});
+    let joined = engine.client.post::<Value>(&format!("{path}/connect"), Some(&join)).await;
+    joined.map(drop).map_err(refused)
+}
+
+fn kept_address(attachment: &Attachment, network: &Network) -> Option<Ipv4Addr> {
+    let address: Ipv4Addr = attachment.fixed.as_ref()?.address.parse().ok()?;
+    let subnet = network.subnet().filter(|_| network.gives_addresses())?;
+    subnet.holds(address).then_some(address)
 }
 
 /// Removes a network of ours on which no container is any more, running or not.
