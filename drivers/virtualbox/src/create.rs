@@ -60,17 +60,16 @@ async fn make_or_go_on(
 ) -> Result<(), DriverError> {
     let lock = Lock::take(manager.locks(), "virtualbox-networks", PATIENCE).await;
     let lock = lock.ok_or_else(|| failed("another rmachine has been choosing an address for too long"))?;
-    let vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
+    let mut vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
     if vms.iter().any(|vm| vm.uuid == Some(machine.uuid)) {
         if machine.journal.records().iter().any(|r| r.kind == COMPLETE) {
             drop(lock);
             return go_on(machine, request, manager, wanted).await;
         }
         remove::all(machine, manager).await?;
+        vms.retain(|vm| vm.uuid != Some(machine.uuid));
     }
-    if let Some(other) =
-        vms.iter().find(|vm| vm.name == machine.name.as_str() && vm.uuid != Some(machine.uuid))
-    {
+    if let Some(other) = vms.iter().find(|vm| vm.name == machine.name.as_str()) {
         return Err(foreign(other));
     }
     let place = register(machine, manager, wanted, &vms, version).await?;

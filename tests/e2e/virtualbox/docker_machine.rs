@@ -72,6 +72,8 @@ fn another_machine_of_the_same_name_is_left_alone() {
     let scene = Scene::new();
     made_by_docker_machine(&scene, "old");
     scene.vbox(&["unregistervm", "old", "--delete"]);
+    let disc = scene.path("S/machines/old/boot2docker.iso").display().to_string();
+    scene.vbox(&["closemedium", "dvd", &disc]);
     scene.vbox(&["createvm", "--name", "old", "--platform-architecture", "x86", "--register"]);
     let before = scene.inventory();
     scene.run("rm -y old").failed(&["is not this one"]);

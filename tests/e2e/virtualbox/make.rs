@@ -178,7 +178,7 @@ fn an_adapter_of_the_users_own_is_used_and_stays() {
 fn a_machine_that_does_not_start_leaves_nothing() {
     let scene = Scene::new();
     let before = scene.inventory();
-    let disk = scene.disk("disk.raw.img");
+    let disk = scene.disk("disk.img");
     scene.run(&format!("{CREATE} --virtualbox-image {} n1", disk.display())).failed(&[
         "VirtualBox's kernel module is not loaded",
         "VERR_SUP_DRIVERLESS",
@@ -267,8 +267,9 @@ fn it_is_the_default_where_no_engine_answers() {
 #[test]
 fn an_address_that_only_a_route_has_is_not_hidden() {
     let scene = unstarted();
-    let done = scene
-        .shell("ip link add card type dummy && ip addr add 192.168.56.77/24 dev card && ip link set card up");
+    let done = scene.shell(
+        "ip link add card type bridge && ip addr add 192.168.56.77/24 dev card && ip link set card up",
+    );
     assert_eq!(done.code, Some(0), "{done:?}");
     let disk = scene.disk("disk.vdi");
     scene

@@ -164,7 +164,7 @@ impl Scene {
         let mut content = vec![0; 4 << 20];
         content[510..512].copy_from_slice(&[0x55, 0xaa]);
         std::fs::write(&raw, content).expect("a disk");
-        let format = disk.extension().expect("an ending").to_string_lossy().into_owned();
+        let format = disk.extension().expect("an ending").to_string_lossy().replace("img", "raw");
         let mut convert = Command::new("qemu-img");
         convert.args(["convert", "-f", "raw", "-O", &format]).args([&raw, &disk]);
         assert!(convert.status().expect("qemu-img runs").success());

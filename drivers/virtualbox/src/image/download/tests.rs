@@ -64,7 +64,8 @@ fn answer(mut stream: &std::net::TcpStream, shelf: &Mutex<Shelf>) -> std::io::Re
     };
     let mut shelf = shelf.lock().unwrap();
     let range = header("range:").filter(|_| header("if-range:") == Some(shelf.etag.clone()));
-    let from: usize = range.and_then(|r| r.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok()).unwrap_or(0);
+    let from: usize =
+        range.and_then(|r| r.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok()).unwrap_or(0);
     shelf.asked.push(format!("{path} {from}"));
     let Some(content) = shelf.files.get(&path).cloned() else {
         return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -96,8 +97,13 @@ fn sums(content: &[u8]) -> String {
 async fn fetched(server: &Server, cache: &Path, given: Option<&Checksum>) -> Result<Vec<u8>, DriverError> {
     let name = MachineName::parse("n1").unwrap();
     let (mut state, mut journal) = (DriverState::default(), Memory);
-    let tags =
-        Tags { uuid: Uuid::nil(), machine: name.clone(), store: String::new(), computer: String::new(), expires: None };
+    let tags = Tags {
+        uuid: Uuid::nil(),
+        machine: name.clone(),
+        store: String::new(),
+        computer: String::new(),
+        expires: None,
+    };
     let machine = MachineHandle {
         name: &name,
         uuid: Uuid::nil(),
