@@ -122,7 +122,7 @@ fn folder(own: u32, files: &[(&File<'_>, u32)], name: fn(&str) -> Vec<u8>) -> Ve
 
 fn entry(name: &[u8], at: u32, bytes: usize, is_folder: bool) -> Vec<u8> {
     let name_length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    let padding = vec![0; usize::from(name.len() % 2 == 0)];
+    let padding = vec![0; usize::from(name.len().is_multiple_of(2))];
     let length = 33 + name.len() + padding.len();
     [
         vec![u8::try_from(length).unwrap_or(u8::MAX), 0],

@@ -151,7 +151,9 @@ impl Manager {
             return Ok(answer::clean(&answer));
         }
         let ended = || status.map_or_else(|e| e.to_string(), |s| s.to_string());
-        let said = if errors.is_empty() { format!("{} {}", said.trim(), ended()) } else { errors };
+        // Some say why they fail in their answer.
+        let all = || format!("{} {} {}", answer::clean(&answer).trim(), said.trim(), ended());
+        let said = if errors.is_empty() { all() } else { errors };
         Err(refusal(args, said.trim()))
     }
 }

@@ -190,7 +190,7 @@ impl Wanted {
             memory: at_least(options, "virtualbox-memory", LEAST_MEMORY)?,
             disk: at_least(options, "virtualbox-disk-size", LEAST_DISK)?,
             nat_card: one_of(options, "virtualbox-nat-nictype", CARDS)?,
-            boot2docker: text("virtualbox-boot2docker-url"),
+            boot2docker: text("virtualbox-boot2docker-url").map(|url| located(&url)),
             host_resolver: options.flag("virtualbox-host-dns-resolver"),
             cidr: cidr(options.text("virtualbox-hostonly-cidr"))?,
             cidr_given: options.given("virtualbox-hostonly-cidr"),
@@ -202,11 +202,11 @@ impl Wanted {
             dns_proxy: !options.flag("virtualbox-no-dns-proxy"),
             no_check: options.flag("virtualbox-no-vtx-check"),
             share_folder: options.text("virtualbox-share-folder").to_owned(),
-            image: text("virtualbox-image").unwrap_or_else(|| IMAGE.to_owned()),
+            image: text("virtualbox-image").map_or_else(|| IMAGE.to_owned(), |image| located(&image)),
             checksum: text("virtualbox-image-checksum").map(|c| Checksum::parse(&c)).transpose()?,
             mirror: text("virtualbox-image-mirror"),
             nat_only: options.flag("virtualbox-nat-only"),
-            user_data: text("virtualbox-userdata").map(PathBuf::from),
+            user_data: text("virtualbox-userdata").map(|file| absolute(&file)),
         };
         wanted.consistent()
     }
@@ -303,6 +303,17 @@ impl Wanted {
             there.then(|| Share { folder: folder.to_owned(), name: name.to_owned() })
         })
     }
+}
+
+/// A `create` may be gone on with from another folder.
+fn absolute(file: &str) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| PathBuf::from(file))
+}
+
+/// Files are told from names by the folder in front of them, as shells do it.
+fn located(text: &str) -> String {
+    let is_file = text.contains(['/', '\\']) && !text.contains("://");
+    if is_file { absolute(text).to_string_lossy().into_owned() } else { text.to_owned() }
 }
 
 /// This computer's CPUs are counted when the machine is made.

@@ -176,7 +176,7 @@ fn is_refused(log: &str, port: u16) -> bool {
 /// With what the machine's own log says of it.
 fn not_started(mut refusal: Refusal, log: &Path) -> DriverError {
     let text = std::fs::read_to_string(log).unwrap_or_default();
-    let told = text.lines().filter(|l| l.contains("VMSetError") || l.contains("rc=VERR_")).next_back();
+    let told = text.lines().rfind(|l| l.contains("VMSetError") || l.contains("rc=VERR_"));
     if let Some(line) = told {
         refusal.said = format!("{}\n{}", refusal.said, line.trim());
     }

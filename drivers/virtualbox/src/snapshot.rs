@@ -37,8 +37,6 @@ pub(crate) async fn list(manager: &Manager, id: &str) -> Result<Vec<Snapshot>, D
     let said = match manager.run(&["snapshot", id, "list", "--machinereadable"]).await {
         Ok(said) => said,
         Err(e) if e.has("does not have any snapshots") => return Ok(Vec::new()),
-        // Without any it says so on the wrong stream, and fails.
-        Err(e) if !e.is_missing() && e.said.is_empty() => return Ok(Vec::new()),
         Err(e) => return Err(e.into()),
     };
     let snapshot =

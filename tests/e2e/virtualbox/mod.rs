@@ -6,3 +6,4 @@ mod cut_off;
 mod docker_machine;
 mod make;
 mod scene;
+mod snapshots;

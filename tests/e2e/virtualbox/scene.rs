@@ -136,6 +136,24 @@ impl Scene {
         Done::of(self.command("sh", "by-hand").args(["-c", script]).output().expect("sh runs"))
     }
 
+    /// A script that is VBoxManage inside, from outside.
+    pub fn shim(&self) -> String {
+        let command = self.command(&format!("{SCRIPTS}/VBoxManage"), "log");
+        let words = command.get_args().map(|a| a.to_string_lossy().into_owned());
+        let vars = command
+            .get_envs()
+            .filter_map(|(k, v)| Some(format!("{}={}", k.to_string_lossy(), v?.to_string_lossy())));
+        let all: Vec<String> = ["env", "-i"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(vars)
+            .chain(["nsenter".to_owned()])
+            .chain(words)
+            .collect();
+        let all = all.iter().map(|w| shlex::try_quote(w).expect("no zeros").into_owned()).collect::<Vec<_>>();
+        format!("#!/bin/sh\nexec {} \"$@\"\n", all.join(" "))
+    }
+
     /// rmachine's calls of VBoxManage since the last time.
     pub fn calls(&self) -> Vec<String> {
         let log = self.path("log");

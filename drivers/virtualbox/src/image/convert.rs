@@ -14,6 +14,9 @@ use crate::network::record;
 /// The files that a conversion works on, source and target; what is left of one that was cut off is found by them.
 pub(crate) const CONVERSION: &str = "conversion";
 
+/// In the name of a file that is only another name for the image.
+const NAMED: &str = ".source.";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Vdi,
@@ -93,7 +96,7 @@ fn named(source: &Path, disk: &Path, form: Form) -> PathBuf {
     if form != Form::Ova && source.extension().is_some_and(|e| e == ending) {
         return source.to_owned();
     }
-    disk.with_extension(format!("source.{ending}"))
+    disk.with_extension(format!("{}{ending}", &NAMED[1..]))
 }
 
 async fn convert(
@@ -157,6 +160,9 @@ pub(crate) async fn discard(manager: &Manager, source: &Path, fresh: &Path) {
     let _ = manager.run(&["closemedium", "disk", &fresh.to_string_lossy(), "--delete"]).await;
     let _ = manager.run(&["closemedium", "disk", &source.to_string_lossy()]).await;
     files::remove(fresh);
+    if source.to_string_lossy().contains(NAMED) {
+        files::remove(source);
+    }
 }
 
 /// A disk that begins with these bytes, in VirtualBox's own form.

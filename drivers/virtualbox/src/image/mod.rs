@@ -80,8 +80,7 @@ fn no_such_image(text: &str) -> DriverError {
 fn key(address: &str, seen: &str) -> String {
     let name =
         address.split(['?', '#']).next().unwrap_or(address).rsplit(['/', '\\']).next().unwrap_or_default();
-    let stem = name.split_once('.').filter(|_| !name.contains("-")).map_or(name, |(stem, _)| stem);
-    let plain: String = stem
+    let plain: String = name
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' })
         .collect();
@@ -102,9 +101,7 @@ pub(crate) async fn ensure(
         return Ok(disk);
     }
     std::fs::create_dir_all(cache).map_err(|e| files::failed("make", cache, &e))?;
-    let lock = Lock::take(cache, &format!(".{}", image.key), PATIENCE).await;
-    let _lock =
-        lock.ok_or_else(|| failed(format!("another process kept the image {} to itself", image.key)))?;
+    let _lock = alone(machine, cache, &image.key).await?;
     if disk.is_file() {
         return Ok(disk);
     }
@@ -120,6 +117,17 @@ pub(crate) async fn ensure(
         files::remove(&source);
     }
     Ok(disk)
+}
+
+/// Several machines that are made at once share one download and one conversion.
+async fn alone(machine: &MachineHandle<'_>, cache: &Path, key: &str) -> Result<Lock, DriverError> {
+    let purpose = format!(".{key}");
+    if let Some(lock) = Lock::take(cache, &purpose, Duration::ZERO).await {
+        return Ok(lock);
+    }
+    machine.reporter.step(machine.name, "Waiting for another machine's image, which is the same...");
+    let lock = Lock::take(cache, &purpose, PATIENCE).await;
+    lock.ok_or_else(|| failed(format!("another process kept the image {key} to itself")))
 }
 
 #[cfg(test)]
