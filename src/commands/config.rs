@@ -19,6 +19,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let machine = lifecycle.load(&name)?;
     let url = super::env::url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
     super::env::check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
+    if !machine.has_tls() {
+        ctx.printer.line(&format!("-H={url}"));
+        return Ok(());
+    }
     let dir = ctx.store.machine_dir(&name);
     let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
     ctx.printer.line(&format!(

@@ -64,6 +64,15 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     if args.check || ctx.program == "docker-machine" {
         check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
     }
+    if !machine.has_tls() {
+        // The docker CLI goes through SSH by itself; what an earlier machine left would be in its way.
+        return Ok(vec![
+            shell.unset(KEYS[0]),
+            shell.set(KEYS[1], &url),
+            shell.unset(KEYS[2]),
+            shell.set(KEYS[3], name.as_str()),
+        ]);
+    }
     let dir = ctx.store.machine_dir(&name).to_string_lossy().into_owned();
     let values = ["1", &url, &dir, name.as_str()];
     let mut lines: Vec<String> = KEYS.into_iter().zip(values).map(|(k, v)| shell.set(k, v)).collect();

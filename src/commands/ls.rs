@@ -117,9 +117,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let docker_host = ctx.env.get("DOCKER_HOST").unwrap_or_default();
     let data: Vec<Value> = rows.iter().map(|r| r.fields(docker_host, &ctx.program)).collect();
     ctx.printer.raw(&match args.output {
-        Output::Json => format!("{}\n", template::pretty(&for_programs(&rows, data))),
+        Output::Json => format!("{}\n", template::pretty(&for_programs(ctx, &rows, data))),
         Output::Table => formatted(args.format.as_deref().unwrap_or(TABLE), &data)?,
     });
+    super::certs::note_due(ctx, &rows.iter().filter_map(|r| r.machine.as_ref()).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -143,12 +144,13 @@ fn quiet<'a>(ctx: &Context, args: &Args, names: impl Iterator<Item = &'a Machine
 }
 
 /// Programs get numbers where templates read words.
-fn for_programs(rows: &[Row], data: Vec<Value>) -> Value {
-    let with_time = |(row, mut fields): (&Row, Value)| {
+fn for_programs(ctx: &Context, rows: &[Row], data: Vec<Value>) -> Value {
+    let more = |(row, mut fields): (&Row, Value)| {
         fields["ResponseTime"] = u64::try_from(row.seen.took.as_nanos()).unwrap_or(u64::MAX).into();
+        fields["CertificatesDue"] = row.machine.as_ref().and_then(|m| super::certs::due(ctx, m)).into();
         fields
     };
-    rows.iter().zip(data).map(with_time).collect()
+    rows.iter().zip(data).map(more).collect()
 }
 
 struct Row {

@@ -195,7 +195,11 @@ impl Session {
         Ok(running)
     }
 
-    async fn channel(&self) -> Result<Channel<Msg>, SshError> {
+    pub(super) fn at(&self) -> &str {
+        &self.at
+    }
+
+    pub(super) async fn channel(&self) -> Result<Channel<Msg>, SshError> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(channel) = spare {
             return Ok(channel);

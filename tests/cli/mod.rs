@@ -2,7 +2,9 @@
 //! listens on itself.
 
 mod active;
+mod archive;
 mod bad_input;
+mod certs;
 mod engine;
 mod env;
 mod harness;
@@ -14,5 +16,8 @@ mod ls;
 mod others;
 mod progress;
 mod rm;
+mod scp;
 mod together;
+mod unreadable;
 mod usage;
+mod words;

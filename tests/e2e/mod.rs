@@ -4,12 +4,15 @@
 //! builds its images; without them these tests fail.
 
 mod docker_driver;
+mod elsewhere;
 mod failures;
 mod hostkeys;
 mod install;
 mod interrupted;
 mod lab;
 mod machine;
+mod renewal;
+mod scp;
 mod several;
 mod stores;
 mod virtualbox;

@@ -17,6 +17,6 @@ meta = util.load_yaml(seed["meta-data"])
 state = parse_net_config_data(util.load_yaml(seed["network-config"]))
 cards = {}
 for card in state.iter_interfaces():
-    subnets = [s.get("address", s["type"]) for s in card["subnets"]]
+    subnets = ["/".join(str(s[k]) for k in ("address", "prefix") if k in s) or s["type"] for s in card["subnets"]]
     cards[card.get("mac_address") or card["name"]] = subnets
 print(json.dumps({"host": meta["local-hostname"], "id": meta["instance-id"], "cards": cards}))

@@ -60,7 +60,7 @@ mod on_its_disc {
     }
 
     /// cloud-init's code and the rest of its package.
-    fn package() -> std::path::PathBuf {
+    fn package() -> PathBuf {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/cloud-init");
         let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
         let done = said(Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap());
@@ -119,8 +119,10 @@ mod on_its_disc {
         let script = package().join("usr/lib/cloud-init/ds-identify");
         let root = dir.path().join("root");
         std::fs::create_dir_all(root.join("run/cloud-init")).unwrap();
-        let asked = "DI_MAIN=noop; . \"$1\"\n\
-                     blkid() { /usr/sbin/blkid -p -o export \"$ISO\"; }\nmain; cat \"$PATH_ROOT/run/cloud-init/cloud.cfg\"";
+        // It may run in a container itself, where it would not look at discs.
+        let asked = "DI_MAIN=noop; . \"$1\"; is_container() { return 1; }\n\
+                     blkid() { /usr/sbin/blkid -p -o export \"$ISO\"; }\n\
+                     main; cat \"$PATH_ROOT/run/cloud-init/cloud.cfg\"";
         let output = Command::new("sh")
             .args(["-c", asked, "sh"])
             .arg(&script)
