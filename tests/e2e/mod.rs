@@ -17,3 +17,4 @@ mod scp;
 mod several;
 mod stores;
 mod swarm;
+mod virtualbox;
