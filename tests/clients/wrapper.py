@@ -1,6 +1,7 @@
 """PyPI's python-docker-machine from a machine's first to its last day: wrapper.py NAME NETWORK"""
 
 import sys
+import tempfile
 
 import docker
 from machine import Machine
@@ -36,6 +37,13 @@ engine.close()
 same(dm.inspect(name)["Driver"]["IPAddress"], address, "inspect")
 same(f'DOCKER_MACHINE_NAME="{name}"' in dm.env(name), True, "env")
 same(dm.ssh(name, "hostname"), [name], "ssh")
+with tempfile.NamedTemporaryFile() as local:
+    local.write(b"by scp")
+    local.flush()
+    dm.scp(local.name, f"{name}:/root/copied")
+same(dm.ssh(name, "cat /root/copied"), ["by", "scp"], "scp")
+same(dm.regenerate_certs(name), True, "regenerate-certs")
+same(dm.status(name), True, "status after regenerate-certs")
 same(dm.provision(name), True, "provision")
 same(dm.stop(name), True, "stop")
 same(dm.status(name), False, "status when stopped")
