@@ -1,17 +1,26 @@
-//! The command line: global flags, the list of commands, and what Go's flag package takes that clap does not.
+//! The command line: global flags and the list of commands. `go` has the grammar that clap lacks, `help` the screens,
+//! `refused` the sentences about words that make no sense.
+
+mod go;
+mod help;
+mod refused;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, logs, ls, metrics, node_image, provision, prune, restart,
-    rm, ssh, stack, start, status, stop, swarm, top, url, version,
+    active, adopt, certs, completion, config, create, env, export, import, inspect, ip, kill, logs, ls, man,
+    metrics, mount, node_image, provision, prune, regenerate_certs, restart, rm, run, scp, ssh, stack, start,
+    status, stop, swarm, top, upgrade, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
 use crate::registry::Registry;
 use crate::ui::Progress;
+
+pub use go::int as go_int;
+pub use refused::refused;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -41,11 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   rmachine create -d generic --generic-ip-address 192.0.2.5 node1
   eval $(rmachine env node1) && docker info
-  rmachine ls
-  rmachine ssh node1 uptime
-  rmachine rm node1
-
-Machines live in ~/.docker/machine (or $MACHINE_STORAGE_PATH), in docker-machine's own format.";
+  rmachine create --help          # each command has its own";
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Globals {
@@ -120,6 +125,12 @@ impl Globals {
 pub enum Command {
     /// Print the machine that $DOCKER_HOST points to
     Active(active::Args),
+    /// Take in an engine that somebody else configured, and change nothing on it
+    Adopt(adopt::Args),
+    /// List certificates and when they end
+    Certs(certs::Args),
+    /// Print the script by which a shell completes our words
+    Completion(completion::Args),
     /// Print the docker CLI's flags for a machine
     Config(config::Args),
     /// Create a machine
@@ -127,6 +138,10 @@ pub enum Command {
     Create(create::Args),
     /// Print the environment that points the docker CLI to a machine
     Env(env::Args),
+    /// Write machines to an archive, for another computer
+    Export(export::Args),
+    /// Take in machines of an archive
+    Import(import::Args),
     /// Print what is known of a machine
     Inspect(inspect::Args),
     /// Print the address of machines
@@ -137,6 +152,10 @@ pub enum Command {
     Logs(logs::Args),
     /// List machines
     Ls(ls::Args),
+    /// Print or write manual pages
+    Man(man::Args),
+    /// Mount a folder of a machine here, by sshfs
+    Mount(mount::Args),
     /// Tell a Prometheus outside where the engines are
     Metrics(metrics::Args),
     /// Build, list and remove the images that machines are made from
@@ -145,10 +164,18 @@ pub enum Command {
     Provision(provision::Args),
     /// Show, and with -y remove, expired machines and leftovers that no store knows
     Prune(prune::Args),
+    /// Make new certificates for engines
+    RegenerateCerts(regenerate_certs::Args),
     /// Restart machines
     Restart(restart::Args),
     /// Remove machines
     Rm(rm::Args),
+    #[command(name = "__rsh", hide = true)]
+    Rsh(scp::RshArgs),
+    /// Copy files to, from and between machines
+    Scp(scp::Args),
+    /// Run a command on every node of a cluster
+    Run(run::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Deploy sets of services on swarms: monitoring, logging, routing, your own
@@ -161,6 +188,8 @@ pub enum Command {
     Stop(stop::Args),
     /// Make swarms of machines, and look after them
     Swarm(swarm::Args),
+    /// Upgrade the engine of machines
+    Upgrade(upgrade::Args),
     /// Show how busy the nodes of a swarm are
     Top(top::Args),
     /// Print the URL of a machine's engine
@@ -172,6 +201,15 @@ pub enum Command {
 /// The names of one machine or several; without one, the machine `default` is meant.
 #[derive(Debug, Clone, Args)]
 pub struct Names {
+    /// Machines, worked on at once; without a name, the one called `default`
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// The name of one machine. More are taken too, so that docker-machine's sentence can be said of them.
+#[derive(Debug, Clone, Args)]
+pub struct OneName {
+    /// The machine; without a name, the one called `default`
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 }
@@ -180,10 +218,15 @@ pub struct Names {
 pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
     let driver = create::chosen_driver(words, env).unwrap_or_else(|| registry.default_driver().name.clone());
     let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
-    root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
+    let root = root
+        .mut_subcommand("create", |c| create::augment(c, registry, &driver))
+        .mut_subcommand("adopt", |c| adopt::augment(c, registry))
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
         .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
+        // A flag that is given twice has the last value, as in Go.
+        .args_override_self(true);
+    help::screens(root, program)
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.
@@ -196,112 +239,23 @@ pub fn parse(
     let mut command = command(program, argv, env, registry);
     // Flags that clap adds itself, like --help, are known only after this.
     command.build();
-    let words = normalize(argv, &command);
+    let words = go::normalize(argv, &command);
     let matches = command.try_get_matches_from_mut(words)?;
     let root = Root::from_arg_matches(&matches)?;
     Ok((root, matches))
 }
 
-/// The command that is meant, whatever is wrong with its flags.
-pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
+/// The command that is meant, whatever is wrong with its flags, and the one below it.
+fn subcommands(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Vec<String> {
     let mut command = command(program, argv, env, registry).ignore_errors(true);
     command.build();
-    let words = normalize(argv, &command);
-    command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
-}
-
-/// Go takes `-flag` for `--flag`, and `--switch=false`; clap does not. What follows `--`, or the machine's name in
-/// `ssh`, is not ours to read.
-fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
-    let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
-    let mut command = root;
-    let mut words = argv.iter().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--" {
-            out.push(word.clone());
-            break;
-        }
-        if !word.starts_with('-') || word == "-" {
-            out.push(word.clone());
-            if command.get_name() == "ssh" {
-                break;
-            }
-            command = command.find_subcommand(word).unwrap_or(command);
-            continue;
-        }
-        let rewritten = rewrite(word, command);
-        if let Some(flag) = &rewritten {
-            out.push(flag.clone());
-            if takes_next(flag, command) {
-                out.extend(words.next().cloned());
-            }
-        }
+    let words = go::normalize(argv, &command);
+    let matches = command.try_get_matches_from(words).unwrap_or_default();
+    let mut path = Vec::new();
+    let mut at = matches.subcommand();
+    while let Some((name, below)) = at {
+        path.push(name.to_owned());
+        at = below.subcommand();
     }
-    out.extend(words.cloned());
-    out
-}
-
-/// One flag word as clap wants it; nothing for a switch that is turned off.
-fn rewrite(word: &str, command: &clap::Command) -> Option<String> {
-    let bare = word.trim_start_matches('-');
-    let (name, value) = bare.split_once('=').map_or((bare, None), |(n, v)| (n, Some(v)));
-    let Some(arg) = find(command, name) else { return Some(word.to_owned()) };
-    let dashes = if name.chars().count() > 1 { "--" } else { "-" };
-    let switch = matches!(arg.get_action(), ArgAction::SetTrue);
-    match value {
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") if switch => Some(format!("{dashes}{name}")),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if switch => None,
-        Some(value) => Some(format!("{dashes}{name}={value}")),
-        None => Some(format!("{dashes}{name}")),
-    }
-}
-
-fn find<'a>(command: &'a clap::Command, name: &str) -> Option<&'a clap::Arg> {
-    let short = name.chars().next().filter(|_| name.chars().count() == 1);
-    command.get_arguments().find(|a| {
-        let long = a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|l| l.contains(&name));
-        long || (short.is_some() && a.get_short() == short)
-    })
-}
-
-/// Whether the next word is this flag's value, and so not to be read as a flag.
-fn takes_next(flag: &str, command: &clap::Command) -> bool {
-    let name = flag.trim_start_matches('-');
-    let arg = find(command, name);
-    !name.contains('=') && arg.is_some_and(|a| matches!(a.get_action(), ArgAction::Set | ArgAction::Append))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(line: &str) -> Vec<String> {
-        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let mut command = command("rm", &argv, &Environment::default(), &Registry::default());
-        command.build();
-        normalize(&argv, &command)
-    }
-
-    #[test]
-    fn the_command_is_well_formed() {
-        command("rm", &[], &Environment::default(), &Registry::default()).debug_assert();
-    }
-
-    #[test]
-    fn go_flags_become_claps() {
-        for (given, expected) in [
-            ("rm -debug ls -quiet", "rm --debug ls --quiet"),
-            ("rm create -driver none -url=tcp://x:1 n", "rm create --driver none --url=tcp://x:1 n"),
-            ("rm create -d none --swarm=false --swarm-master=true n", "rm create -d none --swarm-master n"),
-            ("rm inspect x -f {{.Name}}", "rm inspect x -f {{.Name}}"),
-            ("rm inspect x -format={{.Name}}", "rm inspect x --format={{.Name}}"),
-            ("rm create -d none --engine-label -x=y n", "rm create -d none --engine-label -x=y n"),
-            ("rm ssh n -debug ls -format", "rm ssh n -debug ls -format"),
-            ("rm -D ssh n -- -x", "rm -D ssh n -- -x"),
-            ("rm rm a -f", "rm rm a -f"),
-            ("rm ip -- -debug", "rm ip -- -debug"),
-        ] {
-            assert_eq!(words(given).join(" "), expected, "{given}");
-        }
-    }
+    path
 }

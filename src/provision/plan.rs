@@ -18,6 +18,8 @@ use crate::engine::options::{EngineSettings, parse_daemon_json, render};
 pub struct Wanted {
     pub machine: MachineName,
     pub engine: EngineSettings,
+    /// What the engine may have been told before: it is taken back where it is not wanted any more.
+    pub told: Vec<EngineSettings>,
     pub engine_port: u16,
     pub install: InstallMethod,
     pub engine_version: Option<EngineVersion>,
@@ -98,7 +100,7 @@ pub fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
     Ok(Changes { install: None, configure, warnings })
 }
 
-fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
+pub(super) fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
     let os = facts.os.pretty_name().to_owned();
     if facts.os.family().is_none() {
         return Err(ProvisionError::Distribution(os));

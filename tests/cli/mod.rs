@@ -2,7 +2,10 @@
 //! listens on itself.
 
 mod active;
+mod archive;
 mod bad_input;
+mod certs;
+mod compatibility;
 mod engine;
 mod env;
 mod harness;
@@ -14,6 +17,10 @@ mod ls;
 mod others;
 mod progress;
 mod rm;
+mod scp;
 mod stacks;
+mod swarm;
 mod together;
+mod unreadable;
 mod usage;
+mod words;
