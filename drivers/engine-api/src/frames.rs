@@ -92,10 +92,13 @@ mod tests {
         for cut in [1, 3, 8, 100] {
             assert_eq!(all(bytes, cut), expected, "{cut}");
         }
+        let long = [&[1, 0, 0, 0, 0, 0, 1, 2], "x".repeat(258).as_bytes()].concat();
+        assert_eq!(all(&long, 100), [(false, "x".repeat(258))]);
     }
 
     #[test]
     fn a_terminal_has_no_headers() {
-        assert_eq!(all(b"plain words", 100), [(false, "plain words".to_owned())]);
+        let pieces = all(b"plain words\x01\0\0\0\0\0\0\x01x", 11);
+        assert_eq!(pieces, [(false, "plain words".to_owned()), (false, "\x01\0\0\0\0\0\0\x01x".to_owned())]);
     }
 }
