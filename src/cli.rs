@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
-    start, status, stop, url, version,
+    active, catalog, config, create, credentials, env, inspect, ip, kill, ls, node_image, provision, prune,
+    restart, rm, snapshot, ssh, start, status, stop, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -120,11 +120,16 @@ impl Globals {
 pub enum Command {
     /// Print the machine that $DOCKER_HOST points to
     Active(active::Args),
+    /// A list of a provider's: `augment` adds a command for each driver that has some
+    #[command(skip)]
+    Catalog(catalog::Asked),
     /// Print the docker CLI's flags for a machine
     Config(config::Args),
     /// Create a machine
     #[command(disable_help_flag = false)]
     Create(create::Args),
+    /// Keep, list and forget the secrets of accounts at providers
+    Credentials(credentials::Args),
     /// Print the environment that points the docker CLI to a machine
     Env(env::Args),
     /// Print what is known of a machine
@@ -145,6 +150,8 @@ pub enum Command {
     Restart(restart::Args),
     /// Remove machines
     Rm(rm::Args),
+    /// Keep machines as they are now; list, bring back and forget what is kept
+    Snapshot(snapshot::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Start machines
@@ -173,6 +180,7 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
     root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
+        .subcommands(catalog::commands(registry))
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.
@@ -187,7 +195,14 @@ pub fn parse(
     command.build();
     let words = normalize(argv, &command);
     let matches = command.try_get_matches_from_mut(words)?;
-    let root = Root::from_arg_matches(&matches)?;
+    let root = match catalog::asked(&matches, registry) {
+        Some(asked) => Root {
+            globals: Globals::from_arg_matches(&matches)?,
+            version: false,
+            command: Some(Command::Catalog(asked)),
+        },
+        None => Root::from_arg_matches(&matches)?,
+    };
     Ok((root, matches))
 }
 

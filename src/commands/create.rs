@@ -99,7 +99,10 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     tell_default(ctx);
     let plans = names.iter().map(|n| plan(ctx, n.clone(), args, matches)).collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
-        return plans.iter().try_for_each(|plan| show(ctx, plan));
+        for plan in &plans {
+            show(ctx, plan).await?;
+        }
+        return Ok(());
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
@@ -309,7 +312,7 @@ pub(crate) fn known_driver(
 }
 
 /// `--dry-run`: the machine as it would be written, and what its engine would be told.
-fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
+async fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
     if ctx.store.exists(&plan.name) {
         return Err(CommandError::failed(format!("Docker machine {:?} already exists", plan.name.as_str())));
     }
@@ -322,6 +325,11 @@ fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
         ctx.printer.line(&format!("  engine: {url}"));
     }
     ctx.printer.line(&format!("  folder: {}", ctx.store.machine_dir(&plan.name).display()));
+    match ctx.lifecycle().quote(plan).await {
+        Ok(None) => {}
+        Ok(Some(price)) => ctx.printer.line(&format!("  {price}")),
+        Err(e) => ctx.printer.line(&format!("  what it costs is not known: {}", e.message)),
+    }
     if plan.driver.features().host {
         let settings = engine_settings(&plan.config)?;
         let port = address.engine_url.as_deref().and_then(|u| u.rsplit_once(':')?.1.parse().ok());

@@ -1,8 +1,10 @@
 //! One file a subcommand: its arguments and `run`. No logic that another command wants.
 
 pub mod active;
+pub mod catalog;
 pub mod config;
 pub mod create;
+pub mod credentials;
 pub mod env;
 pub mod inspect;
 pub mod ip;
@@ -14,6 +16,7 @@ pub mod provision;
 pub mod prune;
 pub mod restart;
 pub mod rm;
+pub mod snapshot;
 pub mod ssh;
 pub mod start;
 pub mod status;
@@ -37,8 +40,10 @@ type Outcome = Result<(), CommandError>;
 pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) -> Outcome {
     match command {
         Command::Active(args) => active::run(ctx, &args).await,
+        Command::Catalog(args) => catalog::run(ctx, &args).await,
         Command::Config(args) => config::run(ctx, &args).await,
         Command::Create(args) => create::run(ctx, &args, matches).await,
+        Command::Credentials(args) => credentials::run(ctx, &args).await,
         Command::Env(args) => env::run(ctx, &args).await,
         Command::Inspect(args) => inspect::run(ctx, &args),
         Command::Ip(args) => ip::run(ctx, &args),
@@ -49,6 +54,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Prune(args) => prune::run(ctx, &args).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
+        Command::Snapshot(args) => snapshot::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,

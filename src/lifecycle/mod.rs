@@ -3,6 +3,7 @@
 //! Only this room (and later `cluster`) writes to the store. Every change is made under the machine's lock, on what was
 //! loaded under it; every phase is on disk before the step after it begins.
 
+mod catalog;
 mod certs;
 mod connect;
 mod create;
@@ -15,6 +16,7 @@ pub mod observe;
 mod power;
 mod provision;
 mod prune;
+mod snapshot;
 
 use std::sync::Arc;
 use std::time::Duration;

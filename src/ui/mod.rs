@@ -11,4 +11,4 @@ pub mod template;
 
 pub use printer::Printer;
 pub use progress::{Audience, Progress, reporter};
-pub use prompt::{TerminalPrompter, confirm};
+pub use prompt::{TerminalPrompter, ask_secret, confirm};

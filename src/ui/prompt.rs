@@ -19,6 +19,11 @@ pub fn confirm(printer: Printer, question: &str) -> io::Result<bool> {
     Ok(answer.trim_start().starts_with(['y', 'Y']))
 }
 
+/// Asks for what nobody may see while it is typed.
+pub fn ask_secret(question: &str) -> io::Result<SecretString> {
+    rpassword::prompt_password(question).map(SecretString::from)
+}
+
 /// Asks for passphrases on the terminal, when there is one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TerminalPrompter;

@@ -15,7 +15,7 @@ fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in its target folder")
 }
 
-fn lab_script(script: &str) -> Command {
+pub fn lab_script(script: &str) -> Command {
     let mut command = Command::new(script);
     command.env("CARGO_TARGET_DIR", target_dir());
     command

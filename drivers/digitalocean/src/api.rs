@@ -22,6 +22,8 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 /// A refusal for the rate that says no time.
 const UNSAID_PAUSE: Duration = Duration::from_secs(5);
+/// How often something is deleted that is said not to be there, and is.
+const DELETES: usize = 3;
 const PER_PAGE: usize = 200;
 /// No account has so many pages of anything; a provider that always names a next one is broken.
 const MOST_PAGES: usize = 500;
@@ -116,10 +118,19 @@ impl Api {
 
     /// What is gone already is done.
     pub(crate) async fn delete(&self, path: &str) -> ApiResult<()> {
-        match self.until_answered(Method::Delete, path, |_| Ok(())).await {
-            Err(e) if e.is(404) => Ok(()),
-            done => done,
+        for _ in 0..DELETES {
+            match self.until_answered(Method::Delete, path, |_| Ok(())).await {
+                Err(e) if e.is(404) => {}
+                done => return done,
+            }
+            // Whatever stays there costs money, so one word is not enough.
+            match self.get::<Value>(path).await {
+                Err(e) if e.is(404) => return Ok(()),
+                Err(e) => return Err(e),
+                Ok(_) => sleep(jittered(FIRST_BACKOFF)).await,
+            }
         }
+        Err(ApiError::Lost(format!("{path} is there and is not there")))
     }
 
     /// Not repeated when its answer is lost: whoever asked looks first what it did.

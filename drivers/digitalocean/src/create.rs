@@ -38,7 +38,9 @@ pub(crate) async fn create(
         let left = remove::known(machine.journal.records());
         return Err(error.left(left));
     }
-    machine.reporter.info(machine.name, "Removing what was made at DigitalOcean...");
+    if remove::known(machine.journal.records()) != Leftovers::None {
+        machine.reporter.info(machine.name, "Removing what was made at DigitalOcean...");
+    }
     match remove::remove(machine, session).await {
         Ok(()) => {
             forget(machine);

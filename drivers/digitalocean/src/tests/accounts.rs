@@ -35,7 +35,7 @@ fn only_a_flag_has_it_kept() {
     let driver = DigitalOcean::new(settings(TOKEN));
     let mut options = given(&driver, &[("access-token", TOKEN)]);
     let name = MachineName::parse("web1").unwrap();
-    let secret = |options| {
+    let secret = |options: &rmachine_driver::Options| {
         let request = DraftRequest {
             name: &name,
             options,

@@ -15,7 +15,7 @@ mod routes;
 mod spec;
 mod world;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -66,10 +66,10 @@ pub struct Logged {
 }
 
 #[derive(Clone)]
-pub struct Cloud(Arc<Mutex<Inner>>);
+pub struct Cloud(Arc<Mutex<Inner>>, Arc<Condvar>);
 
 struct Inner {
-    spec: Spec,
+    hit: Arc<Condvar>,
     world: World,
     log: Vec<Logged>,
     violations: Vec<String>,
@@ -117,10 +117,10 @@ impl Request {
 impl Cloud {
     /// With one token, of one account.
     pub fn new(token: &str, hosts: Box<dyn Hosts>) -> Self {
-        let spec = Spec::load();
-        let world = World::new(token, hosts, spec.example("droplet_single")["droplet"].clone());
-        Self(Arc::new(Mutex::new(Inner {
-            spec,
+        let world = World::new(token, hosts, spec().example("droplet_single")["droplet"].clone());
+        let hit = Arc::new(Condvar::new());
+        let inner = Inner {
+            hit: hit.clone(),
             world,
             log: Vec::new(),
             violations: Vec::new(),
@@ -128,7 +128,8 @@ impl Cloud {
             hits: 0,
             limit: None,
             recent: Vec::new(),
-        })))
+        };
+        Self(Arc::new(Mutex::new(inner)), hit)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -150,6 +151,17 @@ impl Cloud {
 
     pub fn clear_faults(&self) {
         self.inner().faults.clear();
+    }
+
+    /// Blocks until the first fault, for a minute at most.
+    pub fn wait_for_hit(&self) {
+        let mut inner = self.inner();
+        while inner.hits == 0 {
+            let (next, waited) =
+                self.1.wait_timeout(inner, Duration::from_secs(60)).unwrap_or_else(PoisonError::into_inner);
+            assert!(!waited.timed_out() || next.hits > 0, "the call never came");
+            inner = next;
+        }
     }
 
     /// How many faults there were.
@@ -223,6 +235,12 @@ impl Cloud {
     }
 }
 
+/// Read once, whatever the number of clouds.
+fn spec() -> MutexGuard<'static, Spec> {
+    static SPEC: OnceLock<Mutex<Spec>> = OnceLock::new();
+    SPEC.get_or_init(|| Mutex::new(Spec::load())).lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Inner {
     fn call(&mut self, request: &Request) -> Outcome {
         let nth = self.log.len() + 1;
@@ -238,14 +256,14 @@ impl Inner {
         if let Some(reply) = self.too_many() {
             return Outcome::Answer(reply);
         }
-        let found: Vec<String> = self.spec.request(request);
+        let found: Vec<String> = spec().request(request);
         self.complain(request, found);
         if let Some(what) = self.due(nth, request, When::Before) {
             return what.outcome(Reply::error(500, "Unexpected server-side error"), request);
         }
         self.world.tick();
         let reply = routes::answer(&mut self.world, request);
-        let found = self.spec.reply(request, &reply);
+        let found = spec().reply(request, &reply);
         self.complain(request, found);
         match self.due(nth, request, When::After) {
             Some(what) => what.outcome(reply, request),
@@ -262,6 +280,7 @@ impl Inner {
         let fault = self.faults.iter_mut().find(|f| f.left > 0 && f.when == when && f.at.is(nth, request))?;
         fault.left -= 1;
         self.hits += 1;
+        self.hit.notify_all();
         Some(fault.what.clone())
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         ("GET", ["account"]) => account(&owner),
         ("GET", ["account", "keys"]) => page(request, "ssh_keys", world.keys.values().cloned().collect()),
         ("POST", ["account", "keys"]) => new_key(world, &body),
+        ("GET", ["account", "keys", _]) => one("ssh_key", world.keys.get(&id).cloned()),
         ("DELETE", ["account", "keys", _]) => removed(world.keys.remove(&id).is_some()),
         ("GET", ["droplets"]) => droplets(world, request, &owner),
         ("POST", ["droplets"]) => new_droplet(world, &owner, &body),
@@ -37,10 +38,15 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         ("GET", ["images"]) => images(world, request),
         ("GET", ["firewalls"]) => page(request, "firewalls", world.firewalls.values().cloned().collect()),
         ("POST", ["firewalls"]) => new_firewall(world, &body),
+        ("GET", ["firewalls", id]) => one("firewall", world.firewalls.get(*id).cloned()),
         ("DELETE", ["firewalls", id]) => removed(world.firewalls.remove(*id).is_some()),
         ("GET", ["vpcs", VPC]) => Reply::new(200, json!({"vpc": vpc()})),
         ("GET", ["reserved_ips"]) => reserved(world, request),
         ("POST", ["reserved_ips"]) => new_reserved(world, &body),
+        ("GET", ["reserved_ips", ip]) => {
+            let found = world.reserved.get(*ip).copied();
+            one("reserved_ip", found.map(|droplet| reserved_ip(world, ip, droplet)))
+        }
         ("DELETE", ["reserved_ips", ip]) => removed(world.reserved.remove(*ip).is_some()),
         ("POST", ["reserved_ips", ip, "actions"]) => assign(world, ip, &body),
         ("POST", ["projects", PROJECT, "resources"]) => assigned(&body),
@@ -56,6 +62,10 @@ fn not_found() -> Reply {
 
 fn unfit(message: &str) -> Reply {
     Reply::error(422, message)
+}
+
+fn one(key: &str, found: Option<Value>) -> Reply {
+    found.map_or_else(not_found, |found| Reply::new(200, json!({key: found})))
 }
 
 fn removed(there: bool) -> Reply {

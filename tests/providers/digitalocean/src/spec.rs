@@ -99,9 +99,9 @@ impl Spec {
                 Some("boolean") => json!(value == "true"),
                 _ => json!(value),
             };
-            let schema = parameter["schema"].clone();
-            let key = format!("parameter {schema}");
-            faults.extend(self.judge(key, || schema, &typed));
+            let key = format!("parameter {}", parameter["schema"]);
+            let validator = self.compiled.entry(key).or_insert_with(|| compiled(&parameter["schema"]));
+            faults.extend(judged(validator, &typed));
         }
         faults
     }
@@ -129,18 +129,21 @@ impl Spec {
     }
 
     fn against(&mut self, pointer: &str, value: &Value) -> Vec<String> {
-        let components = self.document["components"].clone();
-        let paths = self.document["paths"].clone();
-        let schema = || json!({"$ref": format!("#{pointer}"), "components": components, "paths": paths});
-        self.judge(pointer.to_owned(), schema, value)
+        if !self.compiled.contains_key(pointer) {
+            let (components, paths) = (&self.document["components"], &self.document["paths"]);
+            let schema = json!({"$ref": format!("#{pointer}"), "components": components, "paths": paths});
+            self.compiled.insert(pointer.to_owned(), compiled(&schema));
+        }
+        judged(&self.compiled[pointer], value)
     }
+}
 
-    fn judge(&mut self, key: String, schema: impl FnOnce() -> Value, value: &Value) -> Vec<String> {
-        let validator = self.compiled.entry(key).or_insert_with(|| {
-            jsonschema::draft202012::new(&schema()).expect("the description's schemas are sound")
-        });
-        validator.iter_errors(value).map(|e| format!("{e} at {}", e.instance_path())).collect()
-    }
+fn compiled(schema: &Value) -> Validator {
+    jsonschema::draft202012::new(schema).expect("the description's schemas are sound")
+}
+
+fn judged(validator: &Validator, value: &Value) -> Vec<String> {
+    validator.iter_errors(value).map(|e| format!("{e} at {}", e.instance_path())).collect()
 }
 
 fn escaped(path: &str) -> String {
