@@ -83,7 +83,11 @@ pub(super) async fn checked_url(
     if lifecycle.is_known_to_be_down(machine).await {
         return Err(not_running().prefix(prefix).hint(format!("{} start {}", ctx.program, machine.name)));
     }
-    lifecycle.check_tls(machine).await.map_err(|failed| {
+    let Err(failed) = lifecycle.check_tls(machine).await else { return Ok(url) };
+    if lifecycle.turns_out_to_be_down(machine).await {
+        return Err(not_running().prefix(prefix).hint(format!("{} start {}", ctx.program, machine.name)));
+    }
+    Err({
         let host = url.trim_start_matches("tcp://");
         let program = &ctx.program;
         CommandError::failed(format!(
@@ -91,8 +95,7 @@ pub(super) async fn checked_url(
              host {host:?}: {failed}\nYou can attempt to regenerate them using '{program} provision [name]'.\n\
              Be advised that this will trigger a Docker daemon restart which might stop running containers.\n"
         ))
-    })?;
-    Ok(url)
+    })
 }
 
 pub(super) fn not_running() -> CommandError {

@@ -17,8 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 impl Lifecycle {
     /// A session for a user's command: no waiting.
     pub async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
-        let session = if machine.driver()?.features().lists {
-            // Its provider is far away and counts questions: it is asked once the host does not answer.
+        let session = if self.is_far_away(machine) {
             match self.connect(machine).await {
                 Ok(session) => session,
                 Err(e) => return Err(self.may_run(machine).await.err().unwrap_or(e)),

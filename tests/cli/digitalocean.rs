@@ -143,11 +143,13 @@ fn the_token_is_in_one_file_alone() {
     for outcome in &said {
         assert!(!outcome.to_string().contains(TOKEN), "{outcome}");
     }
-    let holding: Vec<_> = files(&scene.lab.path("")).into_iter().filter(|file| {
+    let holds = |file: &std::path::PathBuf| {
         let text = fs::read(file).unwrap_or_default();
         text.windows(TOKEN.len()).any(|w| w == TOKEN.as_bytes())
-    });
-    let holding: Vec<_> = holding.collect();
+    };
+    // Not where the program itself lies.
+    let all = [scene.lab.store(), scene.lab.path("H")];
+    let holding: Vec<_> = all.iter().flat_map(|dir| files(dir)).filter(holds).collect();
     assert_eq!(holding, [scene.lab.store().join("credentials.json")]);
 }
 
@@ -171,7 +173,7 @@ fn lists_prices_and_credentials() {
     assert_eq!(kept.stdout, "Kept for the account team-1 at digitalocean\n", "{kept}");
     let sizes = scene.run("digitalocean sizes").stdout;
     assert!(sizes.contains("s-1vcpu-512mb-10gb") && sizes.contains("$4.00"), "{sizes}");
-    assert!(scene.run("digitalocean regions").stdout.contains("fra1    Frankfurt 1"));
+    assert!(scene.run("digitalocean regions").stdout.contains("Frankfurt 1"));
     assert!(scene.run("digitalocean images").stdout.contains("ubuntu-24-04-x64"));
     let cached = fs::read_to_string(scene.lab.store().join("cache/digitalocean-regions")).unwrap();
     assert_eq!(cached, "fra1\nnyc3\nsfo3");

@@ -46,7 +46,12 @@ fn needed(driver: &str) -> &'static [(&'static str, &'static str)] {
 const ALONE: [&str; 2] = ["generic", "none"];
 
 fn registry() -> Registry {
-    Registry::new(&Environment::from([("DOCKER_HOST", "tcp://127.0.0.1:1"), ("TMPDIR", "/nowhere")]))
+    Registry::new(&Environment::from([
+        ("DOCKER_HOST", "tcp://127.0.0.1:1"),
+        ("DIGITALOCEAN_API_URL", "http://127.0.0.1:1"),
+        ("DIGITALOCEAN_ACCESS_TOKEN", "of nobody"),
+        ("TMPDIR", "/nowhere"),
+    ]))
 }
 
 fn drivers() -> Vec<Arc<dyn Driver>> {

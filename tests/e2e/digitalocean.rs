@@ -176,8 +176,8 @@ fn a_droplet_from_its_first_to_its_last_day() {
     assert_eq!(scene.on_host("sort -u /root/.ssh/authorized_keys | grep -c ssh-").trim(), "1");
 
     scene.cloud.forget_log();
-    assert_eq!(scene.run(&["ssh", "web1", "echo hello"]).ok().out, "hello\n");
     scene.user.docker("web1", &["version"]).ok();
+    assert_eq!(scene.run(&["ssh", "web1", "echo hello"]).ok().out, "hello\n");
     assert_eq!(scene.cloud.calls(), 0, "ssh asks nobody: {:?}", scene.cloud.log());
 
     let listed = |state: &str| {

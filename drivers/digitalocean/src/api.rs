@@ -18,6 +18,8 @@ use crate::transport::{Answer, Call, Lost, Method, Transport};
 const REQUEST: Duration = Duration::from_secs(30);
 /// Patience with one call, its repetitions and pauses together.
 const CALL: Duration = Duration::from_secs(180);
+/// Patience with a network that takes no request at all.
+const UNSENT: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(20);
 /// A refusal for the rate that says no time.
@@ -185,7 +187,8 @@ impl Api {
 
     /// Until the provider says yes or no. Without an effect, or with one that may happen twice, it is asked again.
     async fn attempts(&self, call: Call, harmless: bool) -> ApiResult<Answer> {
-        let deadline = Instant::now() + CALL;
+        let began = Instant::now();
+        let deadline = began + CALL;
         let mut backoff = FIRST_BACKOFF;
         loop {
             let epoch = self.gate.pass().await;
@@ -202,12 +205,16 @@ impl Api {
                     if Instant::now() + pause > deadline {
                         return Err(too_many(&answer, pause));
                     }
+                    if !harmless {
+                        // It should have had no effect; looking costs less than making something twice.
+                        return Err(ApiError::Lost(said(&answer)));
+                    }
                     continue;
                 }
                 Ok(answer) if answer.status >= 500 => ApiError::Lost(said(&answer)),
                 Ok(answer) => return Err(refused(&answer)),
                 Err(Lost::Perhaps(why)) => ApiError::Lost(why),
-                Err(Lost::Before(why)) if Instant::now() + backoff < deadline => {
+                Err(Lost::Before(why)) if Instant::now() + backoff < began + UNSENT => {
                     tracing::debug!(why, "not sent");
                     sleep(jittered(backoff)).await;
                     backoff = LONGEST_BACKOFF.min(backoff * 2);

@@ -247,14 +247,17 @@ impl Driver for DigitalOcean {
     }
 
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
         power::start(machine, &self.handle(machine).await?.api).await
     }
 
     async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
         power::stop(machine, &self.handle(machine).await?.api).await
     }
 
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
         power::kill(machine, &self.handle(machine).await?.api).await
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn id_of(state: &rmachine_driver::DriverState) -> Option<u64> {
     u64::try_from(state.int("DropletID")).ok().filter(|id| *id != 0)
 }
 
-fn made(machine: &MachineHandle<'_>) -> Result<u64, DriverError> {
+pub(crate) fn made(machine: &MachineHandle<'_>) -> Result<u64, DriverError> {
     id_of(machine.state).ok_or_else(|| {
         DriverError::new(DriverErrorKind::Missing, "the machine's droplet has not been made yet")
     })

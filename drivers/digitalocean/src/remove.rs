@@ -7,7 +7,7 @@ use rmachine_driver::{DriverError, JournalRecord, Leftovers, MachineHandle, Reso
 
 use crate::account::{ACCOUNT, Session};
 use crate::api::{Api, ApiError, Polls};
-use crate::create::{DROPLET, KEY};
+use crate::create::{DROPLET, KEY, record};
 use crate::extras::{FIREWALL, RESERVED_IP, firewall_name};
 use crate::model::{Droplet, Firewall, Key, ReservedIp};
 use crate::tags;
@@ -31,15 +31,24 @@ pub(crate) async fn remove(machine: &mut MachineHandle<'_>, session: &Session) -
     let records = machine.journal.records().to_vec();
     session.is_of(&records).await.map_err(|e| e.left(known(&records)))?;
     let done = all(machine, &session.api, &records).await;
-    done.map_err(|e| DriverError::from(e).left(known(&records)))
+    done.map_err(|e| e.left(known(&records)))
 }
 
-async fn all(machine: &MachineHandle<'_>, api: &Api, records: &[JournalRecord]) -> Result<(), ApiError> {
+async fn all(
+    machine: &mut MachineHandle<'_>,
+    api: &Api,
+    records: &[JournalRecord],
+) -> Result<(), DriverError> {
     let droplets = droplets(machine, api, records).await?;
+    // Without its droplet nobody knows any more whose an address is.
+    let ips = reserved_ips(api, records, &droplets).await?;
+    for ip in &ips {
+        record(machine, RESERVED_IP, ip)?;
+    }
     for id in &droplets {
         droplet(api, *id).await?;
     }
-    for ip in reserved_ips(api, records, &droplets).await? {
+    for ip in ips {
         reserved_ip(api, &ip).await?;
     }
     for id in firewalls(machine.uuid, api, records).await? {
