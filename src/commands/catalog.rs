@@ -7,7 +7,6 @@ use rmachine_driver::Driver;
 
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::lifecycle::Failure;
 use crate::registry::Registry;
 use crate::ui::table;
 
@@ -41,7 +40,7 @@ pub async fn run(ctx: &Context, asked: &Asked) -> super::Outcome {
     let Some(driver) = ctx.registry.find(&asked.driver) else {
         return Err(CommandError::failed(format!("Driver {:?} not found", asked.driver)));
     };
-    let catalog = ctx.lifecycle().catalog(driver.as_ref(), &asked.list).await.map_err(Failure::from)?;
+    let catalog = ctx.lifecycle().catalog(driver.as_ref(), &asked.list).await?;
     let mut text = format!("{}\n", catalog.columns.join("\t"));
     for row in &catalog.rows {
         text.push_str(&format!("{}\n", row.join("\t")));

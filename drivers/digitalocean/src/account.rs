@@ -171,7 +171,6 @@ fn from_file(path: &str) -> Result<SecretString, DriverError> {
     some_token(&text, path)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the user names the program")]
 async fn from_command(command: &str) -> Result<SecretString, DriverError> {
     let failed = |why: String| {
         DriverError::invalid(format!("the command that prints the access token, {command:?}: {why}"))

@@ -149,7 +149,7 @@ impl Api {
             let path = format!("{path}{sign}per_page={PER_PAGE}&page={page}");
             let mut body: Value = self.get(&path).await?;
             let items = body.get_mut(key).map(Value::take).unwrap_or_default();
-            let items: Vec<T> = serde_json::from_value(items).map_err(garbage)?;
+            let items: Vec<T> = serde_json::from_value(items).map_err(|e| garbage(&e))?;
             all.extend(items);
             let paged: Paged = serde_json::from_value(body).unwrap_or_default();
             if paged.links.pages.and_then(|p| p.next).is_none() {
@@ -232,11 +232,11 @@ impl Api {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
-    serde_json::from_slice(body).map_err(garbage)
+    serde_json::from_slice(body).map_err(|e| garbage(&e))
 }
 
 /// The text itself is not told: it may hold what nobody should see.
-fn garbage(error: serde_json::Error) -> ApiError {
+fn garbage(error: &serde_json::Error) -> ApiError {
     ApiError::Lost(format!("its answer cannot be read: {error}"))
 }
 

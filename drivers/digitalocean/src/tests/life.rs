@@ -129,7 +129,7 @@ async fn images_by_the_name_of_a_snapshot() {
     let baked = rig.driver.snapshot(&mut machine.handle(), "baked").await.unwrap();
     let twice = rig.driver.snapshot(&mut machine.handle(), "baked").await.unwrap_err();
     assert!(twice.message.contains("already"), "{twice}");
-    assert_eq!(rig.driver.snapshots(&machine.view()).await.unwrap(), [baked.clone()]);
+    assert_eq!(rig.driver.snapshots(&machine.view()).await.unwrap(), std::slice::from_ref(&baked));
     for (name, image) in [("by-name", "baked"), ("by-id", baked.id.as_str())] {
         let mut other = rig.named(name, &[("image", image)]);
         other.create(&rig).await.unwrap();
