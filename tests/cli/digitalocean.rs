@@ -103,7 +103,7 @@ fn finished_or_removed(nth: usize, when: When) {
     let there = scene.lab.machine("web1").is_dir();
     let listed = scene.with_token("ls -f {{.Name}}:{{.DriverName}}");
     assert_eq!(listed.stdout.contains("web1:digitalocean"), there, "{what}: {listed}");
-    if there && (nth + usize::from(when == When::After)) % 2 == 0 {
+    if there && (nth + usize::from(when == When::After)).is_multiple_of(2) {
         // Its host does not answer: as far as the provider goes it is made.
         let done = scene.with_token("create --resume --ssh-timeout 1 web1");
         assert!(done.stderr.contains("127.0.0.1"), "{what}: {done}");
