@@ -28,7 +28,7 @@ pub fn client_folder() -> &'static Path {
     })
 }
 
-fn lab_script(script: &str) -> Command {
+pub fn lab_script(script: &str) -> Command {
     let mut command = Command::new(script);
     command.env("CARGO_TARGET_DIR", target_dir());
     command
