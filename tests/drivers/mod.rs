@@ -45,6 +45,9 @@ fn needed(driver: &str) -> &'static [(&'static str, &'static str)] {
 /// Drivers that make nothing anywhere, and so can be played here from end to end.
 const ALONE: [&str; 2] = ["generic", "none"];
 
+/// Drivers whose provider is a program of this computer: where that was never installed, nothing was ever made.
+const INSTALLED: [&str; 1] = ["virtualbox"];
+
 fn registry() -> Registry {
     Registry::new(&Environment::from([
         ("DOCKER_HOST", "tcp://127.0.0.1:1"),
@@ -388,7 +391,12 @@ async fn what_cannot_be_reached_is_not_called_gone() {
             assert_ne!(error.leftovers, Leftovers::None, "{}: {error}", driver.name());
             assert_eq!(machine.all(), before, "{} forgot what it could not remove", driver.name());
         }
-        assert!(driver.tagged(&NoKeyring).await.is_err(), "{} says that nothing is there", driver.name());
+        let tagged = driver.tagged(&NoKeyring).await;
+        if INSTALLED.contains(&driver.name()) {
+            assert!(tagged.unwrap().is_empty(), "{}", driver.name());
+        } else {
+            assert!(tagged.is_err(), "{} says that nothing is there", driver.name());
+        }
     }
 }
 
