@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, adopt, certs, completion, config, create, env, export, import, inspect, ip, kill, logs, ls, man,
-    metrics, mount, node_image, provision, prune, regenerate_certs, restart, rm, run, scp, ssh, stack, start,
-    status, stop, swarm, top, upgrade, url, version,
+    active, adopt, catalog, certs, completion, config, create, credentials, env, export, import, inspect, ip,
+    kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs, restart, rm, run,
+    scp, snapshot, ssh, stack, start, status, stop, swarm, top, upgrade, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -127,6 +127,9 @@ pub enum Command {
     Active(active::Args),
     /// Take in an engine that somebody else configured, and change nothing on it
     Adopt(adopt::Args),
+    /// A list of a provider's: `augment` adds a command for each driver that has some
+    #[command(skip)]
+    Catalog(catalog::Asked),
     /// List certificates and when they end
     Certs(certs::Args),
     /// Print the script by which a shell completes our words
@@ -136,6 +139,8 @@ pub enum Command {
     /// Create a machine
     #[command(disable_help_flag = false)]
     Create(create::Args),
+    /// Keep, list and forget the secrets of accounts at providers
+    Credentials(credentials::Args),
     /// Print the environment that points the docker CLI to a machine
     Env(env::Args),
     /// Write machines to an archive, for another computer
@@ -176,6 +181,8 @@ pub enum Command {
     Scp(scp::Args),
     /// Run a command on every node of a cluster
     Run(run::Args),
+    /// Keep machines as they are now; list, bring back and forget what is kept
+    Snapshot(snapshot::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Deploy sets of services on swarms: monitoring, logging, routing, your own
@@ -224,6 +231,7 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
         .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
+        .subcommands(catalog::commands(registry))
         // A flag that is given twice has the last value, as in Go.
         .args_override_self(true);
     help::screens(root, program)
@@ -241,7 +249,14 @@ pub fn parse(
     command.build();
     let words = go::normalize(argv, &command);
     let matches = command.try_get_matches_from_mut(words)?;
-    let root = Root::from_arg_matches(&matches)?;
+    let root = match catalog::asked(&matches, registry) {
+        Some(asked) => Root {
+            globals: Globals::from_arg_matches(&matches)?,
+            version: false,
+            command: Some(Command::Catalog(asked)),
+        },
+        None => Root::from_arg_matches(&matches)?,
+    };
     Ok((root, matches))
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::Driver;
+use rmachine_driver::secrecy::SecretString;
+use rmachine_driver_digitalocean::{self as digitalocean, DigitalOcean, TokenSettings};
 use rmachine_driver_docker::{Docker, HostSettings, Settings};
 use rmachine_driver_generic_ssh::Generic;
 use rmachine_driver_none::NoDriver;
@@ -49,6 +51,7 @@ impl Registry {
     pub fn new(env: &Environment) -> Self {
         let drivers: Vec<Arc<dyn Driver>> = vec![
             Arc::new(Docker::new(docker(env))),
+            Arc::new(DigitalOcean::new(digitalocean(env))),
             Arc::new(Generic),
             Arc::new(NoDriver),
             Arc::new(Virtualbox::new(virtualbox(env))),
@@ -75,6 +78,11 @@ impl Registry {
         self.drivers.iter().filter(|d| d.features().images).cloned()
     }
 
+    /// The drivers whose providers have lists to show.
+    pub fn with_catalogs(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
+        self.drivers.iter().filter(|d| !d.catalogs().is_empty())
+    }
+
     pub fn find(&self, name: &str) -> Option<Arc<dyn Driver>> {
         self.drivers.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
     }
@@ -91,6 +99,16 @@ impl Registry {
     pub fn owner_of(&self, option: &str) -> Option<&'static str> {
         self.drivers.iter().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name())
     }
+}
+
+fn digitalocean(env: &Environment) -> digitalocean::Settings {
+    let text = |key: &str| env.get(key).map(str::to_owned);
+    let tokens = TokenSettings {
+        token: text("DIGITALOCEAN_ACCESS_TOKEN").map(SecretString::from),
+        file: text("DIGITALOCEAN_ACCESS_TOKEN_FILE"),
+        command: text("DIGITALOCEAN_ACCESS_TOKEN_COMMAND"),
+    };
+    digitalocean::Settings { api_url: text("DIGITALOCEAN_API_URL"), tokens }
 }
 
 fn docker(env: &Environment) -> Settings {

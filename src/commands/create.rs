@@ -103,7 +103,10 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
         .collect::<Result<Vec<_>, _>>()?;
     somebody_to_join(ctx, &plans)?;
     if args.dry_run {
-        return plans.iter().try_for_each(|plan| show(ctx, plan));
+        for plan in &plans {
+            show(ctx, plan).await?;
+        }
+        return Ok(());
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
@@ -378,7 +381,7 @@ pub(crate) fn known_driver(
 }
 
 /// `--dry-run`: the machine as it would be written, and what its engine would be told.
-fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
+async fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
     if ctx.store.exists(&plan.name) {
         return Err(CommandError::failed(format!("Docker machine {:?} already exists", plan.name.as_str())));
     }
@@ -394,6 +397,11 @@ fn show(ctx: &Context, plan: &CreatePlan) -> super::Outcome {
     let settings = plan.config.driver.settings();
     if !settings.is_empty() {
         ctx.printer.line(&format!("  driver: {}", settings.join(", ")));
+    }
+    match ctx.lifecycle().quote(plan).await {
+        Ok(None) => {}
+        Ok(Some(price)) => ctx.printer.line(&format!("  {price}")),
+        Err(e) => ctx.printer.line(&format!("  what it costs is not known: {}", e.message)),
     }
     if plan.driver.features().host {
         let settings = engine_settings(&plan.config)?;

@@ -113,14 +113,17 @@ pub(super) async fn check(
     }
     let program = &ctx.program;
     let engine = machine.description().engine_url.unwrap_or_default();
-    lifecycle.check_tls(machine).await.map_err(|failed| {
+    if let Err(failed) = lifecycle.check_tls(machine).await {
+        if lifecycle.turns_out_to_be_down(machine).await {
+            return Err(not_running().hint(format!("{program} start {}", machine.name)));
+        }
         let host = engine.trim_start_matches("tcp://");
-        CommandError::failed(format!(
+        return Err(CommandError::failed(format!(
             "Error checking and/or regenerating the certs: There was an error validating certificates for host \
              {host:?}: {failed}\nYou can attempt to regenerate them using '{program} regenerate-certs [name]'.\n\
              Be advised that this will trigger a Docker daemon restart which might stop running containers.\n"
-        ))
-    })?;
+        )));
+    }
     if url == engine {
         return Ok(());
     }

@@ -2,10 +2,12 @@
 
 pub mod active;
 pub mod adopt;
+pub mod catalog;
 pub mod certs;
 pub mod completion;
 pub mod config;
 pub mod create;
+pub mod credentials;
 pub mod env;
 pub mod export;
 pub mod import;
@@ -26,6 +28,7 @@ pub mod restart;
 pub mod rm;
 pub mod run;
 pub mod scp;
+pub mod snapshot;
 pub mod ssh;
 pub mod stack;
 pub mod start;
@@ -54,10 +57,12 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
     match command {
         Command::Active(args) => active::run(ctx, &args).await,
         Command::Adopt(args) => adopt::run(ctx, &args, matches).await,
+        Command::Catalog(args) => catalog::run(ctx, &args).await,
         Command::Certs(args) => certs::run(ctx, &args),
         Command::Completion(args) => completion::run(ctx, &args),
         Command::Config(args) => config::run(ctx, &args).await,
         Command::Create(args) => create::run(ctx, &args, matches).await,
+        Command::Credentials(args) => credentials::run(ctx, &args).await,
         Command::Env(args) => env::run(ctx, &args).await,
         Command::Export(args) => export::run(ctx, &args),
         Command::Import(args) => import::run(ctx, &args).await,
@@ -78,6 +83,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Rsh(args) => scp::rsh_run(ctx, &args).await,
         Command::Scp(args) => scp::run(ctx, &args).await,
         Command::Run(args) => run::run(ctx, &args).await,
+        Command::Snapshot(args) => snapshot::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
         Command::Stack(args) => stack::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,

@@ -1,4 +1,6 @@
-use rmachine_driver::Tagged;
+use std::sync::Arc;
+
+use rmachine_driver::{Driver, Tagged};
 
 use crate::context::Context;
 use crate::error::CommandError;
@@ -12,11 +14,16 @@ pub struct Args {
     /// Remove what would be shown
     #[arg(short)]
     yes: bool,
+
+    /// Only what this driver made
+    #[arg(long, short, value_name = "DRIVER")]
+    driver: Option<String>,
 }
 
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
-    let (found, errors) = lifecycle.prunable().await;
+    let only = args.driver.as_deref().map(|name| known(ctx, name)).transpose()?;
+    let (found, errors) = lifecycle.prunable(only.as_ref()).await;
     let errors: Vec<CommandError> = errors.into_iter().map(Into::into).collect();
     if found.is_empty() {
         CommandError::join(errors)?;
@@ -29,6 +36,13 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     }
     ctx.printer.line(&format!("Run `{} prune -y` to remove that.", ctx.program));
     CommandError::join(errors)
+}
+
+fn known(ctx: &Context, name: &str) -> Result<Arc<dyn Driver>, CommandError> {
+    ctx.registry.find(name).ok_or_else(|| {
+        let known = ctx.registry.names().join(", ");
+        CommandError::usage(format!("Driver {name:?} not found")).hint(format!("name one of these: {known}"))
+    })
 }
 
 fn show(ctx: &Context, found: &Prunable) {

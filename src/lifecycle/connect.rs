@@ -19,12 +19,23 @@ const SHARE: u32 = 10;
 impl Lifecycle {
     /// A session for a user's command: no waiting.
     pub async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
-        self.must_run(machine).await.map_err(|e| e.prefix("Error: Cannot run SSH command: "))?;
-        let session = self.connect(machine).await?;
+        let session = if self.is_far_away(machine) {
+            match self.connect(machine).await {
+                Ok(session) => session,
+                Err(e) => return Err(self.may_run(machine).await.err().unwrap_or(e)),
+            }
+        } else {
+            self.may_run(machine).await?;
+            self.connect(machine).await?
+        };
         if machine.stored.own.host_key.as_deref() != Some(session.host_key()) {
             self.pin(machine, session.host_key()).await?;
         }
         Ok(session)
+    }
+
+    async fn may_run(&self, machine: &Machine) -> Result<(), Failure> {
+        self.must_run(machine).await.map_err(|e| e.prefix("Error: Cannot run SSH command: "))
     }
 
     /// Of a machine that its driver made the driver knows at once that it is down; others can only be tried.

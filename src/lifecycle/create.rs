@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, Phase};
+use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, Phase, Quote};
 
 use super::keyring::DriverKeyring;
 use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
@@ -43,17 +43,32 @@ impl Lifecycle {
             return Err(self.exists_already(&name));
         }
         self.ensure_client(&name, &plan.config.host_options.auth).await?;
-        let mut machine = self.machine(name.clone(), planned(plan.config, plan.own));
-        machine.keyring =
-            Arc::new(DriverKeyring::new(&self.store, &machine.stored.config.driver_name, plan.secret));
+        let machine = self.machine(name.clone(), planned(plan.config, plan.own));
+        let mut machine = self.with_secret(machine, plan.secret);
         self.step(&name, "Running pre-create checks...");
         plan.driver.check(&machine.view()).await.map_err(refused)?;
         check_key(&machine, &plan.imports).map_err(|e| refused_for(e.into()))?;
+        if let Some(quote) = plan.driver.quote(&machine.view()).await.map_err(refused)? {
+            self.reporter.info(&name, &price(&quote));
+        }
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
             self.reporter.info(&name, &note);
         }
         let run = Run { ssh_timeout: plan.ssh_timeout, keep_on_failure: plan.keep_on_failure };
         self.advance(&lock, &mut machine, &run).await
+    }
+
+    /// What a machine would cost, for a look beforehand.
+    pub async fn quote(&self, plan: &CreatePlan) -> Result<Option<String>, Failure> {
+        let stored = planned(plan.config.clone(), plan.own.clone());
+        let machine = self.with_secret(self.machine(plan.name.clone(), stored), plan.secret.clone());
+        Ok(plan.driver.quote(&machine.view()).await?.as_ref().map(price))
+    }
+
+    /// With what the user told of the account at the provider.
+    fn with_secret(&self, machine: Machine, secret: Option<SecretString>) -> Machine {
+        let keyring = DriverKeyring::new(&self.store, &machine.stored.config.driver_name, secret);
+        Machine { keyring: Arc::new(keyring), ..machine }
     }
 
     /// Goes on with a machine whose making was not finished.
@@ -135,6 +150,10 @@ fn check_key(machine: &Machine, imports: &[Import]) -> Result<(), SshError> {
     let name = path.file_name().and_then(|n| n.to_str());
     let Some(import) = imports.iter().find(|i| Some(i.name.as_str()) == name) else { return Ok(()) };
     ssh::check_key(&import.from)
+}
+
+fn price(quote: &Quote) -> String {
+    format!("It costs {} an hour, {} a month", quote.per_hour, quote.per_month)
 }
 
 /// docker-machine's sentence; its exit code says that nothing was made.

@@ -48,7 +48,17 @@ impl Lifecycle {
 
     /// docker-machine's sentence for a machine that is down, where that is known without waiting.
     pub async fn is_known_to_be_down(&self, machine: &Machine) -> bool {
-        self.must_run(machine).await.is_err()
+        !self.is_far_away(machine) && self.must_run(machine).await.is_err()
+    }
+
+    /// The same, once it did not answer, where asking the provider costs something.
+    pub async fn turns_out_to_be_down(&self, machine: &Machine) -> bool {
+        self.is_far_away(machine) && self.must_run(machine).await.is_err()
+    }
+
+    /// Its provider counts questions: it is asked only when the machine itself does not answer.
+    pub(super) fn is_far_away(&self, machine: &Machine) -> bool {
+        machine.driver.as_ref().is_some_and(|d| d.features().lists)
     }
 
     /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.

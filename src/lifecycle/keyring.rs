@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{DriverError, DriverErrorKind, Keyring};
+use rmachine_driver::{Driver, DriverError, DriverErrorKind, Keyring};
 
-use super::Lifecycle;
+use super::{Failure, Lifecycle};
 use crate::store::{Store, StoreError};
 
 #[derive(Debug)]
@@ -18,6 +18,23 @@ impl Lifecycle {
     /// The secrets of a driver's accounts.
     pub fn keyring(&self, driver: &str) -> impl Keyring + use<> {
         DriverKeyring::new(&self.store, driver, None)
+    }
+
+    /// Keeps a secret under the name that its provider has for the account.
+    pub async fn keep_credential(
+        &self,
+        driver: &dyn Driver,
+        secret: &SecretString,
+    ) -> Result<String, Failure> {
+        let account = driver.account(secret).await?;
+        let kept = self.store.keep_credential(driver.name(), &account, secret).await;
+        kept.map_err(|e| self.store_failure(&e))?;
+        Ok(account)
+    }
+
+    /// False when nothing was kept.
+    pub async fn forget_credential(&self, driver: &str, account: &str) -> Result<bool, Failure> {
+        self.store.forget_credential(driver, account).await.map_err(|e| self.store_failure(&e))
     }
 }
 

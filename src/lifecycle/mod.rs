@@ -5,6 +5,7 @@
 
 mod adopt;
 mod archive;
+mod catalog;
 mod certs;
 mod connect;
 mod create;
@@ -21,6 +22,7 @@ mod power;
 mod provision;
 mod prune;
 mod renew;
+mod snapshot;
 mod swarm;
 #[cfg(test)]
 mod tests;

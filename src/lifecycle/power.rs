@@ -131,7 +131,7 @@ impl Lifecycle {
     }
 
     /// After a start: SSH answers, and then the engine.
-    async fn await_host(&self, lock: &MachineLock, machine: &mut Machine) -> Result<(), Failure> {
+    pub(super) async fn await_host(&self, lock: &MachineLock, machine: &mut Machine) -> Result<(), Failure> {
         let features = machine.driver()?.features();
         if !features.host {
             return Ok(());
@@ -178,7 +178,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    async fn await_state(&self, machine: &Machine, wanted: State) -> Result<(), Failure> {
+    pub(super) async fn await_state(&self, machine: &Machine, wanted: State) -> Result<(), Failure> {
         let deadline = Instant::now() + STATE_WAIT;
         loop {
             let state = self.state(machine).await?;

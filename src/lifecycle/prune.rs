@@ -26,13 +26,15 @@ impl Prunable {
 
 impl Lifecycle {
     /// With the reasons why a provider could not be asked, which keep nobody from pruning at the others.
-    pub async fn prunable(&self) -> (Prunable, Vec<Failure>) {
+    pub async fn prunable(&self, only: Option<&Arc<dyn Driver>>) -> (Prunable, Vec<Failure>) {
         let now = Timestamp::now();
+        let wanted = |driver: &str| only.is_none_or(|only| only.name() == driver);
         let mut found = Prunable { expired: self.expired(now), strays: Vec::new() };
+        found.expired.retain(|m| wanted(&m.stored.config.driver_name));
         let mut failures = Vec::new();
         let ours = self.uuids();
-        let drivers = self.registry.all();
-        let ask = async |driver: &Arc<dyn Driver>| driver.tagged(&self.keyring(driver.name())).await;
+        let drivers: Vec<_> = self.registry.all().iter().filter(|d| wanted(d.name())).collect();
+        let ask = async |driver: &&Arc<dyn Driver>| driver.tagged(&self.keyring(driver.name())).await;
         let answers = join_all(drivers.iter().map(ask)).await;
         for (driver, answer) in drivers.iter().zip(answers) {
             match answer {
@@ -40,7 +42,7 @@ impl Lifecycle {
                     let strays: Vec<_> =
                         tagged.into_iter().filter(|t| self.is_stray(&t.tags, &ours, now)).collect();
                     if !strays.is_empty() {
-                        found.strays.push((driver.clone(), strays));
+                        found.strays.push(((*driver).clone(), strays));
                     }
                 }
                 Err(e) => failures.push(Failure::from(e).prefix(&format!("{}: ", driver.name()))),

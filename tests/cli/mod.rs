@@ -6,6 +6,7 @@ mod archive;
 mod bad_input;
 mod certs;
 mod compatibility;
+mod digitalocean;
 mod engine;
 mod env;
 mod harness;

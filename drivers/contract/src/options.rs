@@ -76,6 +76,10 @@ impl Options {
         self.0.get(name).is_some_and(|o| o.source != Source::Default)
     }
 
+    pub fn source(&self, name: &str) -> Option<Source> {
+        self.0.get(name).map(|o| o.source)
+    }
+
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.0.get(name).map(|o| &o.value), Some(Value::Flag(true)))
     }

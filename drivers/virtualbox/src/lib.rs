@@ -30,8 +30,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Endpoint, Features, HostAddr, Keyring, Login, MachineHandle, MachineView, OptionSpec,
-    Restart, Snapshot, State, Tagged,
+    ENGINE_PORT, Endpoint, Features, HostAddr, Keyring, Leftovers, Login, MachineHandle, MachineView,
+    OptionSpec, Restart, Snapshot, State, Tagged,
 };
 use tokio::sync::OnceCell;
 
@@ -209,7 +209,9 @@ impl Driver for Virtualbox {
         if not_made_here(machine) {
             return Ok(());
         }
-        remove::all(machine, self.manager().await?).await
+        let manager = self.manager().await;
+        let left = || Leftovers::Unknown(format!("VBoxManage showvminfo {:?}", machine.name.as_str()));
+        remove::all(machine, manager.map_err(|e| e.left(left()))?).await
     }
 
     async fn tagged(&self, _keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {

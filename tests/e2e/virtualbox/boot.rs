@@ -91,7 +91,8 @@ fn start_until(scene: &Scene, line: &str) {
     let mut start = scene.rmachine("start n1").stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(start.stdout.take().unwrap()).lines();
     let seen = lines.by_ref().any(|l| l.unwrap().contains(line));
-    let _ = start.kill();
+    // What was started here is only the way in.
+    scene.shell("pkill -9 -x rmachine; while pgrep -x rmachine; do sleep 0.1; done");
     let _ = start.wait();
     assert!(seen, "it did not come as far as {line:?}");
 }

@@ -1,0 +1,342 @@
+//! The driver `digitalocean`: a machine is a droplet.
+//!
+//! Everything that it makes there bears the machine's tags, in the request that makes it; each id is journaled when it
+//! is known, and looked up by tag when its answer was lost.
+
+mod account;
+mod api;
+mod catalog;
+mod create;
+mod extras;
+mod gate;
+mod model;
+mod options;
+mod power;
+mod remove;
+mod tags;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use rmachine_driver::{
+    Catalog, CatalogSpec, CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverState,
+    ENGINE_PORT, Features, Import, Keyring, Login, MachineHandle, MachineView, OptionSpec, Quote, Restart,
+    Snapshot, Source, State, Tagged,
+};
+use tokio::sync::Mutex;
+
+pub use account::TokenSettings;
+pub use transport::{Answer, Call, Lost, Method, Transport};
+
+use crate::account::Session;
+use crate::api::{Api, ApiError};
+use crate::gate::Gate;
+use crate::model::{Droplet, OneDroplet, Size};
+use crate::options::USER_DATA;
+use crate::transport::{API, Https};
+
+/// From an active droplet to an SSH server that answers, cloud-init in between.
+const BOOT: Duration = Duration::from_secs(300);
+/// From this many on one list is less than a call for each.
+const FEW: usize = 2;
+
+/// What the program knows of the surroundings; this crate reads no environment.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub api_url: Option<String>,
+    pub tokens: TokenSettings,
+}
+
+#[derive(Debug, Default)]
+pub struct DigitalOcean {
+    settings: Settings,
+    /// In tests, instead of the network.
+    transport: Option<Arc<dyn Transport>>,
+    gate: Arc<Gate>,
+    /// Prices and sizes, which the machines of one `create` all ask for.
+    sizes: Mutex<HashMap<String, Vec<Size>>>,
+}
+
+impl DigitalOcean {
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, ..Self::default() }
+    }
+
+    /// Speaks to something else than the network.
+    pub fn over(transport: Arc<dyn Transport>, settings: Settings) -> Self {
+        Self { settings, transport: Some(transport), ..Self::default() }
+    }
+
+    fn enter(&self, url: &str, token: SecretString) -> Result<Api, DriverError> {
+        let url = Some(url).filter(|u| !u.is_empty()).or(self.settings.api_url.as_deref()).unwrap_or(API);
+        let transport = match &self.transport {
+            Some(transport) => transport.clone(),
+            None => Arc::new(Https::to(url)?),
+        };
+        Ok(Api { transport, gate: self.gate.clone(), token })
+    }
+
+    async fn of(&self, machine: &MachineView<'_>) -> Result<Session, DriverError> {
+        self.session(machine.state, machine.journal, machine.keyring).await
+    }
+
+    async fn handle(&self, machine: &MachineHandle<'_>) -> Result<Session, DriverError> {
+        self.session(machine.state, machine.journal.records(), machine.keyring).await
+    }
+
+    async fn size(&self, machine: &MachineView<'_>) -> Result<Size, DriverError> {
+        let session = self.of(machine).await?;
+        // Held while asking: ten machines at once want it once.
+        let mut known = self.sizes.lock().await;
+        let key = session.api.token.expose_secret().to_owned();
+        if !known.contains_key(&key) {
+            known.insert(key.clone(), catalog::sizes(&session.api).await?);
+        }
+        let all = known.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let state = machine.state;
+        catalog::offered(all, state.text("Size"), state.text("Region")).cloned()
+    }
+
+    /// One answer for all machines that the same token opens.
+    async fn together(
+        &self,
+        machines: &[(usize, &MachineView<'_>, Session)],
+    ) -> Vec<(usize, Result<State, DriverError>)> {
+        let Some((_, _, session)) = machines.first() else { return Vec::new() };
+        let ours = machines.iter().all(|(_, m, _)| !m.journal.is_empty());
+        let path =
+            if ours { format!("/v2/droplets?tag_name={}", tags::OURS) } else { "/v2/droplets".to_owned() };
+        let all: Vec<Droplet> = match session.api.list(&path, "droplets").await {
+            Ok(all) => all,
+            Err(e) => return machines.iter().map(|(i, _, _)| (*i, Err(e.clone().into()))).collect(),
+        };
+        let by_id: HashMap<u64, &Droplet> = all.iter().map(|d| (d.id, d)).collect();
+        let mut states = Vec::with_capacity(machines.len());
+        for (i, machine, session) in machines {
+            let found = power::id_of(machine.state).map(|id| by_id.get(&id));
+            states.push((
+                *i,
+                match found {
+                    None => Ok(State::None),
+                    Some(Some(droplet)) => Ok(power::state_of(&droplet.status)),
+                    Some(None) => Err(match session.is_of(machine.journal).await {
+                        Ok(()) => power::gone(machine),
+                        Err(e) => e,
+                    }),
+                },
+            ));
+        }
+        states
+    }
+}
+
+#[async_trait]
+impl Driver for DigitalOcean {
+    fn name(&self) -> &'static str {
+        "digitalocean"
+    }
+
+    fn features(&self) -> Features {
+        Features {
+            host: true,
+            ssh_config: false,
+            boot: BOOT,
+            restart: Restart::StopStart,
+            login: Login::Generated,
+            images: false,
+            first_host_key: true,
+            lists: true,
+        }
+    }
+
+    fn options(&self) -> Vec<OptionSpec> {
+        options::specs()
+    }
+
+    fn draft(&self, request: &DraftRequest<'_>) -> Result<Draft, DriverError> {
+        if !request.name.as_str().ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            return Err(DriverError::invalid("a droplet's name ends with a letter or a digit"));
+        }
+        let mut state = DriverState::base(request.name, request.store_path);
+        options::keep(&mut state, request.name, request.options)?;
+        let secret = request.options.secret("digitalocean-access-token").cloned();
+        let by_flag = request.options.source("digitalocean-access-token") == Some(Source::Given);
+        if let Some(url) = Some(state.text("APIURL")).filter(|u| !u.is_empty()) {
+            Https::to(url)?;
+        }
+        Ok(Draft { imports: imports(&state), state, secret: secret.filter(|_| by_flag) })
+    }
+
+    async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
+        let own = machine.state.text("UserDataFile");
+        if !own.is_empty() {
+            let text = std::fs::read(own).map_err(|e| DriverError::invalid(format!("{own}: {e}")))?;
+            let fits = rmachine_cloud_init::check_own(&text, USER_DATA);
+            fits.map_err(|e| create::unfit(&e))?;
+        }
+        self.size(machine).await.map(drop)
+    }
+
+    async fn quote(&self, machine: &MachineView<'_>) -> Result<Option<Quote>, DriverError> {
+        Ok(Some(catalog::quote(&self.size(machine).await?)))
+    }
+
+    async fn create(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        request: &CreateRequest<'_>,
+    ) -> Result<(), DriverError> {
+        let session = self.handle(machine).await?;
+        create::create(machine, request, &session).await
+    }
+
+    fn describe(&self, state: &DriverState) -> Description {
+        let mut description = Description::from_state(state, ENGINE_PORT);
+        let first = Some(state.text("FirstHostKey").to_owned()).filter(|key| !key.is_empty());
+        if let Some(endpoint) = &mut description.endpoint {
+            endpoint.host_key = first;
+        }
+        description
+    }
+
+    async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError> {
+        let Some(id) = power::id_of(machine.state) else { return Ok(State::None) };
+        let session = self.of(machine).await?;
+        match session.api.get::<OneDroplet>(&format!("/v2/droplets/{id}")).await {
+            Ok(one) => Ok(power::state_of(&one.droplet.status)),
+            Err(e @ ApiError::Refused { status: 404, .. }) => {
+                tracing::debug!(?e, "no droplet");
+                session.is_of(machine.journal).await?;
+                Err(power::gone(machine))
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
+        let mut states: Vec<Option<Result<State, DriverError>>> = machines.iter().map(|_| None).collect();
+        let mut groups: HashMap<String, Vec<(usize, &MachineView<'_>, Session)>> = HashMap::new();
+        for (i, machine) in machines.iter().enumerate() {
+            match self.of(machine).await {
+                Ok(session) => {
+                    let key =
+                        format!("{} {}", machine.state.text("APIURL"), session.api.token.expose_secret());
+                    groups.entry(key).or_default().push((i, machine, session));
+                }
+                Err(e) => states[i] = Some(Err(e)),
+            }
+        }
+        let asked = groups.values().map(async |group| match &group[..] {
+            few if few.len() < FEW => {
+                let each = few.iter().map(async |(i, machine, _)| (*i, self.state(machine).await));
+                join_all(each).await
+            }
+            many => self.together(many).await,
+        });
+        for (i, state) in join_all(asked).await.into_iter().flatten() {
+            states[i] = Some(state);
+        }
+        states.into_iter().map(|state| state.unwrap_or(Ok(State::None))).collect()
+    }
+
+    async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
+        power::start(machine, &self.handle(machine).await?.api).await
+    }
+
+    async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
+        power::stop(machine, &self.handle(machine).await?.api).await
+    }
+
+    async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        power::made(machine)?;
+        power::kill(machine, &self.handle(machine).await?.api).await
+    }
+
+    async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+        let nothing = machine.journal.records().is_empty() && machine.state.int("DropletID") == 0;
+        if nothing {
+            return Ok(());
+        }
+        let session = match self.handle(machine).await {
+            Ok(session) => session,
+            Err(e) => return Err(e.left(remove::known(machine.journal.records()))),
+        };
+        remove::remove(machine, &session).await
+    }
+
+    async fn tagged(&self, keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
+        let mut all = Vec::new();
+        for session in self.sessions(keyring).await? {
+            all.extend(remove::tagged(&session.api).await?);
+        }
+        Ok(all)
+    }
+
+    async fn remove_tagged(&self, keyring: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
+        for session in self.sessions(keyring).await? {
+            remove::remove_tagged(&session.api, tagged).await?;
+        }
+        Ok(())
+    }
+
+    async fn snapshot(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<Snapshot, DriverError> {
+        power::snapshot(machine, &self.handle(machine).await?.api, name).await
+    }
+
+    async fn snapshots(&self, machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
+        let Some(id) = power::id_of(machine.state) else { return Ok(Vec::new()) };
+        power::snapshots(&self.of(machine).await?.api, id).await
+    }
+
+    async fn restore(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<(), DriverError> {
+        power::restore(machine, &self.handle(machine).await?.api, name).await
+    }
+
+    async fn remove_snapshot(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        name: &str,
+    ) -> Result<bool, DriverError> {
+        power::remove_snapshot(machine, &self.handle(machine).await?.api, name).await
+    }
+
+    fn catalogs(&self) -> &'static [CatalogSpec] {
+        &catalog::CATALOGS
+    }
+
+    async fn catalog(&self, name: &str, keyring: &dyn Keyring) -> Result<Catalog, DriverError> {
+        let session = self.sessions(keyring).await?.into_iter().next().ok_or_else(account::no_token)?;
+        catalog::catalog(&session.api, name).await
+    }
+
+    async fn account(&self, secret: &SecretString) -> Result<String, DriverError> {
+        let session = Session { api: self.enter("", secret.clone())?, unsure: false };
+        Ok(session.account().await?)
+    }
+}
+
+/// The user's files that the machine keeps: their key in the place of the one that the core would make.
+fn imports(state: &DriverState) -> Vec<Import> {
+    let import =
+        |from: String, name: &str| Import { from: from.into(), name: name.to_owned(), optional: false };
+    let mut imports = Vec::new();
+    let key = state.text("SSHKey");
+    if !key.is_empty() {
+        imports.push(import(key.to_owned(), "id_ed25519"));
+        imports.push(import(format!("{key}.pub"), "id_ed25519.pub"));
+    }
+    let own = state.text("UserDataFile");
+    if !own.is_empty() {
+        imports.push(import(own.to_owned(), create::USER_DATA_FILE));
+    }
+    imports
+}

@@ -1,0 +1,93 @@
+//! `credentials`: the secrets of accounts at providers, in a file of their own that nobody else can read.
+
+use std::io::{self, IsTerminal, Read};
+use std::sync::Arc;
+
+use rmachine_driver::Driver;
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::Failure;
+use crate::ui::{ask_secret, table};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Keep a secret: asked for on the terminal, or read from standard input
+    Set {
+        #[arg(value_name = "DRIVER")]
+        driver: String,
+    },
+    /// List the accounts whose secrets are kept
+    Ls,
+    /// Forget a secret
+    Rm {
+        #[arg(value_name = "DRIVER")]
+        driver: String,
+        #[arg(value_name = "ACCOUNT")]
+        account: String,
+    },
+}
+
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
+    match &args.verb {
+        Verb::Set { driver } => set(ctx, driver).await,
+        Verb::Ls => ls(ctx),
+        Verb::Rm { driver, account } => rm(ctx, driver, account).await,
+    }
+}
+
+/// The provider is asked whose it is, and so whether it is any good.
+async fn set(ctx: &Context, name: &str) -> super::Outcome {
+    let driver = find(ctx, name)?;
+    let secret = told(name)?;
+    let account = ctx.lifecycle().keep_credential(driver.as_ref(), &secret).await?;
+    ctx.printer.line(&format!("Kept for the account {account} at {name}"));
+    Ok(())
+}
+
+fn find(ctx: &Context, name: &str) -> Result<Arc<dyn Driver>, CommandError> {
+    ctx.registry.find(name).ok_or_else(|| {
+        let known = ctx.registry.names().join(", ");
+        CommandError::usage(format!("Driver {name:?} not found")).hint(format!("name one of these: {known}"))
+    })
+}
+
+fn told(driver: &str) -> Result<SecretString, CommandError> {
+    let unread = |e: io::Error| CommandError::failed(format!("the secret cannot be read: {e}"));
+    let secret = if io::stdin().is_terminal() {
+        ask_secret(&format!("Access token for {driver}: ")).map_err(unread)?
+    } else {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map_err(unread)?;
+        SecretString::from(text)
+    };
+    match secret.expose_secret().trim() {
+        "" => Err(CommandError::usage("no secret was given")),
+        trimmed => Ok(trimmed.into()),
+    }
+}
+
+fn ls(ctx: &Context) -> super::Outcome {
+    let mut text = "DRIVER\tACCOUNT\n".to_owned();
+    for kept in ctx.store.accounts().map_err(Failure::from)? {
+        text.push_str(&format!("{}\t{}\n", kept.driver, kept.account));
+    }
+    ctx.printer.raw(&table::align(&text));
+    Ok(())
+}
+
+async fn rm(ctx: &Context, driver: &str, account: &str) -> super::Outcome {
+    if ctx.lifecycle().forget_credential(driver, account).await? {
+        ctx.printer.line(&format!("Forgot the account {account} at {driver}"));
+        return Ok(());
+    }
+    let message = format!("Nothing is kept of an account {account:?} at {driver}");
+    Err(CommandError::failed(message).hint(format!("{} credentials ls", ctx.program)))
+}
