@@ -11,8 +11,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     active, adopt, catalog, certs, completion, config, create, credentials, env, export, import, inspect, ip,
-    kill, ls, man, mount, node_image, provision, prune, regenerate_certs, restart, rm, run, scp, snapshot,
-    ssh, start, status, stop, swarm, upgrade, url, version,
+    kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs, restart, rm, run,
+    scp, snapshot, ssh, stack, start, status, stop, swarm, top, upgrade, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -153,12 +153,16 @@ pub enum Command {
     Ip(ip::Args),
     /// Stop machines at once, by force
     Kill(kill::Args),
+    /// Follow the logs of a swarm's services, of all nodes at once
+    Logs(logs::Args),
     /// List machines
     Ls(ls::Args),
     /// Print or write manual pages
     Man(man::Args),
     /// Mount a folder of a machine here, by sshfs
     Mount(mount::Args),
+    /// Tell a Prometheus outside where the engines are
+    Metrics(metrics::Args),
     /// Build, list and remove the images that machines are made from
     NodeImage(node_image::Args),
     /// Install and configure the engine of machines again; changes only what differs
@@ -181,6 +185,8 @@ pub enum Command {
     Snapshot(snapshot::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
+    /// Deploy sets of services on swarms: monitoring, logging, routing, your own
+    Stack(stack::Args),
     /// Start machines
     Start(start::Args),
     /// Print whether a machine is running
@@ -191,6 +197,8 @@ pub enum Command {
     Swarm(swarm::Args),
     /// Upgrade the engine of machines
     Upgrade(upgrade::Args),
+    /// Show how busy the nodes of a swarm are
+    Top(top::Args),
     /// Print the URL of a machine's engine
     Url(url::Args),
     /// Print the version of this program, or of a machine's engine

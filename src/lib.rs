@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod commands;
 pub mod context;
+pub mod deploy;
 pub mod engine;
 pub mod error;
 pub mod lifecycle;
@@ -12,10 +13,12 @@ pub mod pki;
 pub mod provision;
 pub mod registry;
 pub mod ssh;
+pub mod stacks;
 pub mod store;
 pub mod swarm;
 pub mod transfer;
 pub mod ui;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;

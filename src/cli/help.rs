@@ -41,9 +41,17 @@ const GROUPS: &[(&str, &[&[Entry]])] = &[
     (
         "Clusters",
         &[
-            &[("swarm", "make and change swarms"), ("cluster", "from a file: plan, up, roll, down")],
-            &[("run", "a command on every node"), ("top", "their load"), ("logs", "what services say")],
-            &[("stack", "monitoring, logging, routing on one"), ("metrics", "targets for Prometheus")],
+            &[
+                ("swarm", "make and change swarms"),
+                ("cluster", "from a file"),
+                ("stack", "monitoring, logging and more on one"),
+            ],
+            &[
+                ("run", "a command on every node"),
+                ("top", "their load"),
+                ("logs", "of services"),
+                ("metrics", "for Prometheus"),
+            ],
         ],
     ),
     (

@@ -14,8 +14,10 @@ pub mod import;
 pub mod inspect;
 pub mod ip;
 pub mod kill;
+pub mod logs;
 pub mod ls;
 pub mod man;
+pub mod metrics;
 pub mod mount;
 pub mod node_image;
 mod options;
@@ -28,10 +30,12 @@ pub mod run;
 pub mod scp;
 pub mod snapshot;
 pub mod ssh;
+pub mod stack;
 pub mod start;
 pub mod status;
 pub mod stop;
 pub mod swarm;
+pub mod top;
 pub mod upgrade;
 pub mod url;
 pub mod version;
@@ -65,9 +69,11 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Inspect(args) => inspect::run(ctx, &args),
         Command::Ip(args) => ip::run(ctx, &args),
         Command::Kill(args) => kill::run(ctx, &args).await,
+        Command::Logs(args) => logs::run(ctx, &args).await,
         Command::Ls(args) => ls::run(ctx, &args).await,
         Command::Man(args) => man::run(ctx, &args),
         Command::Mount(args) => mount::run(ctx, &args).await,
+        Command::Metrics(args) => metrics::run(ctx, &args),
         Command::NodeImage(args) => node_image::run(ctx, &args, matches).await,
         Command::Provision(args) => provision::run(ctx, &args, matches).await,
         Command::Prune(args) => prune::run(ctx, &args).await,
@@ -79,11 +85,13 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Run(args) => run::run(ctx, &args).await,
         Command::Snapshot(args) => snapshot::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
+        Command::Stack(args) => stack::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,
         Command::Stop(args) => stop::run(ctx, &args).await,
         Command::Upgrade(args) => upgrade::run(ctx, &args).await,
         Command::Swarm(args) => swarm::run(ctx, &args, matches).await,
+        Command::Top(args) => top::run(ctx, &args).await,
         Command::Url(args) => url::run(ctx, &args),
         Command::Version(args) => version::run(ctx, &args).await,
     }

@@ -19,6 +19,7 @@ mod others;
 mod progress;
 mod rm;
 mod scp;
+mod stacks;
 mod swarm;
 mod together;
 mod unreadable;

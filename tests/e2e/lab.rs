@@ -259,8 +259,12 @@ impl Running {
     }
 }
 
+pub fn lab_dir() -> PathBuf {
+    target_dir().join("lab")
+}
+
 pub fn key() -> String {
-    target_dir().join("lab/id_ed25519").to_string_lossy().into_owned()
+    lab_dir().join("id_ed25519").to_string_lossy().into_owned()
 }
 
 fn create_args(host: &Host, name: &str, extra: &[&str]) -> Vec<String> {

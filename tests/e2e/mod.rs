@@ -16,6 +16,7 @@ mod machine;
 mod renewal;
 mod scp;
 mod several;
+mod stacks;
 mod stores;
 mod swarm;
 mod virtualbox;

@@ -16,8 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::EngineError;
 use crate::stream::{JsonLines, Payload, RequestBody};
+use crate::{EngineError, Frames};
 
 /// More than any answer that is asked for here.
 pub const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
@@ -126,6 +126,12 @@ impl EngineClient {
     ) -> Result<JsonLines<'_>, EngineError> {
         let answer = self.begin(method, path, payload, silence).await?;
         Ok(JsonLines::new(self, answer.into_body(), path, silence))
+    }
+
+    /// What containers say, piece by piece. The first must not be long in coming; nobody knows when the next does.
+    pub async fn frames(&mut self, path: &str) -> Result<Frames<'_>, EngineError> {
+        let answer = self.begin(Method::GET, path, Payload::Empty, self.limit).await?;
+        Ok(Frames::new(self, answer.into_body(), path))
     }
 
     /// Sends a request and sees a good status.

@@ -5,6 +5,7 @@
 
 pub mod client;
 mod error;
+mod frames;
 pub mod host;
 pub mod query;
 mod stream;
@@ -13,6 +14,7 @@ pub mod tls;
 
 pub use client::{EngineClient, Version};
 pub use error::{EngineError, TlsFault};
+pub use frames::{Frame, Frames};
 pub use host::{Connection, EngineHost, HostError, HostSettings};
 pub use hyper::Method;
 pub use hyper::body::Bytes;

@@ -1,0 +1,106 @@
+use std::io::Read;
+
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+
+use super::{seconds, which};
+use crate::commands::Outcome;
+use crate::context::Context;
+use crate::deploy::{self, Done, Request};
+use crate::error::CommandError;
+use crate::stacks::{Given, GivenValue};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Deploying again changes what differs: an edited configuration file is another one for the swarm, so that its services
+take it. What cannot work is found before anything is touched.
+
+Examples:
+  rmachine stack deploy lab monitoring --set engines=true
+  rmachine stack deploy lab monitoring --set interval=5s --set grafana_password=@password.txt
+  rmachine stack deploy lab ./mystack --name blue
+  rmachine stack deploy lab routing --publish")]
+pub(super) struct Args {
+    /// A swarm, or one of its machines
+    #[arg(value_name = "CLUSTER")]
+    cluster: String,
+
+    /// A stack of `stack ls`, or a folder
+    #[arg(value_name = "STACK")]
+    stack: String,
+
+    /// A parameter, or image.NAME; `stack show` lists them. @FILE and @- read a secret
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+
+    /// What it is called on the swarm [default: the stack's own name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// Open its pages to whoever reaches the nodes
+    #[arg(long)]
+    publish: bool,
+
+    /// Check everything, print the compose file as docker would get it, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Seconds until its services must run; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    wait: u64,
+}
+
+impl Args {
+    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
+        let given = self.set.iter().map(|word| given(word)).collect::<Result<Vec<_>, _>>()?;
+        let mut request = Request::new(&self.stack, self.name.as_deref(), &given, self.publish)?;
+        request.wait = seconds(self.wait);
+        let lifecycle = ctx.lifecycle_for(2);
+        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        if self.dry_run {
+            let compose = deploy::preview(&lifecycle, &cluster.name, &request).await?;
+            ctx.printer.line(&compose.pretty());
+            return Ok(());
+        }
+        ctx.when_interrupted("Interrupted. Deploying again goes on.");
+        let done = deploy::deploy(&lifecycle, &cluster.name, &request).await?;
+        self.tell(ctx, &request, &done);
+        Ok(())
+    }
+
+    fn tell(&self, ctx: &Context, request: &Request, done: &Done) {
+        let (cluster, name, program) = (&self.cluster, &request.name, &ctx.program);
+        done.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
+        ctx.last_word(&format!("The stack {name} runs on {cluster}"));
+        for (key, secret) in &done.generated {
+            // To standard output whatever the progress is: nobody can read it again.
+            let secret = secret.expose_secret();
+            ctx.printer.line(&format!("{key}: {secret}  (kept as a secret of the swarm; not shown again)"));
+        }
+        for page in &done.pages {
+            let opened = page.publish.as_ref().map(|_| " (also opened on the nodes)").unwrap_or_default();
+            ctx.last_word(&format!(
+                "{program} stack open {cluster} {name} {} shows its page{opened}",
+                page.name
+            ));
+        }
+    }
+}
+
+/// `NAME=VALUE`; `NAME=@FILE` reads what must not be on a command line, `@-` from standard input.
+fn given(word: &str) -> Result<Given, CommandError> {
+    let (name, value) = word
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| CommandError::usage(format!("--set takes NAME=VALUE, not {word:?}")))?;
+    let Some(path) = value.strip_prefix('@') else { return Ok(Given::word(name, value)) };
+    let broken =
+        |e: std::io::Error| CommandError::failed(format!("--set {name}: {path} cannot be read: {e}"));
+    let mut text = String::new();
+    if path == "-" {
+        std::io::stdin().read_to_string(&mut text).map_err(broken)?;
+    } else {
+        text = std::fs::read_to_string(path).map_err(broken)?;
+    }
+    let secret = SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned());
+    Ok(Given { name: name.to_owned(), value: GivenValue::File(secret) })
+}

@@ -1,0 +1,82 @@
+use super::which;
+use crate::commands::Outcome;
+use crate::context::Context;
+use crate::deploy::deployed;
+use crate::error::CommandError;
+use crate::stacks::{Stack, built_in_names};
+use crate::ui::table;
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// A swarm, or one of its machines
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
+
+    /// Names only
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    output: Output,
+}
+
+impl Args {
+    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
+        match &self.cluster {
+            Some(cluster) => self.on(ctx, cluster).await,
+            None => self.known(ctx),
+        }
+    }
+
+    fn known(&self, ctx: &Context) -> Outcome {
+        let stacks = built_in_names().map(Stack::find).collect::<Result<Vec<_>, _>>()?;
+        let rows = stacks.iter().map(|s| (s.id.as_str(), s.manifest.title.clone()));
+        let json: Vec<_> =
+            stacks.iter().map(|s| serde_json::json!({"name": s.id, "title": s.manifest.title})).collect();
+        self.print(ctx, "STACK\tWHAT IT IS\n", rows, &json)
+    }
+
+    async fn on(&self, ctx: &Context, cluster: &str) -> Outcome {
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, Some(cluster))?;
+        let stacks = deployed(&lifecycle, &cluster.name).await?;
+        let rows = stacks.iter().map(|s| {
+            let source = s.source.as_deref().unwrap_or("-");
+            (s.name.as_str(), format!("{source}\t{}\t{} of {}", s.services, s.running, s.desired))
+        });
+        self.print(ctx, "STACK\tFROM\tSERVICES\tTASKS RUNNING\n", rows, &stacks)
+    }
+
+    fn print<'a>(
+        &self,
+        ctx: &Context,
+        header: &str,
+        rows: impl Iterator<Item = (&'a str, String)>,
+        json: &impl serde::Serialize,
+    ) -> Outcome {
+        if let Output::Json = self.output {
+            let text = serde_json::to_string_pretty(json).map_err(|e| CommandError::failed(e.to_string()))?;
+            ctx.printer.line(&text);
+            return Ok(());
+        }
+        let mut text = header.to_owned();
+        for (name, rest) in rows {
+            if self.quiet {
+                ctx.printer.line(name);
+            }
+            text.push_str(&format!("{name}\t{rest}\n"));
+        }
+        if !self.quiet {
+            ctx.printer.raw(&table::align(&text));
+        }
+        Ok(())
+    }
+}

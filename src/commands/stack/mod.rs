@@ -1,0 +1,98 @@
+//! `stack`: sets of services on a swarm, ours or the user's own.
+
+mod deploy;
+mod list;
+mod open;
+mod show;
+
+use std::time::Duration;
+
+use super::Outcome;
+use super::swarm::which;
+use crate::context::Context;
+use crate::deploy::remove;
+use crate::error::CommandError;
+use crate::lifecycle::Failure;
+use crate::stacks::{StackError, StackName};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rmachine stack ls
+  rmachine stack show monitoring
+  rmachine stack deploy lab monitoring --set engines=true --set discovery=swarm
+  rmachine stack open lab monitoring
+  rmachine stack deploy lab ./mystack --set replicas=3
+  rmachine stack rm lab monitoring
+
+A stack is a folder with a compose.yml and, if it takes parameters, a stack.toml. Nothing of the stacks that come with
+the program is opened to the world unless --publish says so.")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List the stacks that can be deployed; with a cluster, those that are
+    Ls(list::Args),
+    /// Show what a stack is, and what it takes
+    Show(show::Args),
+    /// Deploy a stack on a swarm, or change one that is there
+    Deploy(deploy::Args),
+    /// Forward a stack's page to this computer, through SSH
+    Open(open::Args),
+    /// Remove a stack; its volumes stay
+    Rm(Rm),
+}
+
+pub async fn run(ctx: &Context, args: &Args) -> Outcome {
+    match &args.verb {
+        Verb::Ls(args) => args.run(ctx).await,
+        Verb::Show(args) => args.run(ctx),
+        Verb::Deploy(args) => args.run(ctx).await,
+        Verb::Open(args) => args.run(ctx).await,
+        Verb::Rm(args) => args.run(ctx).await,
+    }
+}
+
+#[derive(Debug, clap::Args)]
+struct Rm {
+    /// A swarm, or one of its machines
+    #[arg(value_name = "CLUSTER")]
+    cluster: String,
+
+    /// What the stack is called there
+    #[arg(value_name = "STACK")]
+    stack: String,
+}
+
+impl Rm {
+    async fn run(&self, ctx: &Context) -> Outcome {
+        let name = name(&self.stack)?;
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        remove(&lifecycle, &cluster.name, &name).await?;
+        ctx.last_word(&format!(
+            "Removed the stack {name} from {}; its volumes stay on their nodes",
+            cluster.name
+        ));
+        Ok(())
+    }
+}
+
+/// A deployed stack, which may have come from a folder.
+fn name(word: &str) -> Result<StackName, CommandError> {
+    Ok(StackName::parse(word)?)
+}
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number.min(24 * 3600))
+}
+
+/// What a user typed makes no sense: nothing was asked of anybody.
+impl From<StackError> for CommandError {
+    fn from(error: StackError) -> Self {
+        Failure::from(error).into()
+    }
+}

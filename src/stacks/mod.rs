@@ -1,0 +1,29 @@
+//! What a stack is: a compose file and its configuration as templates, a `stack.toml` that says which parameters they
+//! take, and what comes out when they are filled in.
+//!
+//! Pure: reads the user's own folder and nothing else. Who deploys what comes out is `deploy`.
+
+mod built_in;
+mod compose;
+mod error;
+mod fill;
+mod manifest;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use compose::{Blob, Compose, Port, Secret, SecretSource};
+pub use error::StackError;
+pub use fill::{Member, Surroundings};
+pub use manifest::{Engines, Kind, Manifest, Page, Parameter};
+pub use settings::{EngineWish, Given, GivenValue, Settings, Value};
+pub use source::{Stack, StackName, built_in_names};
+
+/// Bears what a service was deployed from, so that a stack of the same name that somebody else made is not touched.
+pub const LABEL: &str = "rmachine.stack";
+/// Before the name of a page: which of the pages it is, its port and its path.
+pub const PAGE: &str = "rmachine.page.";
+/// Docker's own label of what belongs to a stack.
+pub const NAMESPACE: &str = "com.docker.stack.namespace";
