@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
-    start, status, stop, url, version,
+    start, status, stop, swarm, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -153,6 +153,8 @@ pub enum Command {
     Status(status::Args),
     /// Stop machines
     Stop(stop::Args),
+    /// Make swarms of machines, and look after them
+    Swarm(swarm::Args),
     /// Print the URL of a machine's engine
     Url(url::Args),
     /// Print the version of this program, or of a machine's engine
@@ -173,6 +175,7 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
     root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
+        .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.

@@ -120,7 +120,13 @@ impl From<Failure> for CommandError {
 /// For a check of arguments that runs where the lifecycle holds the lock.
 impl From<CommandError> for Failure {
     fn from(error: CommandError) -> Self {
-        Self { before_making: false, message: error.message, details: error.details, hints: error.hints }
+        Self {
+            before_making: false,
+            refusal: false,
+            message: error.message,
+            details: error.details,
+            hints: error.hints,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ pub mod provision;
 pub mod registry;
 pub mod ssh;
 pub mod store;
+pub mod swarm;
 pub mod ui;
 
 use std::ffi::OsString;

@@ -11,7 +11,7 @@ use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
-use crate::lifecycle::{CreatePlan, Failure, engine_settings};
+use crate::lifecycle::{CreatePlan, Failure, Making, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -99,7 +99,9 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(plans.into_iter().map(|plan| lifecycle.create(plan))).await;
+    tell_classic(ctx, matches);
+    let makings = plans.into_iter().map(|plan| Making::Create(Box::new(plan))).collect();
+    let results = lifecycle.swarm_make(makings).await;
     conclude(ctx, &names, results)
 }
 
@@ -112,6 +114,25 @@ fn tell_default(ctx: &Context) {
     }
 }
 
+/// Flags of the classic swarm that are accepted, and do nothing.
+fn tell_classic(ctx: &Context, matches: &ArgMatches) {
+    const DEAD: [&str; 6] =
+        ["swarm-strategy", "swarm-image", "swarm-opt", "swarm-join-opt", "swarm-host", "swarm-experimental"];
+    let given = resolve(&options::shared(), matches, &Environment::default());
+    let dead: Vec<_> = DEAD.into_iter().filter(|f| given.given(f)).map(|f| format!("--{f}")).collect();
+    if !dead.is_empty() {
+        let flags = dead.join(" ");
+        ctx.last_word(&format!(
+            "Without meaning in a swarm of today's engines: {flags} (kept in config.json)"
+        ));
+    }
+    if (given.flag("swarm") || given.flag("swarm-master")) && given.text("swarm-discovery").is_empty() {
+        ctx.last_word(
+            "Without --swarm-discovery, which names the swarm, --swarm and --swarm-master do nothing.",
+        );
+    }
+}
+
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
 async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outcome {
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
@@ -121,7 +142,7 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outc
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume(name, wait, &amend))).await;
+    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, wait, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -163,7 +184,7 @@ fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failur
     CommandError::join(errors.collect())
 }
 
-fn interrupted(program: &str, names: &[MachineName]) -> String {
+pub(super) fn interrupted(program: &str, names: &[MachineName]) -> String {
     let names: Vec<&str> = names.iter().map(MachineName::as_str).collect();
     let names = names.join(" ");
     format!(
@@ -235,7 +256,11 @@ fn go_list(words: &[String]) -> String {
 }
 
 /// Everything resolved and refused that can be without asking anybody.
-fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<CreatePlan, CommandError> {
+pub(super) fn plan(
+    ctx: &Context,
+    name: MachineName,
+    matches: &ArgMatches,
+) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
     let discovery = shared.text("swarm-discovery");
     if !discovery.is_empty() && !Regex::new("^[^:]*://.*").is_ok_and(|r| r.is_match(discovery)) {
@@ -264,8 +289,28 @@ fn plan(ctx: &Context, name: MachineName, matches: &ArgMatches) -> Result<Create
     if driver.features().ssh_config {
         ctx.lifecycle().apply_ssh_config(&mut machine)?;
     }
+    in_a_swarm(&mut machine, driver.as_ref(), &shared)?;
     let StoredMachine { config, own } = machine;
     Ok(CreatePlan { name, driver, config, own, imports: draft.imports, ssh_timeout: ssh_timeout(&shared)? })
+}
+
+/// A machine without a host is nobody's node; of the classic flags it keeps the record.
+fn in_a_swarm(
+    machine: &mut StoredMachine,
+    driver: &dyn Driver,
+    shared: &rmachine_driver::Options,
+) -> Result<(), CommandError> {
+    if driver.features().host {
+        return Ok(());
+    }
+    machine.own.swarm = None;
+    if shared.given("swarm-cluster") {
+        let name = driver.name();
+        return Err(CommandError::usage(format!(
+            "--swarm-cluster: the driver {name:?} makes no hosts that could join"
+        )));
+    }
+    Ok(())
 }
 
 fn driver(ctx: &Context) -> Result<Arc<dyn Driver>, CommandError> {

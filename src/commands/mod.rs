@@ -18,6 +18,7 @@ pub mod ssh;
 pub mod start;
 pub mod status;
 pub mod stop;
+pub mod swarm;
 pub mod url;
 pub mod version;
 
@@ -53,6 +54,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,
         Command::Stop(args) => stop::run(ctx, &args).await,
+        Command::Swarm(args) => swarm::run(ctx, &args, matches).await,
         Command::Url(args) => url::run(ctx, &args),
         Command::Version(args) => version::run(ctx, &args).await,
     }

@@ -10,7 +10,9 @@ use rmachine_driver::{OptionKind, OptionSpec, Options, Source, Value};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::provision::EngineVersion;
-use crate::store::{HostConfig, InstallMethod, List, OwnState, StoredMachine};
+use crate::store::{
+    ClusterName, HostConfig, InstallMethod, List, Membership, OwnState, Role, StoredMachine, SwarmSettings,
+};
 
 const fn text(name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec { name, kind: OptionKind::Text(default), env: None, help, secret: false }
@@ -71,16 +73,21 @@ pub(super) fn shared() -> Vec<OptionSpec> {
             help: "Seconds to wait for SSH to answer [default: the driver's]",
             secret: false,
         },
-        switch("swarm", "Classic swarm: accepted and kept in config.json"),
-        env(text("swarm-image", "swarm:latest", "Classic swarm: image"), "MACHINE_SWARM_IMAGE"),
-        switch("swarm-master", "Classic swarm: this machine is its master"),
-        text("swarm-discovery", "", "Classic swarm: discovery service"),
-        text("swarm-strategy", "spread", "Classic swarm: scheduling strategy"),
-        list("swarm-opt", "Classic swarm: option of the manager"),
-        list("swarm-join-opt", "Classic swarm: option of the agent"),
-        text("swarm-host", "tcp://0.0.0.0:3376", "Classic swarm: where the master listens"),
+        text("swarm-cluster", "", "Cluster that the machine joins once it is ready; a manager founds it"),
+        text("swarm-role", "worker", "What it is there: manager or worker"),
+        switch("swarm", "Classic swarm: join the swarm of --swarm-discovery"),
+        env(
+            text("swarm-image", "swarm:latest", "Classic swarm: has no meaning any more"),
+            "MACHINE_SWARM_IMAGE",
+        ),
+        switch("swarm-master", "Classic swarm: as a manager; the first starts it"),
+        text("swarm-discovery", "", "Classic swarm: what its machines share, as token://NAME"),
+        text("swarm-strategy", "spread", "Classic swarm: has no meaning any more"),
+        list("swarm-opt", "Classic swarm: has no meaning any more"),
+        list("swarm-join-opt", "Classic swarm: has no meaning any more"),
+        text("swarm-host", "tcp://0.0.0.0:3376", "Classic swarm: has no meaning any more"),
         text("swarm-addr", "", "Classic swarm: address to advertise"),
-        switch("swarm-experimental", "Classic swarm: experimental features"),
+        switch("swarm-experimental", "Classic swarm: has no meaning any more"),
     ]
 }
 
@@ -168,7 +175,40 @@ pub(super) fn apply(machine: &mut StoredMachine, given: &Options) -> Result<(), 
     plausible(given)?;
     engine(&mut machine.config, given);
     swarm(&mut machine.config, given);
+    membership(machine, given)
+}
+
+/// The cluster that flags name, today's or the classic ones. One that it has joined stays.
+fn membership(machine: &mut StoredMachine, given: &Options) -> Result<(), CommandError> {
+    let classic = &machine.config.host_options.swarm;
+    let settings = SwarmSettings {
+        advertise: Some(classic.address.clone()).filter(|a| !a.is_empty()),
+        ..SwarmSettings::default()
+    };
+    let wish = if given.given("swarm-cluster") {
+        let cluster = ClusterName::parse(given.text("swarm-cluster"));
+        let cluster = cluster.map_err(|e| CommandError::usage(format!("--swarm-cluster: {e}")))?;
+        Membership::new(cluster, role(given.text("swarm-role"))?, settings)
+    } else if classic.is_swarm {
+        let Some(cluster) = ClusterName::of_discovery(&classic.discovery) else { return Ok(()) };
+        Membership::new(cluster, if classic.master { Role::Manager } else { Role::Worker }, settings)
+    } else if given.given("swarm-role") {
+        return Err(CommandError::usage("--swarm-role says nothing without --swarm-cluster"));
+    } else {
+        return Ok(());
+    };
+    if !machine.own.swarm.as_ref().is_some_and(Membership::has_joined) {
+        machine.own.swarm = Some(wish);
+    }
     Ok(())
+}
+
+fn role(text: &str) -> Result<Role, CommandError> {
+    match text {
+        "manager" => Ok(Role::Manager),
+        "worker" => Ok(Role::Worker),
+        _ => Err(CommandError::usage(format!("--swarm-role must be manager or worker, not {text:?}"))),
+    }
 }
 
 fn own_state(own: &mut OwnState, given: &Options) -> Result<(), CommandError> {

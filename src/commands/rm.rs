@@ -32,7 +32,7 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let mut errors = Vec::new();
     for name in &args.names {
-        match remove(ctx, &lifecycle, name, args.force).await {
+        match remove(ctx, &lifecycle, name, args).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {name}")),
             // With --force each is told at once and the exit stays 0: cleaning scripts go on.
             Err(e) if args.force => e.print(ctx.printer),
@@ -46,8 +46,9 @@ async fn remove(
     ctx: &Context,
     lifecycle: &crate::lifecycle::Lifecycle,
     name: &str,
-    force: bool,
+    args: &Args,
 ) -> super::Outcome {
+    let force = args.force;
     let existing = super::existing(ctx, name).ok().filter(|n| ctx.store.exists(n));
     let Some(machine) = existing else {
         let error = super::missing(ctx, name);
@@ -57,7 +58,9 @@ async fn remove(
             error.prefix(&format!("Error removing host {name:?}: "))
         });
     };
-    lifecycle.remove(&machine, force).await.map_err(|e| {
+    // A swarm that goes as a whole needs no goodbyes.
+    let going: Vec<_> = args.names.iter().filter_map(|n| super::existing(ctx, n).ok()).collect();
+    lifecycle.remove_among(&machine, force, &going).await.map_err(|e| {
         let error: CommandError = e.into();
         error.prefix(&format!("Error removing host {name:?}: "))
     })

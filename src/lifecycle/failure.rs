@@ -13,6 +13,8 @@ use crate::store::StoreError;
 pub struct Failure {
     /// Nothing was made: the driver saw beforehand that it could not work.
     pub before_making: bool,
+    /// It could have been done, and would have done harm: `--force` is the way.
+    pub refusal: bool,
     pub message: String,
     pub details: Vec<String>,
     pub hints: Vec<String>,

@@ -14,6 +14,7 @@ pub mod observe;
 mod power;
 mod provision;
 mod prune;
+mod swarm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub use create::CreatePlan;
 pub use failure::Failure;
 pub use provision::engine_settings;
 pub use prune::Prunable;
+pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);

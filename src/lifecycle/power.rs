@@ -146,7 +146,7 @@ impl Lifecycle {
     }
 
     /// Waits for an engine that is starting. One that answers without being trusted is up, and waiting changes nothing.
-    async fn engine_comes_up(&self, machine: &Machine) -> Result<(), Failure> {
+    pub(super) async fn engine_comes_up(&self, machine: &Machine) -> Result<(), Failure> {
         let (name, program) = (&machine.name, &self.program);
         let deadline = Instant::now() + STATE_WAIT;
         loop {
@@ -198,10 +198,21 @@ impl Lifecycle {
     /// Removes what the journal names, then the machine's folder. With `force` the folder goes even when the provider
     /// cannot be asked; what may be left there is told.
     pub async fn remove(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
+        self.remove_among(name, force, &[]).await
+    }
+
+    /// The same, where these are going too: a swarm that goes as a whole needs no goodbyes.
+    pub async fn remove_among(
+        &self,
+        name: &MachineName,
+        force: bool,
+        going: &[MachineName],
+    ) -> Result<(), Failure> {
         let lock = self.lock(name).await?;
         let removed = match self.store.load_lenient(name).map_err(|e| self.store_failure(&e))? {
             Readable { config: Ok(config), own: Ok(own) } => {
                 let mut machine = self.machine(name.clone(), StoredMachine { config, own });
+                self.part(&lock, &mut machine, going, force).await?;
                 self.remove_at_provider(&lock, &mut machine).await
             }
             Readable { config: Err(e), .. } | Readable { own: Err(e), .. } => Err(self.store_failure(&e)),

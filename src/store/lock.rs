@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::MachineName;
 
-use super::StoreError;
+use super::{ClusterName, StoreError};
 
 /// The right to change one machine, until it is dropped.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct MachineLock {
 /// The right to make the CA and the client's certificate, until it is dropped.
 #[derive(Debug)]
 pub struct CertsLock(FileLock);
+
+/// The right to found a cluster or to change its managers, until it is dropped: one at a time is what raft bears best.
+#[derive(Debug)]
+pub struct ClusterLock(#[expect(dead_code, reason = "held for its drop")] FileLock);
 
 impl MachineLock {
     pub fn name(&self) -> &MachineName {
@@ -37,6 +41,13 @@ impl MachineLock {
         let path = machines.join(format!(".{name}.lock"));
         let file = FileLock::take(path, wait, || format!("Docker machine \"{name}\"")).await?;
         Ok(Self { name: name.clone(), _file: file })
+    }
+}
+
+impl ClusterLock {
+    pub(super) async fn take(root: &Path, name: &ClusterName, wait: Duration) -> Result<Self, StoreError> {
+        let path = root.join(format!(".swarm-{name}.lock"));
+        Ok(Self(FileLock::take(path, wait, || format!("The swarm \"{name}\"")).await?))
     }
 }
 

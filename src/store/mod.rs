@@ -11,6 +11,7 @@ mod files;
 mod journal;
 pub mod json;
 mod lock;
+mod member;
 mod migrate;
 mod own;
 #[cfg(test)]
@@ -27,7 +28,8 @@ use rmachine_driver::MachineName;
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
 pub use error::StoreError;
 pub use journal::StoreJournal;
-pub use lock::{CertsLock, MachineLock};
+pub use lock::{CertsLock, ClusterLock, MachineLock};
+pub use member::{Availability, ClusterName, ClusterNameError, Membership, Role, SwarmSettings};
 pub use own::{InstallMethod, OwnState};
 
 /// docker-machine's file in a machine's folder.
@@ -135,6 +137,12 @@ impl Store {
     pub async fn certs_lock(&self, wait: Duration) -> Result<CertsLock, StoreError> {
         files::make_dir(&self.certs_dir())?;
         CertsLock::take(&self.root, wait).await
+    }
+
+    /// Waits for the right to found a cluster, or to change who its managers are.
+    pub async fn cluster_lock(&self, name: &ClusterName, wait: Duration) -> Result<ClusterLock, StoreError> {
+        files::make_dir(&self.root)?;
+        ClusterLock::take(&self.root, name, wait).await
     }
 
     /// Writes a file as a whole or not at all, and returns once it is on disk. The folder must be there; what was

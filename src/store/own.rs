@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{OWN, StoreError, files, json};
+use super::{Membership, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -50,6 +50,9 @@ pub struct OwnState {
     /// The version that the engine is pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+    /// The cluster that it belongs to, or is to join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swarm: Option<Membership>,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -97,6 +100,7 @@ impl Default for OwnState {
             ssh_host: None,
             install_method: InstallMethod::default(),
             engine_version: None,
+            swarm: None,
             failure: None,
             journal: Vec::new(),
             extra: Map::new(),

@@ -8,6 +8,7 @@ mod error;
 pub mod host;
 pub mod query;
 mod stream;
+pub mod swarm;
 pub mod tls;
 
 pub use client::{EngineClient, Version};

@@ -1,0 +1,175 @@
+//! Tokens and keys: printed where they are asked for, read from where they do not show.
+
+use std::io::{IsTerminal, Read};
+use std::path::PathBuf;
+
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+
+use super::super::Outcome;
+use super::{each, which};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::store::Role;
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    Worker,
+    Manager,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Token {
+    #[arg(value_name = "CLUSTER")]
+    cluster: String,
+
+    /// worker or manager
+    #[arg(value_enum, default_value = "worker", hide_possible_values = true)]
+    role: Kind,
+
+    /// Replace it: the old one lets nobody in any more
+    #[arg(long)]
+    rotate: bool,
+
+    /// Print it; without this, only what `docker swarm join` needs beside it
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Token {
+    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let role = match self.role {
+            Kind::Worker => Role::Worker,
+            Kind::Manager => Role::Manager,
+        };
+        let token = lifecycle.swarm_token(&cluster, role, self.rotate).await?;
+        ctx.printer.line(token.secret.expose_secret());
+        if !self.quiet && ctx.printer.stdout_is_terminal() {
+            let (program, name) = (&ctx.program, &cluster.name);
+            let flag = if role == Role::Manager { " --manager" } else { "" };
+            ctx.printer.error_line(&format!(
+                "Machines need it not: {program} swarm join NODE --cluster {name}{flag}. Others join at {}.",
+                token.managers.join(" or ")
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// A swarm [default: the only one there is]
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
+
+    /// Lock it no longer
+    #[arg(long)]
+    off: bool,
+}
+
+impl Which {
+    pub(super) async fn lock(&self, ctx: &Context) -> Outcome {
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, self.cluster.as_deref())?;
+        lifecycle.swarm_autolock(&cluster, !self.off).await?;
+        if !self.off {
+            ctx.last_word(&format!(
+                "A manager that starts now waits for its key. `{} swarm unlock-key {}` prints it: keep it.",
+                ctx.program, cluster.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Key {
+    /// A swarm [default: the only one there is]
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
+
+    /// Replace it: the old one opens nothing any more
+    #[arg(long)]
+    rotate: bool,
+}
+
+impl Key {
+    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, self.cluster.as_deref())?;
+        let key = lifecycle.swarm_unlock_key(&cluster, self.rotate).await?;
+        ctx.printer.line(key.expose_secret());
+        Ok(())
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The key comes from a manager that is open, where there is one; else from --key-file, from standard input, or it is asked
+for. It is never taken from the command line, where others could see it.
+
+Examples:
+  rmachine swarm unlock lab
+  rmachine swarm unlock lab < key.txt")]
+pub(super) struct Unlock {
+    /// A swarm, or one of its machines [default: the only swarm there is]
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
+
+    /// Where the key is
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl Unlock {
+    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
+        let lifecycle = ctx.lifecycle();
+        let cluster = which(&lifecycle, self.cluster.as_deref())?;
+        let locked = lifecycle.swarm_locked(&cluster).await;
+        if locked.is_empty() {
+            ctx.last_word(&format!("No manager of the swarm {} is locked", cluster.name));
+            return Ok(());
+        }
+        let key = match &self.key_file {
+            Some(path) => read_key(path)?,
+            None => match lifecycle.swarm_key_at_hand(&cluster).await {
+                Some(key) => key,
+                None => ask()?,
+            },
+        };
+        let names: Vec<String> = locked.iter().map(ToString::to_string).collect();
+        each(ctx, &names, true, async |name| lifecycle.swarm_unlock(name, &key).await).await?;
+        ctx.last_word(&format!("Unlocked {}", names.join(" ")));
+        Ok(())
+    }
+}
+
+fn read_key(path: &std::path::Path) -> Result<SecretString, CommandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| CommandError::failed(format!("open {}: {e}", path.display())))?;
+    key(&text)
+}
+
+fn ask() -> Result<SecretString, CommandError> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        let typed =
+            rpassword::prompt_password("Unlock key: ").map_err(|e| CommandError::failed(e.to_string()))?;
+        return key(&typed);
+    }
+    let mut text = String::new();
+    stdin.lock().read_to_string(&mut text).map_err(|e| CommandError::failed(e.to_string()))?;
+    key(&text)
+}
+
+/// The key itself is in no error.
+fn key(text: &str) -> Result<SecretString, CommandError> {
+    let text = text.trim();
+    if text.starts_with("SWMKEY-") {
+        return Ok(SecretString::from(text));
+    }
+    Err(CommandError::failed("no key was given: an unlock key begins with SWMKEY-").hint(
+        "give it with --key-file, or at standard input; a manager that is open tells it: swarm unlock-key",
+    ))
+}

@@ -1,0 +1,290 @@
+//! `swarm`: machines as nodes of a swarm. One file a group of verbs.
+
+mod create;
+mod keys;
+mod membership;
+mod nodes;
+mod save;
+mod status;
+
+use futures_util::future::join_all;
+use rmachine_driver::MachineName;
+
+use super::Outcome;
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::{Cluster, Failure, Lifecycle};
+use crate::registry::Registry;
+use crate::store::{Availability, ClusterName, SwarmSettings};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rmachine swarm create -d docker --managers 3 --workers 2 lab
+  rmachine swarm init node1 --cluster lab
+  rmachine swarm join node2 node3 --cluster lab --manager
+  rmachine swarm status lab
+  rmachine swarm drain node3
+
+Tokens and keys are asked of the managers when they are needed, sent to engines alone, and kept nowhere.")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Create machines and a swarm of them, all at once
+    Create(create::Args),
+    /// Start a swarm on a machine: its first manager
+    Init(membership::Init),
+    /// Bring machines into a swarm
+    Join(membership::Join),
+    /// Take machines out of their swarm
+    Leave(membership::Leave),
+    /// Strike a node that is gone off the list
+    Rm(membership::Rm),
+    /// Make managers of workers
+    Promote(nodes::Roles),
+    /// Make workers of managers
+    Demote(nodes::Roles),
+    /// Move all tasks away from nodes, and give them no new ones
+    Drain(nodes::Drain),
+    /// Give tasks to nodes again
+    Activate(nodes::Names),
+    /// Set labels of nodes (KEY=VALUE), or remove them (KEY-)
+    Label(nodes::Label),
+    /// Print what lets a node in
+    Token(keys::Token),
+    /// Lock the swarm: a manager that starts waits for the key
+    Lock(keys::Which),
+    /// Open managers that wait for their key
+    Unlock(keys::Unlock),
+    /// Print the key that opens managers
+    UnlockKey(keys::Key),
+    /// Show the nodes of a swarm, and whether its managers have a majority
+    Status(status::Args),
+    /// List the swarms that machines of this store belong to
+    Ls(status::Ls),
+    /// Write the state of a manager, its keys included, to a file
+    Backup(save::Backup),
+    /// Put such a state onto a machine: a swarm in which it is the only manager
+    Restore(save::Restore),
+    /// Make a new swarm of what one manager knows, when the others are lost
+    Recover(save::Recover),
+}
+
+/// Gives `swarm create` the flags of the driver that the words ask for.
+pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
+    command.mut_subcommand("create", |c| create::augment(c, registry, driver))
+}
+
+pub async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) -> Outcome {
+    match &args.verb {
+        Verb::Create(args) => create::run(ctx, args, matches).await,
+        Verb::Init(args) => args.run(ctx).await,
+        Verb::Join(args) => args.run(ctx).await,
+        Verb::Leave(args) => args.run(ctx).await,
+        Verb::Rm(args) => args.run(ctx).await,
+        Verb::Promote(args) => args.promote(ctx).await,
+        Verb::Demote(args) => args.demote(ctx).await,
+        Verb::Drain(args) => args.run(ctx).await,
+        Verb::Activate(args) => args.activate(ctx).await,
+        Verb::Label(args) => args.run(ctx).await,
+        Verb::Token(args) => args.run(ctx).await,
+        Verb::Lock(args) => args.lock(ctx).await,
+        Verb::Unlock(args) => args.run(ctx).await,
+        Verb::UnlockKey(args) => args.run(ctx).await,
+        Verb::Status(args) => args.run(ctx).await,
+        Verb::Ls(args) => args.run(ctx),
+        Verb::Backup(args) => args.run(ctx).await,
+        Verb::Restore(args) => args.run(ctx).await,
+        Verb::Recover(args) => args.run(ctx).await,
+    }
+}
+
+/// What nodes are told when they found a swarm or join one.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct Settings {
+    /// Address or interface by which the others know the node [default: in the private network that all share]
+    #[arg(long, value_name = "ADDRESS")]
+    advertise_addr: Option<String>,
+
+    /// Address or interface for the traffic of overlay networks
+    #[arg(long, value_name = "ADDRESS")]
+    data_path_addr: Option<String>,
+
+    /// Where managers listen [default: 0.0.0.0:2377]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_addr: Option<String>,
+
+    /// Whether the node is given tasks: active, pause or drain
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, hide_possible_values = true)]
+    availability: Given,
+}
+
+/// Of the founder alone.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct Founding {
+    /// Network for overlay networks to be cut from: 10.20.0.0/16
+    #[arg(long, value_name = "NETWORK")]
+    default_addr_pool: Vec<String>,
+
+    /// A manager that starts waits for a key: see `swarm unlock-key`
+    #[arg(long)]
+    autolock: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Given {
+    #[default]
+    Active,
+    Pause,
+    Drain,
+}
+
+impl Settings {
+    fn resolve(&self, founding: Option<&Founding>) -> Result<SwarmSettings, CommandError> {
+        for (flag, value) in [
+            ("advertise-addr", &self.advertise_addr),
+            ("data-path-addr", &self.data_path_addr),
+            ("listen-addr", &self.listen_addr),
+        ] {
+            plausible(flag, value.as_deref())?;
+        }
+        let pools = founding.map(|f| f.default_addr_pool.clone()).unwrap_or_default();
+        if let Some(bad) = pools.iter().find(|p| !is_network(p)) {
+            return Err(CommandError::usage(format!(
+                "--default-addr-pool must be a network like 10.20.0.0/16, not {bad:?}"
+            )));
+        }
+        Ok(SwarmSettings {
+            advertise: self.advertise_addr.clone(),
+            data_path: self.data_path_addr.clone(),
+            listen: self.listen_addr.clone(),
+            address_pools: pools,
+            availability: match self.availability {
+                Given::Active => Availability::Active,
+                Given::Pause => Availability::Pause,
+                Given::Drain => Availability::Drain,
+            },
+            autolock: founding.is_some_and(|f| f.autolock),
+        })
+    }
+
+    /// An address belongs to one node; an interface may be called the same on all.
+    fn for_several(&self, nodes: usize) -> Result<(), CommandError> {
+        let address = |text: &Option<String>| {
+            text.as_deref().is_some_and(|t| {
+                t.parse::<std::net::IpAddr>().is_ok() || t.parse::<std::net::SocketAddr>().is_ok()
+            })
+        };
+        if nodes > 1 && (address(&self.advertise_addr) || address(&self.data_path_addr)) {
+            return Err(CommandError::usage(
+                "an address belongs to one node: name only that one, or an interface that all have",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn plausible(flag: &str, value: Option<&str>) -> Result<(), CommandError> {
+    let good =
+        |v: &str| !v.is_empty() && v.chars().all(|c| c.is_ascii_alphanumeric() || ".:-_[]%@".contains(c));
+    match value.filter(|v| !good(v)) {
+        Some(bad) => {
+            Err(CommandError::usage(format!("--{flag} must be an address or an interface, not {bad:?}")))
+        }
+        None => Ok(()),
+    }
+}
+
+fn is_network(text: &str) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else { return false };
+    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
+    prefix.parse::<u8>().is_ok_and(|p| p <= if address.is_ipv4() { 32 } else { 128 })
+}
+
+fn cluster_name(text: &str) -> Result<ClusterName, CommandError> {
+    ClusterName::parse(text).map_err(|e| CommandError::usage(e.to_string()))
+}
+
+/// The cluster of that name, the one that this machine belongs to, or the only one there is.
+fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluster, CommandError> {
+    let Some(word) = given else {
+        let mut clusters = lifecycle.clusters()?;
+        return match (clusters.pop(), clusters.len()) {
+            (Some(only), 0) => Ok(only),
+            (None, _) => Err(CommandError::failed("No machine of this store belongs to a swarm")
+                .hint(format!("{} swarm init NODE", lifecycle.program))),
+            (Some(last), _) => {
+                let names: Vec<_> = clusters.iter().map(|c| c.name.to_string()).collect();
+                Err(CommandError::usage(format!(
+                    "which swarm? There are {} and {}",
+                    names.join(", "),
+                    last.name
+                )))
+            }
+        };
+    };
+    let by_machine = MachineName::existing(word).ok().and_then(|name| lifecycle.membership(&name));
+    let name = match (ClusterName::parse(word), by_machine) {
+        (Ok(name), member) => {
+            if lifecycle.members(&name)?.members.is_empty() {
+                member.map_or(name, |m| m.cluster)
+            } else {
+                name
+            }
+        }
+        (Err(_), Some(member)) => member.cluster,
+        (Err(e), None) => return Err(CommandError::usage(e.to_string())),
+    };
+    Ok(lifecycle.cluster(&name)?)
+}
+
+/// Several nodes, one after the other or at once; one that fails does not keep the others.
+async fn each(
+    ctx: &Context,
+    names: &[String],
+    at_once: bool,
+    act: impl AsyncFn(&MachineName) -> Result<(), Failure>,
+) -> Outcome {
+    if names.is_empty() {
+        return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
+    }
+    let names = names.iter().map(|n| super::existing(ctx, n)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(missing) = names.iter().find(|n| !ctx.store.exists(n)) {
+        return Err(super::missing(ctx, missing.as_str()));
+    }
+    let mut results = Vec::new();
+    if at_once {
+        results = join_all(names.iter().map(async |name| act(name).await)).await;
+    } else {
+        for name in &names {
+            results.push(act(name).await);
+        }
+    }
+    let errors = names.iter().zip(results).filter_map(|(name, result)| {
+        let failure = result.err()?;
+        let named = failure.message.contains(name.as_str());
+        Some(CommandError::from(if named { failure } else { failure.prefix(&format!("{name}: ")) }))
+    });
+    CommandError::join(errors.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_plausible() {
+        for good in ["10.0.0.5", "eth0", "eth0:2377", "[fd00::1]:2377", "fe80::1%eth0"] {
+            assert!(plausible("advertise-addr", Some(good)).is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "$(id)", "10.0.0.1;"] {
+            assert!(plausible("advertise-addr", Some(bad)).is_err(), "{bad}");
+        }
+        assert!(is_network("10.20.0.0/16") && is_network("fd00::/48"));
+        assert!(!is_network("10.20.0.0") && !is_network("10.20.0.0/33") && !is_network("x/8"));
+    }
+}

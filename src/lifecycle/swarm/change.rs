@@ -1,0 +1,315 @@
+//! Roles, availability and labels of nodes; tokens, locks and keys of a swarm.
+
+use std::time::{Duration, Instant};
+
+use rmachine_driver::MachineName;
+use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::super::{Failure, Lifecycle};
+use super::{Cluster, Manager};
+use crate::engine::EngineError;
+use crate::engine::swarm::{LocalState, Node, Rotate};
+use crate::store::{Availability, Role};
+
+/// A role is taken on and laid down within seconds, unless the node does not answer.
+const ROLE_WAIT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(150);
+/// Somebody else may change the same thing at the same time.
+const TRIES: usize = 8;
+
+/// What is to change of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeChange {
+    Promote,
+    Demote,
+    Availability(Availability),
+    Labels { set: Vec<(String, String)>, unset: Vec<String> },
+}
+
+/// What lets a node in, and where it is taken in.
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub role: Role,
+    pub secret: SecretString,
+    pub managers: Vec<String>,
+}
+
+impl Lifecycle {
+    /// Changes a node. One that is so already is left alone. With `force` a manager is demoted even where that breaks the
+    /// quorum.
+    pub async fn swarm_change(
+        &self,
+        name: &MachineName,
+        change: &NodeChange,
+        force: bool,
+    ) -> Result<(), Failure> {
+        let cluster = self.cluster_of(name)?;
+        // One after the other: raft bears one change of its members at a time.
+        let _turn = match change {
+            NodeChange::Promote | NodeChange::Demote => Some(self.turn(&cluster.name).await?),
+            _ => None,
+        };
+        let mut manager = self.manager_beside(&cluster, name).await?;
+        let id = self.node_id(&cluster, name, &manager)?;
+        if *change == NodeChange::Demote {
+            self.may_demote(name, &id, &manager, force)?;
+        }
+        self.change_node(&mut manager, &id, change).await?;
+        let role = match change {
+            NodeChange::Promote => Role::Manager,
+            NodeChange::Demote => Role::Worker,
+            _ => return Ok(()),
+        };
+        self.await_role(&mut manager, &id, role).await?;
+        self.record(name, |m| {
+            if let Some(m) = m {
+                m.role = role;
+            }
+        })
+        .await
+    }
+
+    /// Waits until nothing runs on a node any more; the number of tasks that are left, if it takes longer.
+    pub async fn swarm_await_empty(&self, name: &MachineName, limit: Duration) -> Result<usize, Failure> {
+        let cluster = self.cluster_of(name)?;
+        let mut manager = self.manager_beside(&cluster, name).await?;
+        let id = self.node_id(&cluster, name, &manager)?;
+        Ok(await_empty(&mut manager, &id, limit).await?)
+    }
+
+    pub async fn swarm_token(&self, cluster: &Cluster, role: Role, rotate: bool) -> Result<Token, Failure> {
+        let mut manager = self.manager(cluster).await?;
+        let client = &mut manager.reached.client;
+        let mut swarm = client.swarm().await?;
+        if rotate {
+            let what = match role {
+                Role::Manager => Rotate::ManagerToken,
+                Role::Worker => Rotate::WorkerToken,
+            };
+            client.swarm_rotate(&swarm, what).await?;
+            swarm = client.swarm().await?;
+        }
+        let secret = match role {
+            Role::Manager => swarm.manager_token,
+            Role::Worker => swarm.worker_token,
+        };
+        let addresses = manager.nodes.iter().filter_map(|n| n.manager.as_ref()).map(|m| m.addr.clone());
+        Ok(Token { role, secret, managers: addresses.collect() })
+    }
+
+    /// From then on a manager that starts is locked until somebody brings the key, or no longer.
+    pub async fn swarm_autolock(&self, cluster: &Cluster, on: bool) -> Result<(), Failure> {
+        let mut manager = self.manager(cluster).await?;
+        let swarm = manager.reached.client.swarm().await?;
+        if swarm.autolock != on {
+            manager.reached.client.swarm_autolock(&swarm, on).await?;
+        }
+        Ok(())
+    }
+
+    pub async fn swarm_unlock_key(&self, cluster: &Cluster, rotate: bool) -> Result<SecretString, Failure> {
+        let mut manager = self.manager(cluster).await?;
+        let client = &mut manager.reached.client;
+        let swarm = client.swarm().await?;
+        if !swarm.autolock {
+            let message =
+                format!("the swarm \"{}\" does not lock itself, so that it has no key", cluster.name);
+            return Err(Failure::new(message).hint(format!("{} swarm lock {}", self.program, cluster.name)));
+        }
+        if rotate {
+            client.swarm_rotate(&swarm, Rotate::UnlockKey).await?;
+        }
+        Ok(client.swarm_unlock_key().await?)
+    }
+
+    /// The managers of a cluster that wait for their key.
+    pub async fn swarm_locked(&self, cluster: &Cluster) -> Vec<MachineName> {
+        let asked = cluster.members.iter().map(async |member| {
+            let machine = self.load(&member.machine).ok()?;
+            let info = self.engine_of(&machine).await.ok()?.client.node_info().await.ok()?;
+            (info.swarm.state == LocalState::Locked).then(|| member.machine.clone())
+        });
+        futures_util::future::join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// The key from a manager that is open, if there is one.
+    pub async fn swarm_key_at_hand(&self, cluster: &Cluster) -> Option<SecretString> {
+        let key = self.manager(cluster).await.ok()?.reached.client.swarm_unlock_key().await.ok()?;
+        (!key.expose_secret().is_empty()).then_some(key)
+    }
+
+    pub async fn swarm_unlock(&self, name: &MachineName, key: &SecretString) -> Result<(), Failure> {
+        let machine = self.load(name)?;
+        let mut reached = self.engine_of(&machine).await?;
+        let unlocked = reached.client.swarm_unlock(key).await;
+        unlocked.map_err(|e| Failure::from(e).prefix(&format!("{name} cannot be unlocked: ")))
+    }
+
+    pub(super) fn cluster_of(&self, name: &MachineName) -> Result<Cluster, Failure> {
+        let machine = self.load(name)?;
+        let membership = self.needs_membership(&machine)?;
+        if !membership.has_joined() {
+            let cluster = &membership.cluster;
+            return Err(Failure::new(format!(
+                "Docker machine \"{name}\" has not joined the swarm \"{cluster}\" yet"
+            ))
+            .hint(format!("{} swarm join {name} --cluster {cluster}", self.program)));
+        }
+        self.cluster(&membership.cluster)
+    }
+
+    /// Another manager, if there is one: what is asked may take from a node the power to answer.
+    pub(super) async fn manager_beside(
+        &self,
+        cluster: &Cluster,
+        name: &MachineName,
+    ) -> Result<Manager, Failure> {
+        let others = cluster.without(name);
+        if others.joined(Role::Manager).next().is_some()
+            && let Ok(manager) = self.manager(&others).await
+        {
+            return Ok(manager);
+        }
+        self.manager(cluster).await
+    }
+
+    pub(super) fn node_id(
+        &self,
+        cluster: &Cluster,
+        name: &MachineName,
+        manager: &Manager,
+    ) -> Result<String, Failure> {
+        let id = cluster.member(name).and_then(|m| m.membership.node.clone()).unwrap_or_default();
+        if manager.node(&id).is_some() {
+            return Ok(id);
+        }
+        let cluster = &cluster.name;
+        Err(Failure::new(format!("the swarm \"{cluster}\" does not know the node {name} any more")).hint(
+            format!(
+                "`{0} swarm leave --force {name}` forgets it, then `{0} swarm join {name} --cluster {cluster}` brings it in",
+                self.program
+            ),
+        ))
+    }
+
+    pub(super) fn may_demote(
+        &self,
+        name: &MachineName,
+        id: &str,
+        manager: &Manager,
+        force: bool,
+    ) -> Result<(), Failure> {
+        let Some(node) = manager.node(id).filter(|n| n.manager.is_some()) else { return Ok(()) };
+        let refusal = manager.quorum().refuses_to_lose(node.is_reachable_manager(), manager.nodes.len());
+        match refusal.filter(|_| !force) {
+            None => Ok(()),
+            Some(why) => Err(Failure::new(format!("{name} stays a manager: {why}"))
+                .hint("promote another node first; --force does it all the same")),
+        }
+    }
+
+    pub(super) async fn change_node(
+        &self,
+        manager: &mut Manager,
+        id: &str,
+        change: &NodeChange,
+    ) -> Result<(), Failure> {
+        for _ in 1..TRIES {
+            let node = manager.reached.client.node(id).await?;
+            let spec = changed(&node, change);
+            if spec == node.spec {
+                return Ok(());
+            }
+            match manager.reached.client.update_node(&node, &spec).await {
+                Err(EngineError::Refused { message, .. }) if message.contains("out of sequence") => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(Failure::new("somebody else keeps changing the same node").hint("try again"))
+    }
+
+    pub(super) async fn await_role(
+        &self,
+        manager: &mut Manager,
+        id: &str,
+        role: Role,
+    ) -> Result<(), Failure> {
+        let deadline = Instant::now() + ROLE_WAIT;
+        loop {
+            let node = manager.reached.client.node(id).await?;
+            let there = match role {
+                Role::Manager => node.is_reachable_manager(),
+                Role::Worker => node.manager.is_none(),
+            };
+            if there {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let seconds = ROLE_WAIT.as_secs();
+                return Err(Failure::new(format!(
+                    "{} is not a {role} after {seconds} s, though the swarm was told so",
+                    node.host_name()
+                ))
+                .hint("`swarm status` shows whether it comes round to it"));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+pub(super) async fn await_empty(
+    manager: &mut Manager,
+    id: &str,
+    limit: Duration,
+) -> Result<usize, EngineError> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let left = manager.reached.client.tasks_left(id).await?;
+        if left == 0 || Instant::now() > deadline {
+            return Ok(left);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn changed(node: &Node, change: &NodeChange) -> Map<String, Value> {
+    let mut spec = node.spec.clone();
+    let mut put = |key: &str, value: &str| spec.insert(key.to_owned(), Value::from(value));
+    match change {
+        NodeChange::Promote => drop(put("Role", "manager")),
+        NodeChange::Demote => drop(put("Role", "worker")),
+        NodeChange::Availability(availability) => drop(put("Availability", availability.as_str())),
+        NodeChange::Labels { set, unset } => {
+            let labels = spec.entry("Labels").or_insert_with(|| json!({}));
+            if let Value::Object(labels) = labels {
+                labels.retain(|key, _| !unset.contains(key));
+                labels.extend(set.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))));
+            }
+        }
+    }
+    spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_leaves_the_rest() {
+        let node: Node = serde_json::from_value(json!({
+            "ID": "n", "Spec": {"Name": "x", "Role": "worker", "Availability": "active", "Labels": {"a": "1", "b": "2"}},
+        }))
+        .unwrap();
+        let after = |change| Value::Object(changed(&node, &change));
+        assert_eq!(after(NodeChange::Promote)["Role"], "manager");
+        assert_eq!(after(NodeChange::Promote)["Name"], "x");
+        assert_eq!(after(NodeChange::Availability(Availability::Drain))["Availability"], "drain");
+        let labels = NodeChange::Labels {
+            set: vec![("c".into(), "3".into()), ("a".into(), "9".into())],
+            unset: vec!["b".into()],
+        };
+        assert_eq!(after(labels)["Labels"], json!({"a": "9", "c": "3"}));
+        assert_eq!(changed(&node, &NodeChange::Demote), node.spec, "nothing to change");
+    }
+}

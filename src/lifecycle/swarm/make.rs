@@ -1,0 +1,177 @@
+//! Machines and the swarm of them, all at once: the first manager that is ready founds it, the others join as they come.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rmachine_driver::{MachineName, Phase};
+use tokio::sync::watch;
+
+use super::super::{Amend, CreatePlan, Failure, Lifecycle};
+use crate::store::{ClusterName, Membership, Role};
+
+/// How often is looked whether another process has got its manager in.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What there is to do for one machine. Its record says, or will say, to which cluster it belongs and as what.
+pub enum Making {
+    Create(Box<CreatePlan>),
+    /// It was reserved already: whatever is missing, down to its membership, is made up for.
+    Finish(MachineName),
+}
+
+impl Making {
+    pub fn name(&self) -> &MachineName {
+        match self {
+            Self::Create(plan) => &plan.name,
+            Self::Finish(name) => name,
+        }
+    }
+}
+
+/// Whether workers can come in yet.
+#[derive(Debug, Clone, Copy)]
+struct Door {
+    open: bool,
+    /// Managers that may still open it.
+    coming: usize,
+}
+
+impl Lifecycle {
+    /// One that fails does not keep the others, unless it is the last manager. In the order of `makings`; a machine that
+    /// belongs to no cluster is only made.
+    pub async fn swarm_make(&self, makings: Vec<Making>) -> Vec<Result<(), Failure>> {
+        let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
+        let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
+        // Without a manager among them, there is one already.
+        let (door, _) = watch::channel(Door { open: coming == 0, coming });
+        let work = makings.into_iter().zip(wishes).map(|(making, wish)| self.make_node(making, wish, &door));
+        join_all(work).await
+    }
+
+    /// Goes on with a machine whose making was not finished, down to its membership.
+    pub async fn resume_node(
+        &self,
+        name: &MachineName,
+        ssh_timeout: Option<Duration>,
+        amend: Amend<'_>,
+    ) -> Result<(), Failure> {
+        let waits = |member: Option<Membership>| member.is_some_and(|m| !m.has_joined());
+        let complete = self.load(name)?.stored.own.phase == Phase::Ready;
+        if !complete || !waits(self.membership(name)) {
+            self.resume(name, ssh_timeout, amend).await?;
+        }
+        match self.membership(name) {
+            Some(wish) if !wish.has_joined() => self.come_in(name, &wish).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn wish_of(&self, making: &Making) -> Option<Membership> {
+        match making {
+            Making::Create(plan) => plan.own.swarm.clone(),
+            Making::Finish(name) => self.membership(name),
+        }
+    }
+
+    async fn make_node(
+        &self,
+        making: Making,
+        wish: Option<Membership>,
+        door: &watch::Sender<Door>,
+    ) -> Result<(), Failure> {
+        let name = making.name().clone();
+        let made = self.make_machine(making).await;
+        let Some(wish) = wish else { return made };
+        if wish.role == Role::Worker {
+            made?;
+            if !opened(door).await {
+                return Err(Failure::new("it has no swarm to join: none of the managers came up"));
+            }
+            return self.come_in(&name, &wish).await;
+        }
+        let entered = match made {
+            Ok(()) => self.come_in(&name, &wish).await,
+            Err(e) => Err(e),
+        };
+        door.send_modify(|d| {
+            d.open |= entered.is_ok();
+            d.coming -= 1;
+        });
+        entered
+    }
+
+    async fn make_machine(&self, making: Making) -> Result<(), Failure> {
+        match making {
+            Making::Create(plan) => self.create(*plan).await,
+            Making::Finish(name) if self.load(&name)?.stored.own.phase == Phase::Ready => Ok(()),
+            Making::Finish(name) => self.resume(&name, None, &|_| Ok(())).await,
+        }
+    }
+
+    async fn come_in(&self, name: &MachineName, wish: &Membership) -> Result<(), Failure> {
+        if wish.role == Role::Worker && !self.manager_comes(name, &wish.cluster).await? {
+            // The order of the old workshops: agents first, their master later.
+            self.reporter.warn(
+                name,
+                &format!("the swarm {} has no manager yet: it joins when one is made", wish.cluster),
+            );
+            return Ok(());
+        }
+        self.swarm_enter(name).await.map_err(|e| self.not_in(name, &wish.cluster, e))?;
+        if wish.role == Role::Manager {
+            self.let_in_who_waits(&wish.cluster).await;
+        }
+        Ok(())
+    }
+
+    fn not_in(&self, name: &MachineName, cluster: &ClusterName, failure: Failure) -> Failure {
+        failure
+            .detail(format!("the machine {name} itself is ready, and not in the swarm {cluster}"))
+            .hint(format!("`{} create --resume {name}` tries again", self.program))
+    }
+
+    /// Whether there is a manager. One that another process is still making is waited for.
+    async fn manager_comes(&self, name: &MachineName, cluster: &ClusterName) -> Result<bool, Failure> {
+        let mut told = false;
+        loop {
+            let members = self.members(cluster)?.without(name);
+            if members.joined(Role::Manager).next().is_some() {
+                return Ok(true);
+            }
+            let coming = members.members.iter().filter(|m| m.membership.role == Role::Manager);
+            let mut at_work = false;
+            for member in coming {
+                at_work |= self.store.lock(&member.machine, Duration::ZERO).await.is_err();
+            }
+            if !at_work {
+                return Ok(self.members(cluster)?.joined(Role::Manager).next().is_some());
+            }
+            if !told {
+                self.step(name, &format!("Waiting for a manager of the swarm {cluster}..."));
+                told = true;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Machines that were made for this cluster before it had a manager.
+    async fn let_in_who_waits(&self, cluster: &ClusterName) {
+        let Ok(cluster) = self.members(cluster) else { return };
+        let waits = cluster.members.iter().filter(|m| {
+            let ready = self.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
+            ready && m.membership.role == Role::Worker && !m.membership.has_joined()
+        });
+        join_all(waits.map(async |m| {
+            if let Err(e) = self.swarm_enter(&m.machine).await {
+                self.reporter.warn(&m.machine, &e.message);
+            }
+        }))
+        .await;
+    }
+}
+
+async fn opened(door: &watch::Sender<Door>) -> bool {
+    let mut door = door.subscribe();
+    // The sender outlives all who wait.
+    door.wait_for(|d| d.open || d.coming == 0).await.is_ok_and(|d| d.open)
+}

@@ -1,0 +1,318 @@
+//! Machines as nodes of a swarm: founded, joined, changed, left, looked at. The engines are asked over their API and
+//! nothing else; SSH is for what they do not know (addresses, ports, the state on disk).
+//!
+//! The record of a machine says to which cluster it belongs; what is true of a node, a manager is asked.
+
+mod change;
+mod enter;
+mod make;
+mod part;
+mod save;
+mod status;
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use rmachine_driver::MachineName;
+use tokio::time::timeout;
+
+use super::engine::Reached;
+use super::{Failure, Lifecycle, Machine};
+use crate::engine::swarm::{LocalState, Node, NodeInfo};
+use crate::engine::{EngineClient, EngineError};
+use crate::store::{ClusterLock, ClusterName, MachineLock, Membership, Role};
+use crate::swarm::Quorum;
+
+pub use change::{NodeChange, Token};
+pub use make::Making;
+
+/// Patience with one step of asking a manager.
+const STEP: Duration = Duration::from_secs(8);
+/// How long others may found a cluster or change its managers; each of them takes seconds.
+const TURN: Duration = Duration::from_secs(180);
+
+/// A machine that belongs to a cluster, as the store knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    pub machine: MachineName,
+    pub membership: Membership,
+}
+
+/// All machines of this store that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    pub name: ClusterName,
+    pub members: Vec<Member>,
+}
+
+impl Cluster {
+    pub fn joined(&self, role: Role) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |m| m.membership.has_joined() && m.membership.role == role)
+    }
+
+    pub fn member(&self, machine: &MachineName) -> Option<&Member> {
+        self.members.iter().find(|m| m.machine == *machine)
+    }
+
+    /// The machine that is this node.
+    pub fn machine_of(&self, node: &Node) -> Option<&MachineName> {
+        let found = self.members.iter().find(|m| m.membership.node.as_deref() == Some(node.id.as_str()));
+        found.map(|m| &m.machine)
+    }
+
+    fn without(&self, machine: &MachineName) -> Self {
+        let members = self.members.iter().filter(|m| m.machine != *machine).cloned().collect();
+        Self { name: self.name.clone(), members }
+    }
+
+    /// Managers first; only when none of them is one any more, the others are asked.
+    fn to_ask(&self) -> [Vec<MachineName>; 2] {
+        let names = |role| self.joined(role).map(|m| m.machine.clone()).collect();
+        [names(Role::Manager), names(Role::Worker)]
+    }
+}
+
+/// A manager that answers, and all nodes as it sees them.
+pub(super) struct Manager {
+    pub(super) machine: MachineName,
+    pub(super) info: NodeInfo,
+    pub(super) nodes: Vec<Node>,
+    pub(super) reached: Reached,
+    /// When its clock was read.
+    asked: Instant,
+}
+
+impl Manager {
+    pub(super) fn quorum(&self) -> Quorum {
+        let managers = self.nodes.iter().filter(|n| n.manager.is_some());
+        Quorum::new(managers.clone().count(), managers.filter(|n| n.is_reachable_manager()).count())
+    }
+
+    pub(super) fn node(&self, id: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.id == id)
+    }
+}
+
+/// An engine that can be asked anything its API knows, and the machine that it is on.
+pub struct Engine {
+    pub machine: MachineName,
+    reached: Reached,
+}
+
+impl Engine {
+    pub fn client(&mut self) -> &mut EngineClient {
+        &mut self.reached.client
+    }
+}
+
+/// Why somebody that was taken for a manager did not answer as one.
+pub(super) struct NoManager {
+    machine: MachineName,
+    reason: String,
+    /// It answers, and is a manager.
+    lacks_leader: bool,
+    locked: bool,
+    /// How many managers it knows of.
+    known: usize,
+}
+
+impl Lifecycle {
+    /// All clusters that machines of this store belong to, by name.
+    pub fn clusters(&self) -> Result<Vec<Cluster>, Failure> {
+        let mut clusters: Vec<Cluster> = Vec::new();
+        for machine in self.store.names().map_err(|e| self.store_failure(&e))? {
+            let Some(membership) = self.membership(&machine) else { continue };
+            let name = membership.cluster.clone();
+            let member = Member { machine, membership };
+            match clusters.iter_mut().find(|c| c.name == name) {
+                Some(cluster) => cluster.members.push(member),
+                None => clusters.push(Cluster { name, members: vec![member] }),
+            }
+        }
+        clusters.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(clusters)
+    }
+
+    /// A cluster without members is one that does not exist.
+    pub fn cluster(&self, name: &ClusterName) -> Result<Cluster, Failure> {
+        let cluster = self.members(name)?;
+        if cluster.members.is_empty() {
+            let known: Vec<String> = self.clusters()?.iter().map(|c| c.name.to_string()).collect();
+            let failure = Failure::new(format!("There is no cluster {:?} in this store", name.as_str()));
+            return Err(if known.is_empty() {
+                failure.hint(format!("`{} swarm init NODE` makes one of a machine", self.program))
+            } else {
+                failure.hint(format!("there are: {}", known.join(", ")))
+            });
+        }
+        Ok(cluster)
+    }
+
+    pub fn members(&self, name: &ClusterName) -> Result<Cluster, Failure> {
+        let found = self.clusters()?.into_iter().find(|c| c.name == *name);
+        Ok(found.unwrap_or_else(|| Cluster { name: name.clone(), members: Vec::new() }))
+    }
+
+    /// To which cluster a machine belongs, as the store knows it.
+    pub fn membership(&self, machine: &MachineName) -> Option<Membership> {
+        self.store.load_lenient(machine).ok()?.own.ok()?.swarm
+    }
+
+    /// For what is asked of one machine's engine.
+    pub async fn engine(&self, machine: &MachineName) -> Result<Engine, Failure> {
+        let reached = self.engine_of(&self.load(machine)?).await?;
+        Ok(Engine { machine: machine.clone(), reached })
+    }
+
+    /// For what a manager is asked: services, networks, secrets.
+    pub async fn manager_engine(&self, cluster: &ClusterName) -> Result<Engine, Failure> {
+        let Manager { machine, reached, .. } = self.manager(&self.cluster(cluster)?).await?;
+        Ok(Engine { machine, reached })
+    }
+
+    fn needs_membership(&self, machine: &Machine) -> Result<Membership, Failure> {
+        machine.stored.own.swarm.clone().ok_or_else(|| {
+            let name = &machine.name;
+            Failure::new(format!("Docker machine \"{name}\" belongs to no swarm"))
+                .hint(format!("{0} swarm join {name} --cluster C, or {0} swarm init {name}", self.program))
+        })
+    }
+
+    /// The right to change who the managers of a cluster are.
+    pub(super) async fn turn(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
+        self.store.cluster_lock(cluster, TURN).await.map_err(|e| self.store_failure(&e))
+    }
+
+    /// The first manager that answers with the list of nodes: all are asked at once.
+    pub(super) async fn manager(&self, cluster: &Cluster) -> Result<Manager, Failure> {
+        let mut failed = Vec::new();
+        for names in cluster.to_ask() {
+            match self.race(names).await {
+                Ok(manager) => return Ok(manager),
+                Err(reasons) => failed.extend(reasons),
+            }
+        }
+        Err(self.no_manager(&cluster.name, &failed))
+    }
+
+    /// The first that answers as a manager, or why each of them did not.
+    async fn race(&self, names: Vec<MachineName>) -> Result<Manager, Vec<NoManager>> {
+        let mut asked: FuturesUnordered<_> = names.into_iter().map(|name| self.ask_manager(name)).collect();
+        let mut failed = Vec::new();
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(manager) => return Ok(manager),
+                Err(reason) => failed.push(reason),
+            }
+        }
+        Err(failed)
+    }
+
+    async fn ask_manager(&self, name: MachineName) -> Result<Manager, NoManager> {
+        let failed = |reason: String| NoManager {
+            machine: name.clone(),
+            reason,
+            lacks_leader: false,
+            locked: false,
+            known: 0,
+        };
+        let machine = self.load(&name).map_err(|e| failed(e.message))?;
+        let mut reached = self.engine_of(&machine).await.map_err(|e| failed(e.message))?;
+        let info = reached.client.node_info().await.map_err(|e| failed(e.to_string()))?;
+        let asked = Instant::now();
+        let (state, known) = (info.swarm.state, info.swarm.remote_managers.len());
+        if state != LocalState::Active || !info.swarm.manager {
+            let reason = match state {
+                LocalState::Active => "it is a worker".to_owned(),
+                LocalState::Locked => "it is locked".to_owned(),
+                LocalState::Inactive => "it is in no swarm".to_owned(),
+                LocalState::Pending => "it is still joining".to_owned(),
+                LocalState::Error => format!("its swarm is in trouble: {}", info.swarm.error),
+            };
+            return Err(NoManager { locked: state == LocalState::Locked, known, ..failed(reason) });
+        }
+        match reached.client.nodes().await {
+            Ok(nodes) => Ok(Manager { machine: name, info, nodes, reached, asked }),
+            Err(e) => Err(NoManager { lacks_leader: lacks_leader(&e), known, ..failed(e.to_string()) }),
+        }
+    }
+
+    /// An engine's client, or why there is none, within a few seconds.
+    pub(super) async fn engine_of(&self, machine: &Machine) -> Result<Reached, Failure> {
+        let reached = timeout(STEP, self.reach(machine, STEP)).await;
+        let reached =
+            reached.map_err(|_| Failure::new(format!("no answer within {} s", STEP.as_secs())))??;
+        reached.map_err(Failure::from)
+    }
+
+    fn no_manager(&self, cluster: &ClusterName, failed: &[NoManager]) -> Failure {
+        let program = &self.program;
+        let details = |mut failure: Failure| {
+            failure.details = failed.iter().map(|f| format!("{}: {}", f.machine, f.reason)).collect();
+            failure
+        };
+        if failed.is_empty() {
+            return Failure::new(format!(
+                "no manager of the swarm \"{cluster}\" is known: none has joined yet"
+            ))
+            .hint(format!("`{program} swarm init NODE --cluster {cluster}` makes its first"));
+        }
+        let alive = failed.iter().filter(|f| f.lacks_leader).count();
+        if alive > 0 {
+            let known = failed.iter().map(|f| f.known).max().unwrap_or_default();
+            let quorum = Quorum::new(known.max(alive), alive);
+            let words = if quorum.holds() {
+                "its managers have no leader at the moment".to_owned()
+            } else {
+                quorum.words()
+            };
+            return details(Failure::new(format!("the swarm \"{cluster}\" cannot be asked: {words}"))).hint(
+                format!(
+                    "bring back the managers that do not answer; if they are gone for good: `{program} swarm recover \
+                     NODE`"
+                ),
+            );
+        }
+        if failed.iter().any(|f| f.locked) {
+            return details(Failure::new(format!("the managers of the swarm \"{cluster}\" are locked")))
+                .hint(format!("`{program} swarm unlock {cluster}` opens them"));
+        }
+        details(Failure::new(format!("no manager of the swarm \"{cluster}\" answers")))
+            .hint(format!("`{program} ls` shows which machines are down; `{program} start NODE` starts one"))
+    }
+
+    fn save_membership(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        membership: Option<Membership>,
+    ) -> Result<(), Failure> {
+        if machine.stored.own.swarm == membership {
+            return Ok(());
+        }
+        machine.stored.own.swarm = membership;
+        self.save(lock, machine)
+    }
+
+    /// Brings the record of a machine in line with what was done to its node.
+    async fn record(
+        &self,
+        name: &MachineName,
+        change: impl FnOnce(&mut Option<Membership>),
+    ) -> Result<(), Failure> {
+        let (lock, mut machine) = self.lock_and_load(name).await?;
+        let mut membership = machine.stored.own.swarm.clone();
+        change(&mut membership);
+        self.save_membership(&lock, &mut machine, membership)
+    }
+}
+
+/// The engine's ways to say that managers cannot agree on anything.
+fn lacks_leader(error: &EngineError) -> bool {
+    let text = error.to_string();
+    matches!(error, EngineError::Timeout { .. })
+        || ["does not have a leader", "context deadline exceeded", "DeadlineExceeded", "raft: "]
+            .iter()
+            .any(|words| text.contains(words))
+}

@@ -1,0 +1,193 @@
+//! What one node sees of itself and of another: addresses, and ports that answer or do not.
+
+use std::net::IpAddr;
+
+use super::Interface;
+
+/// The script; its words are the ports to try.
+pub const SCRIPT: &str = include_str!("../../templates/swarm/look.sh");
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Tcp,
+    Udp,
+}
+
+/// A port of another node, to be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Probe {
+    pub protocol: Protocol,
+    pub address: IpAddr,
+    pub port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Something took the connection. Of UDP: nothing came back, which may mean anything.
+    Open,
+    /// The host itself said that nobody listens, so that the way there is free. Some firewalls say it too.
+    Refused,
+    /// Nothing came back.
+    Silent,
+    /// Something on the way said no.
+    Rejected,
+    /// There are no means to try it on that host.
+    Unknown,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    pub interfaces: Vec<Interface>,
+    pub ports: Vec<(Probe, Answer)>,
+}
+
+impl Probe {
+    pub fn tcp(address: IpAddr, port: u16) -> Self {
+        Self { protocol: Protocol::Tcp, address, port }
+    }
+
+    pub fn udp(address: IpAddr, port: u16) -> Self {
+        Self { protocol: Protocol::Udp, address, port }
+    }
+
+    fn word(self) -> String {
+        let protocol = match self.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        format!("{protocol}/{}/{}", self.address, self.port)
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        let mut parts = word.split('/');
+        let protocol = match parts.next()? {
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => return None,
+        };
+        Some(Self { protocol, address: parts.next()?.parse().ok()?, port: parts.next()?.parse().ok()? })
+    }
+}
+
+/// What to run, with the script at its standard input. The words are addresses and numbers: nothing in them is a shell's.
+pub fn command(probes: &[Probe]) -> String {
+    let words: String = probes.iter().map(|p| format!(" {}", p.word())).collect();
+    format!("sh -s --{words}")
+}
+
+/// Nothing when it was cut short. Other lines, such as a banner, are no part of it.
+pub fn parse(output: &str) -> Option<Look> {
+    let (_, rest) = output.split_once("@rmachine look 1")?;
+    let (body, _) = rest.split_once("@rmachine end")?;
+    let mut look = Look::default();
+    for line in body.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["=", "address", name, cidr] => look.interfaces.extend(interface(name, cidr)),
+            ["=", "port", probe, answer] => look.ports.extend(Probe::parse(probe).zip(answered(answer))),
+            _ => {}
+        }
+    }
+    Some(look)
+}
+
+fn interface(name: &str, cidr: &str) -> Option<Interface> {
+    // Of a point-to-point link the address stands alone.
+    let (address, prefix) = cidr.split_once('/').unwrap_or((cidr, "32"));
+    Some(Interface { name: name.to_owned(), address: address.parse().ok()?, prefix: prefix.parse().ok()? })
+}
+
+fn answered(word: &str) -> Option<Answer> {
+    Some(match word {
+        "open" => Answer::Open,
+        "refused" => Answer::Refused,
+        "silent" => Answer::Silent,
+        "rejected" => Answer::Rejected,
+        "unknown" => Answer::Unknown,
+        _ => return None,
+    })
+}
+
+/// What a node has to be told about the ports of one that listens there, or would.
+pub fn complaint(probe: Probe, answer: Answer, listens: bool) -> Option<String> {
+    let Probe { protocol, address, port } = probe;
+    let name = match protocol {
+        Protocol::Tcp => format!("TCP {port} of {address}"),
+        Protocol::Udp => format!("UDP {port} of {address}"),
+    };
+    match (protocol, answer) {
+        (_, Answer::Rejected) => Some(format!("{name} is closed: something on the way rejects it")),
+        (Protocol::Tcp, Answer::Silent) => {
+            Some(format!("{name} is closed: nothing answers there, as behind a firewall"))
+        }
+        (Protocol::Tcp, Answer::Refused) if listens => {
+            Some(format!("{name} is closed: the connection is refused"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAID: &str = "Welcome!\n@rmachine look 1\n= address lo 127.0.0.1/8\n= address eth0 172.18.0.2/16\n\
+        = address tun0 10.9.0.1\n= address eth0 fe80::1/64\n= port tcp/172.18.0.3/2377 open\n\
+        = port udp/172.18.0.3/4789 refused\n= port tcp/x/2 open\nnoise\n@rmachine end\n";
+
+    #[test]
+    fn looks_are_understood() {
+        let look = parse(SAID).unwrap();
+        let names: Vec<_> =
+            look.interfaces.iter().map(|i| format!("{} {}/{}", i.name, i.address, i.prefix)).collect();
+        assert_eq!(names, ["lo 127.0.0.1/8", "eth0 172.18.0.2/16", "tun0 10.9.0.1/32", "eth0 fe80::1/64"]);
+        let peer = "172.18.0.3".parse().unwrap();
+        assert_eq!(
+            look.ports,
+            [(Probe::tcp(peer, 2377), Answer::Open), (Probe::udp(peer, 4789), Answer::Refused)]
+        );
+        assert_eq!(parse(SAID.trim_end_matches("@rmachine end\n")), None, "cut short");
+        assert_eq!(command(&[Probe::tcp(peer, 2377)]), "sh -s -- tcp/172.18.0.3/2377");
+    }
+
+    /// The script itself, in a shell of this computer.
+    #[test]
+    fn the_script_tells_open_from_refused() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let open = Probe::tcp(here, listener.local_addr().unwrap().port());
+        let closed = {
+            let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            other.local_addr().unwrap().port()
+        };
+        let probes = [open, Probe::tcp(here, closed), Probe::udp(here, closed)];
+        let look = parse(&run(&command(&probes))).unwrap();
+        let answer = |probe| look.ports.iter().find(|(p, _)| *p == probe).map(|(_, a)| *a);
+        assert_eq!(answer(probes[0]), Some(Answer::Open));
+        assert_eq!(answer(probes[1]), Some(Answer::Refused));
+        assert_eq!(answer(probes[2]), Some(Answer::Refused), "UDP");
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "tests run what a host would")]
+    fn run(command: &str) -> String {
+        use std::io::Write;
+        use std::process::{Command, Stdio};
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(SCRIPT.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn complaints() {
+        let peer = "10.0.0.5".parse().unwrap();
+        let tcp = |answer, listens| complaint(Probe::tcp(peer, 2377), answer, listens);
+        assert_eq!(tcp(Answer::Open, true), None);
+        assert_eq!(tcp(Answer::Refused, false), None, "nobody listens there yet");
+        assert!(tcp(Answer::Refused, true).unwrap().starts_with("TCP 2377 of 10.0.0.5 is closed"));
+        assert!(tcp(Answer::Silent, false).unwrap().contains("firewall"));
+        assert_eq!(complaint(Probe::udp(peer, 4789), Answer::Silent, false), None, "it cannot be known");
+        assert!(complaint(Probe::udp(peer, 4789), Answer::Rejected, true).is_some());
+    }
+}

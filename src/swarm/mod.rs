@@ -1,0 +1,20 @@
+//! What there is to know and to decide of a swarm, without asking anybody: quorum in words, which address to advertise,
+//! what a look at a host said, whether clocks agree, and a status as it is shown.
+
+pub mod address;
+pub mod clock;
+pub mod look;
+pub mod quorum;
+pub mod status;
+
+pub use address::{Choice, Interface, choose};
+pub use look::{Answer, Look, Probe, Protocol};
+pub use quorum::Quorum;
+pub use status::{NodeRow, Status};
+
+/// Where managers take those who join.
+pub const MANAGER_PORT: u16 = 2377;
+/// Where nodes gossip, TCP and UDP.
+pub const GOSSIP_PORT: u16 = 7946;
+/// Overlay networks, UDP.
+pub const OVERLAY_PORT: u16 = 4789;
