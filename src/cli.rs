@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm, ssh,
-    start, status, stop, swarm, url, version,
+    active, cluster, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm,
+    ssh, start, status, stop, swarm, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -120,6 +120,8 @@ impl Globals {
 pub enum Command {
     /// Print the machine that $DOCKER_HOST points to
     Active(active::Args),
+    /// Plan, bring about, roll and remove a cluster that a file declares
+    Cluster(cluster::Args),
     /// Print the docker CLI's flags for a machine
     Config(config::Args),
     /// Create a machine

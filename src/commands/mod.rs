@@ -1,6 +1,7 @@
 //! One file a subcommand: its arguments and `run`. No logic that another command wants.
 
 pub mod active;
+pub mod cluster;
 pub mod config;
 pub mod create;
 pub mod env;
@@ -38,6 +39,7 @@ type Outcome = Result<(), CommandError>;
 pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) -> Outcome {
     match command {
         Command::Active(args) => active::run(ctx, &args).await,
+        Command::Cluster(args) => cluster::run(ctx, &args).await,
         Command::Config(args) => config::run(ctx, &args).await,
         Command::Create(args) => create::run(ctx, &args, matches).await,
         Command::Env(args) => env::run(ctx, &args).await,

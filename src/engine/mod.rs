@@ -8,5 +8,6 @@ pub mod options;
 mod tls_tests;
 
 pub use rmachine_engine_api::{
-    EngineClient, EngineError, TlsFault, TlsFiles, Version, client, connect_tls, over_tls, swarm, tls,
+    EngineClient, EngineError, TlsFault, TlsFiles, Version, client, connect_tls, over_tls, services, swarm,
+    tls,
 };

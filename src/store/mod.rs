@@ -6,6 +6,7 @@
 
 mod change;
 mod config;
+mod declared;
 mod error;
 mod files;
 mod journal;
@@ -26,6 +27,7 @@ use std::{fs, io};
 use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
+pub use declared::{Declared, Due};
 pub use error::StoreError;
 pub use journal::StoreJournal;
 pub use lock::{CertsLock, ClusterLock, MachineLock};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Membership, OWN, StoreError, files, json};
+use super::{Declared, Membership, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -53,6 +53,9 @@ pub struct OwnState {
     /// The cluster that it belongs to, or is to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swarm: Option<Membership>,
+    /// What the cluster's file said of it, where it was made of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -101,6 +104,7 @@ impl Default for OwnState {
             install_method: InstallMethod::default(),
             engine_version: None,
             swarm: None,
+            declared: None,
             failure: None,
             journal: Vec::new(),
             extra: Map::new(),

@@ -7,6 +7,7 @@ pub mod client;
 mod error;
 pub mod host;
 pub mod query;
+pub mod services;
 mod stream;
 pub mod swarm;
 pub mod tls;

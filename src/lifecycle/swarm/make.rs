@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rmachine_driver::{MachineName, Phase};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::super::{Amend, CreatePlan, Failure, Lifecycle};
 use crate::store::{ClusterName, Membership, Role};
@@ -40,11 +40,21 @@ impl Lifecycle {
     /// One that fails does not keep the others, unless it is the last manager. In the order of `makings`; a machine that
     /// belongs to no cluster is only made.
     pub async fn swarm_make(&self, makings: Vec<Making>) -> Vec<Result<(), Failure>> {
+        self.swarm_make_some(makings, Semaphore::MAX_PERMITS).await
+    }
+
+    /// The same, with no more than so many machines in the making at a time.
+    pub async fn swarm_make_some(&self, makings: Vec<Making>, at_once: usize) -> Vec<Result<(), Failure>> {
+        // Who waits for a manager holds no place.
+        let places = Semaphore::new(at_once);
         let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
         let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
         // Without a manager among them, there is one already.
         let (door, _) = watch::channel(Door { open: coming == 0, coming });
-        let work = makings.into_iter().zip(wishes).map(|(making, wish)| self.make_node(making, wish, &door));
+        let work = makings
+            .into_iter()
+            .zip(wishes)
+            .map(|(making, wish)| self.make_node(making, wish, &door, &places));
         join_all(work).await
     }
 
@@ -78,9 +88,14 @@ impl Lifecycle {
         making: Making,
         wish: Option<Membership>,
         door: &watch::Sender<Door>,
+        places: &Semaphore,
     ) -> Result<(), Failure> {
         let name = making.name().clone();
-        let made = self.make_machine(making).await;
+        let made = {
+            // Never closed.
+            let _place = places.acquire().await;
+            self.make_machine(making).await
+        };
         let Some(wish) = wish else { return made };
         if wish.role == Role::Worker {
             made?;

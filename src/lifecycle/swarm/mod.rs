@@ -3,6 +3,7 @@
 //!
 //! The record of a machine says to which cluster it belongs; what is true of a node, a manager is asked.
 
+mod bulk;
 mod change;
 mod enter;
 mod make;
