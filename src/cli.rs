@@ -1,8 +1,13 @@
-//! The command line: global flags, the list of commands, and what Go's flag package takes that clap does not.
+//! The command line: global flags and the list of commands. `go` has the grammar that clap lacks, `help` the screens,
+//! `refused` the sentences about words that make no sense.
+
+mod go;
+mod help;
+mod refused;
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     active, cluster, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm,
@@ -12,6 +17,9 @@ use crate::context::Environment;
 use crate::error::CommandError;
 use crate::registry::Registry;
 use crate::ui::Progress;
+
+pub use go::int as go_int;
+pub use refused::refused;
 
 #[derive(Debug, Parser)]
 #[command(
@@ -41,11 +49,7 @@ const EXAMPLES: &str = "\
 Examples:
   rmachine create -d generic --generic-ip-address 192.0.2.5 node1
   eval $(rmachine env node1) && docker info
-  rmachine ls
-  rmachine ssh node1 uptime
-  rmachine rm node1
-
-Machines live in ~/.docker/machine (or $MACHINE_STORAGE_PATH), in docker-machine's own format.";
+  rmachine create --help          # each command has its own";
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Globals {
@@ -166,6 +170,15 @@ pub enum Command {
 /// The names of one machine or several; without one, the machine `default` is meant.
 #[derive(Debug, Clone, Args)]
 pub struct Names {
+    /// Machines, worked on at once; without a name, the one called `default`
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+}
+
+/// The name of one machine. More are taken too, so that docker-machine's sentence can be said of them.
+#[derive(Debug, Clone, Args)]
+pub struct OneName {
+    /// The machine; without a name, the one called `default`
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 }
@@ -174,10 +187,14 @@ pub struct Names {
 pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
     let driver = create::chosen_driver(words, env).unwrap_or_else(|| registry.default_driver().name.clone());
     let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
-    root.mut_subcommand("create", |c| create::augment(c, registry, &driver))
+    let root = root
+        .mut_subcommand("create", |c| create::augment(c, registry, &driver))
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
         .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
+        // A flag that is given twice has the last value, as in Go.
+        .args_override_self(true);
+    help::screens(root, program)
 }
 
 /// Parses, with docker-machine's looser grammar taken care of.
@@ -190,7 +207,7 @@ pub fn parse(
     let mut command = command(program, argv, env, registry);
     // Flags that clap adds itself, like --help, are known only after this.
     command.build();
-    let words = normalize(argv, &command);
+    let words = go::normalize(argv, &command);
     let matches = command.try_get_matches_from_mut(words)?;
     let root = Root::from_arg_matches(&matches)?;
     Ok((root, matches))
@@ -200,102 +217,6 @@ pub fn parse(
 pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
     let mut command = command(program, argv, env, registry).ignore_errors(true);
     command.build();
-    let words = normalize(argv, &command);
+    let words = go::normalize(argv, &command);
     command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
-}
-
-/// Go takes `-flag` for `--flag`, and `--switch=false`; clap does not. What follows `--`, or the machine's name in
-/// `ssh`, is not ours to read.
-fn normalize(argv: &[String], root: &clap::Command) -> Vec<String> {
-    let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
-    let mut command = root;
-    let mut words = argv.iter().skip(1);
-    while let Some(word) = words.next() {
-        if word == "--" {
-            out.push(word.clone());
-            break;
-        }
-        if !word.starts_with('-') || word == "-" {
-            out.push(word.clone());
-            if command.get_name() == "ssh" {
-                break;
-            }
-            command = command.find_subcommand(word).unwrap_or(command);
-            continue;
-        }
-        let rewritten = rewrite(word, command);
-        if let Some(flag) = &rewritten {
-            out.push(flag.clone());
-            if takes_next(flag, command) {
-                out.extend(words.next().cloned());
-            }
-        }
-    }
-    out.extend(words.cloned());
-    out
-}
-
-/// One flag word as clap wants it; nothing for a switch that is turned off.
-fn rewrite(word: &str, command: &clap::Command) -> Option<String> {
-    let bare = word.trim_start_matches('-');
-    let (name, value) = bare.split_once('=').map_or((bare, None), |(n, v)| (n, Some(v)));
-    let Some(arg) = find(command, name) else { return Some(word.to_owned()) };
-    let dashes = if name.chars().count() > 1 { "--" } else { "-" };
-    let switch = matches!(arg.get_action(), ArgAction::SetTrue);
-    match value {
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") if switch => Some(format!("{dashes}{name}")),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if switch => None,
-        Some(value) => Some(format!("{dashes}{name}={value}")),
-        None => Some(format!("{dashes}{name}")),
-    }
-}
-
-fn find<'a>(command: &'a clap::Command, name: &str) -> Option<&'a clap::Arg> {
-    let short = name.chars().next().filter(|_| name.chars().count() == 1);
-    command.get_arguments().find(|a| {
-        let long = a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|l| l.contains(&name));
-        long || (short.is_some() && a.get_short() == short)
-    })
-}
-
-/// Whether the next word is this flag's value, and so not to be read as a flag.
-fn takes_next(flag: &str, command: &clap::Command) -> bool {
-    let name = flag.trim_start_matches('-');
-    let arg = find(command, name);
-    !name.contains('=') && arg.is_some_and(|a| matches!(a.get_action(), ArgAction::Set | ArgAction::Append))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn words(line: &str) -> Vec<String> {
-        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let mut command = command("rm", &argv, &Environment::default(), &Registry::default());
-        command.build();
-        normalize(&argv, &command)
-    }
-
-    #[test]
-    fn the_command_is_well_formed() {
-        command("rm", &[], &Environment::default(), &Registry::default()).debug_assert();
-    }
-
-    #[test]
-    fn go_flags_become_claps() {
-        for (given, expected) in [
-            ("rm -debug ls -quiet", "rm --debug ls --quiet"),
-            ("rm create -driver none -url=tcp://x:1 n", "rm create --driver none --url=tcp://x:1 n"),
-            ("rm create -d none --swarm=false --swarm-master=true n", "rm create -d none --swarm-master n"),
-            ("rm inspect x -f {{.Name}}", "rm inspect x -f {{.Name}}"),
-            ("rm inspect x -format={{.Name}}", "rm inspect x --format={{.Name}}"),
-            ("rm create -d none --engine-label -x=y n", "rm create -d none --engine-label -x=y n"),
-            ("rm ssh n -debug ls -format", "rm ssh n -debug ls -format"),
-            ("rm -D ssh n -- -x", "rm -D ssh n -- -x"),
-            ("rm rm a -f", "rm rm a -f"),
-            ("rm ip -- -debug", "rm ip -- -debug"),
-        ] {
-            assert_eq!(words(given).join(" "), expected, "{given}");
-        }
-    }
 }

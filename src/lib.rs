@@ -20,8 +20,6 @@ pub mod ui;
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::error::ErrorKind;
-
 use crate::cli::{Command, Globals, Root};
 use crate::context::{Context, Environment};
 use crate::error::{CommandError, Exit};
@@ -34,7 +32,11 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
     let program = program_name(argv.first().map_or("rmachine", String::as_str));
     let env = Environment::capture();
     let printer = Printer;
-    match start(&program, &argv, env) {
+    let done = start(&program, &argv, env).and_then(|()| match printer.lost() {
+        Some(reason) => Err(CommandError::failed(format!("write /dev/stdout: {reason}"))),
+        None => Ok(()),
+    });
+    match done {
         Ok(()) => 0,
         Err(error) => {
             error.print(printer);
@@ -51,7 +53,7 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
     }
     let (root, matches) = match cli::parse(program, argv, &env, &registry) {
         Ok(parsed) => parsed,
-        Err(e) => return refused(program, argv, &e, &env, &registry),
+        Err(e) => return cli::refused(program, argv, &e, &env, &registry),
     };
     if root.version {
         Printer.line(&commands::version::own(program));
@@ -119,57 +121,6 @@ async fn interrupted() {
 fn program_name(argv0: &str) -> String {
     let base = Path::new(argv0).file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
     if base == "docker-machine" { base } else { "rmachine".to_owned() }
-}
-
-/// Help and versions are answers; the rest are words that make no sense.
-fn refused(
-    program: &str,
-    argv: &[String],
-    error: &clap::Error,
-    env: &Environment,
-    registry: &Registry,
-) -> Result<(), CommandError> {
-    let text = error.render().to_string();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Printer.raw(&text);
-            Ok(())
-        }
-        ErrorKind::InvalidSubcommand => {
-            let word = invalid_word(error);
-            let called = argv.first().map_or(program, String::as_str);
-            let message = format!("{program}: '{word}' is not a {program} command. See '{called} --help'.");
-            Err(CommandError::failed(message))
-        }
-        // Its flags are unknown because the driver is.
-        ErrorKind::UnknownArgument
-            if cli::subcommand(program, argv, env, registry) == Some("create".to_owned()) =>
-        {
-            commands::create::known_driver(argv, env, registry)?;
-            Err(nonsense(&text, error, registry))
-        }
-        _ => Err(nonsense(&text, error, registry)),
-    }
-}
-
-/// What clap says, and whose flag it is, if it is anybody's.
-fn nonsense(text: &str, error: &clap::Error, registry: &Registry) -> CommandError {
-    let failure = CommandError::usage(text.trim_end().to_owned());
-    let owner = registry.owner_of(invalid_word(error).trim_start_matches('-'));
-    match owner.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
-        Some(owner) => failure.hint(format!("that flag belongs to the driver {owner:?}: add -d {owner}")),
-        None => failure,
-    }
-}
-
-fn invalid_word(error: &clap::Error) -> String {
-    use clap::error::{ContextKind, ContextValue};
-    for kind in [ContextKind::InvalidSubcommand, ContextKind::InvalidArg] {
-        if let Some(ContextValue::String(word)) = error.get(kind) {
-            return word.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        }
-    }
-    String::new()
 }
 
 fn log_to_stderr(globals: &Globals) {

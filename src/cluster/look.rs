@@ -120,6 +120,7 @@ impl Kit<'_> {
 
 fn live(node: &SwarmNode) -> Live {
     Live {
+        role: if node.role() == Role::Manager.as_str() { Role::Manager } else { Role::Worker },
         leader: node.is_leader(),
         ready: node.state() == "ready",
         availability: match node.availability() {

@@ -38,6 +38,7 @@ pub struct Found {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
+    pub role: Role,
     pub leader: bool,
     pub ready: bool,
     pub availability: Availability,
@@ -256,9 +257,9 @@ fn changes(node: &Node, found: &Found, present: &Present, work: &mut Vec<Work>, 
     }
     if found.joined && found.live.is_none() && present.swarm.is_some() {
         to_do(Work::Rejoin, "the swarm does not know it any more".to_owned());
-    } else if found.role != node.role {
+    } else if let Some(role) = other_role(node, found) {
         let how = if node.role == Role::Manager { Work::Promote } else { Work::Demote };
-        to_do(how, format!("role: {} -> {}", found.role, node.role));
+        to_do(how, format!("role: {role} -> {}", node.role));
     }
     if let Some(due) = found.declared.as_ref().and_then(|d| d.due) {
         to_do(Work::Due(due), "a roll over it is not finished".to_owned());
@@ -273,6 +274,12 @@ fn changes(node: &Node, found: &Found, present: &Present, work: &mut Vec<Work>, 
     if let Some((labels, reason)) = labels(node, found.declared.as_ref(), &live.labels) {
         to_do(labels, reason);
     }
+}
+
+/// By the swarm, or by the record: a change that was cut short leaves the two apart.
+fn other_role(node: &Node, found: &Found) -> Option<Role> {
+    let live = found.live.as_ref().map(|l| l.role);
+    live.into_iter().chain([found.role]).find(|role| *role != node.role)
 }
 
 /// Labels that the file has set once and has no longer are taken back; those of others stay.

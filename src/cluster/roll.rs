@@ -74,17 +74,25 @@ impl Kit<'_> {
         for one in &moves {
             let done = self.make_move(wanted, one, &before, &id, limits).await;
             if let Err(failure) = done {
-                // Before the work itself there is a way back.
-                if !matches!(one, Move::Do(..)) {
-                    self.put_back(wanted, &moves).await?;
-                }
-                return Err(failure);
+                return Err(self.take_back(wanted, one, &moves, failure).await);
             }
         }
         self.await_ready(wanted, name, limits).await?;
         self.put_back(wanted, &moves).await?;
         self.await_settled(wanted, &before, None, limits).await?;
         self.note_due(wanted.node(name), name, None).await
+    }
+
+    /// Before the work itself there is a way back.
+    async fn take_back(&self, wanted: &Wanted, failed: &Move, moves: &[Move], failure: Failure) -> Failure {
+        let name = moved(failed);
+        if matches!(failed, Move::Do(..)) {
+            return failure.detail(format!("{name} gets no tasks until it is well again"));
+        }
+        match self.put_back(wanted, moves).await {
+            Ok(()) => failure.detail("nothing was done to it: role and availability are as they were"),
+            Err(e) => failure.detail(format!("role and availability could not be put back: {}", e.message)),
+        }
     }
 
     async fn make_move(
@@ -136,15 +144,18 @@ impl Kit<'_> {
 
     /// Roles, availability and labels as the file has them, of all that the moves have touched.
     async fn put_back(&self, wanted: &Wanted, moves: &[Move]) -> Result<(), Failure> {
-        let cluster = self.lifecycle.cluster(&wanted.name)?;
+        let view = self.view(wanted).await?;
         let mut names: Vec<&MachineName> = moves.iter().map(moved).collect();
         names.sort();
         names.dedup();
-        let joined = |n: &&MachineName| cluster.member(n).is_some_and(|m| m.membership.has_joined());
-        let nodes: Vec<_> = names.into_iter().filter(joined).filter_map(|n| wanted.node(n)).collect();
+        let known = |n: &&MachineName| view.node(n).is_some();
+        let nodes: Vec<_> = names.into_iter().filter(known).filter_map(|n| wanted.node(n)).collect();
         for (role, change) in [(Role::Manager, NodeChange::Promote), (Role::Worker, NodeChange::Demote)] {
             for node in nodes.iter().filter(|n| n.role == role) {
-                if cluster.member(&node.name).is_some_and(|m| m.membership.role != role) {
+                // The record too: what was cut short leaves the two apart.
+                let recorded = view.cluster.member(&node.name).map(|m| m.membership.role);
+                let live = view.node(&node.name).map(SwarmNode::role);
+                if recorded != Some(role) || live != Some(role.as_str()) {
                     self.lifecycle.swarm_change(&node.name, &change, false).await?;
                 }
             }
@@ -156,7 +167,7 @@ impl Kit<'_> {
                 (node.name.clone(), NodeChange::Availability(node.availability)),
             ]
         });
-        self.lifecycle.swarm_change_many(&cluster, &changes.collect::<Vec<_>>()).await
+        self.lifecycle.swarm_change_many(&view.cluster, &changes.collect::<Vec<_>>()).await
     }
 
     async fn await_ready(&self, wanted: &Wanted, name: &MachineName, limits: &Limits) -> Result<(), Failure> {

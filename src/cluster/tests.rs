@@ -314,6 +314,7 @@ fn as_wanted(node: &Node) -> Found {
         declared: Some(node.declared()),
         engine: Vec::new(),
         live: Some(Live {
+            role: node.role,
             leader: false,
             ready: true,
             availability: node.availability,
@@ -389,7 +390,9 @@ fn what_was_cut_short_goes_on() {
     };
     assert_eq!(with(&|_| ()), "");
     let due = |due| move |f: &mut Found| f.declared.as_mut().unwrap().due = Some(due);
-    let cases: [(&dyn Fn(&mut Found), &str); 8] = [
+    let cases: [(&dyn Fn(&mut Found), &str); 10] = [
+        (&|f| f.role = Role::Manager, "Change [Demote] role: manager -> worker"),
+        (&|f| f.live.as_mut().unwrap().role = Role::Manager, "Change [Demote] role: manager -> worker"),
         (&|f| f.made = Made::Partly, "Add [Finish] its making was not finished"),
         (&|f| f.made = Made::Removing, "Add [CreateAgain] its removal was not finished"),
         (&|f| f.joined = false, "Add [Finish] it has not joined the swarm"),
@@ -431,6 +434,11 @@ fn arb_wanted() -> impl Strategy<Value = Wanted> {
     })
 }
 
+fn set_role(found: &mut Found, role: Role) {
+    found.role = role;
+    found.live.iter_mut().for_each(|l| l.role = role);
+}
+
 /// What carrying out a plan makes of what is there; after each step the managers have to have their majority.
 fn carry_out(wanted: &Wanted, mut present: Present, plan: &Plan) -> Present {
     let founded = present.swarm.is_some();
@@ -451,8 +459,8 @@ fn carry_out(wanted: &Wanted, mut present: Present, plan: &Plan) -> Present {
                 present.nodes[i].declared.as_mut().unwrap().due = None;
             }
             (Work::Start, Some(i)) => present.nodes[i].made = Made::Ready,
-            (Work::Promote, Some(i)) => present.nodes[i].role = Role::Manager,
-            (Work::Demote, Some(i)) => present.nodes[i].role = Role::Worker,
+            (Work::Promote, Some(i)) => set_role(&mut present.nodes[i], Role::Manager),
+            (Work::Demote, Some(i)) => set_role(&mut present.nodes[i], Role::Worker),
             (Work::Availability(a), Some(i)) => present.nodes[i].live.as_mut().unwrap().availability = *a,
             (Work::Labels { set, unset }, Some(i)) => {
                 let labels = &mut present.nodes[i].live.as_mut().unwrap().labels;

@@ -7,8 +7,8 @@ use crate::lifecycle::observe::Observed;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Seconds to wait for the machine
-    #[arg(long, short, default_value_t = 10)]
-    timeout: u64,
+    #[arg(long, short, value_name = "SECONDS", default_value = "10", value_parser = crate::cli::go_int)]
+    timeout: i64,
 
     #[arg(hide = true)]
     extra: Vec<String>,
@@ -16,13 +16,16 @@ pub struct Args {
 
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if !args.extra.is_empty() {
-        return Err(CommandError::usage("Error: Too many arguments given"));
+        return Err(CommandError::failed("Error: Too many arguments given"));
     }
     // Only a machine that $DOCKER_HOST points to can be active; no other is asked.
     let Some(wanted) = ctx.env.get("DOCKER_HOST") else { return Err(none()) };
     let lifecycle = ctx.lifecycle();
-    let limit = Duration::from_secs(args.timeout);
-    for name in ctx.store.names().map_err(crate::lifecycle::Failure::from)? {
+    let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
+    let mut names = ctx.store.names().map_err(crate::lifecycle::Failure::from)?;
+    // The first of several, and which that is depends on the order of the list.
+    names.sort_by(|a, b| super::ls::natural(a.as_str(), b.as_str()));
+    for name in names {
         let Ok(machine) = lifecycle.load(&name) else { continue };
         let (host, swarm) = (machine.description().engine_url, machine.swarm_url());
         if ![host, swarm].iter().any(|url| url.as_deref() == Some(wanted)) {

@@ -1,19 +1,24 @@
-use crate::cli::Names;
+use crate::cli::OneName;
 use crate::context::Context;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    names: Names,
+    name: OneName,
+
+    /// Point to the manager of a classic swarm on the machine
+    #[arg(long)]
+    swarm: bool,
 }
 
 /// Prints the docker CLI's flags; its exit code also tells GitLab's runner whether the engine answers.
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     const PREFIX: &str = "Error running connection boilerplate: ";
-    let name = super::one_name(ctx, &args.names.names)?;
+    let name = super::one_name(ctx, &args.name.names)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
-    let url = super::env::checked_url(ctx, &lifecycle, &machine, PREFIX).await?;
+    let url = super::env::url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
+    super::env::check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
     let dir = ctx.store.machine_dir(&name);
     let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
     ctx.printer.line(&format!(

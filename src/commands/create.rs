@@ -11,7 +11,7 @@ use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 use super::options::{self, arg, resolve, ssh_timeout};
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
-use crate::lifecycle::{CreatePlan, Failure, Making, engine_settings};
+use crate::lifecycle::{CreatePlan, Failure, Making, Run, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -29,6 +29,10 @@ pub struct Args {
     /// Show what would be made, and make nothing
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+
+    /// Leave at the provider what was made there before it failed
+    #[arg(long)]
+    keep_on_failure: bool,
 }
 
 /// The driver that these words ask for, by the flag or else by the environment.
@@ -93,7 +97,10 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     }
     let names = names(ctx, args)?;
     tell_default(ctx);
-    let plans = names.iter().map(|n| plan(ctx, n.clone(), matches)).collect::<Result<Vec<_>, _>>()?;
+    let plans = names
+        .iter()
+        .map(|n| plan(ctx, n.clone(), args.keep_on_failure, matches))
+        .collect::<Result<Vec<_>, _>>()?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
@@ -138,11 +145,11 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Outc
     let names = super::names_or_default(ctx, &expanded(&args.names))?;
     refuse_driver_flags(ctx, matches, &names)?;
     let given = resolve(&options::shared(), matches, &Environment::default());
-    let wait = ssh_timeout(&given)?;
+    let run = Run { ssh_timeout: ssh_timeout(&given)?, keep_on_failure: args.keep_on_failure };
     let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
     let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, wait, &amend))).await;
+    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, &run, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -206,7 +213,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
     let extra = words.get(1..).unwrap_or_default();
     if !extra.is_empty() && !makes_several(ctx) {
         let extra = go_list(extra);
-        return Err(CommandError::usage(format!("Invalid command line. Found extra arguments {extra}"))
+        return Err(CommandError::failed(format!("Invalid command line. Found extra arguments {extra}"))
             .hint("this driver makes one machine of one address: name only one"));
     }
     if words.first().is_none_or(String::is_empty) {
@@ -216,7 +223,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, CommandError> {
         if let Some(create) = command.find_subcommand_mut("create") {
             ctx.printer.raw(&create.render_help().to_string());
         }
-        return Err(CommandError::usage("Error: No machine name specified"));
+        return Err(CommandError::failed("Error: No machine name specified"));
     }
     let mut names: Vec<MachineName> = Vec::new();
     for word in &words {
@@ -259,6 +266,7 @@ fn go_list(words: &[String]) -> String {
 pub(super) fn plan(
     ctx: &Context,
     name: MachineName,
+    keep_on_failure: bool,
     matches: &ArgMatches,
 ) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
@@ -270,7 +278,7 @@ pub(super) fn plan(
     }
     let driver = driver(ctx)?;
     let own_options = resolve(&driver.options(), matches, &ctx.env);
-    plan_of(ctx, name, driver, &shared, &own_options)
+    Ok(CreatePlan { keep_on_failure, ..plan_of(ctx, name, driver, &shared, &own_options)? })
 }
 
 /// The same of options that are resolved already.
@@ -302,7 +310,16 @@ pub(super) fn plan_of(
     }
     in_a_swarm(&mut machine, driver.as_ref(), shared)?;
     let StoredMachine { config, own } = machine;
-    Ok(CreatePlan { name, driver, config, own, imports: draft.imports, ssh_timeout: ssh_timeout(shared)? })
+    Ok(CreatePlan {
+        name,
+        driver,
+        config,
+        own,
+        imports: draft.imports,
+        secret: draft.secret,
+        keep_on_failure: false,
+        ssh_timeout: ssh_timeout(shared)?,
+    })
 }
 
 /// A machine without a host is nobody's node; of the classic flags it keeps the record.

@@ -1,4 +1,4 @@
-use crate::cli::Names;
+use crate::cli::OneName;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::{Lifecycle, Machine};
@@ -14,7 +14,7 @@ Examples:
 The answer comes from the store; --check also asks the engine (as `docker-machine env` does).")]
 pub struct Args {
     #[command(flatten)]
-    names: Names,
+    name: OneName,
 
     /// Speak to this shell: bash, zsh, fish, powershell, cmd, tcsh, emacs [default: $SHELL]
     #[arg(long, value_name = "SHELL")]
@@ -28,6 +28,10 @@ pub struct Args {
     #[arg(long)]
     no_proxy: bool,
 
+    /// Point to the manager of a classic swarm on the machine
+    #[arg(long)]
+    swarm: bool,
+
     /// Fail unless the engine answers with a valid certificate
     #[arg(long)]
     check: bool,
@@ -36,8 +40,8 @@ pub struct Args {
 const KEYS: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
-    if args.unset && !args.names.names.is_empty() {
-        return Err(CommandError::usage("Error: Expected no machine name when the -u flag is present"));
+    if args.unset && !args.name.names.is_empty() {
+        return Err(CommandError::failed("Error: Expected no machine name when the -u flag is present"));
     }
     let shell = shell(ctx, args.shell.as_deref())?;
     let lines = if args.unset { unset(ctx, shell, args) } else { set(ctx, shell, args).await? };
@@ -52,15 +56,14 @@ fn unset(ctx: &Context, shell: Shell, args: &Args) -> Vec<String> {
 
 async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, CommandError> {
     const PREFIX: &str = "Error checking TLS connection: ";
-    let name = super::one_name(ctx, &args.names.names)?;
+    let name = super::one_name(ctx, &args.name.names)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     // docker-machine always asks, and Ansible skips hosts by the answer.
-    let url = if args.check || ctx.program == "docker-machine" {
-        checked_url(ctx, &lifecycle, &machine, PREFIX).await?
-    } else {
-        machine.description().engine_url.ok_or_else(|| not_running().prefix(PREFIX))?
-    };
+    let url = url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
+    if args.check || ctx.program == "docker-machine" {
+        check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
+    }
     let dir = ctx.store.machine_dir(&name).to_string_lossy().into_owned();
     let values = ["1", &url, &dir, name.as_str()];
     let mut lines: Vec<String> = KEYS.into_iter().zip(values).map(|(k, v)| shell.set(k, v)).collect();
@@ -72,27 +75,49 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     Ok(lines)
 }
 
-/// The machine's URL, once its engine has shown a certificate that the machine's CA signed.
-pub(super) async fn checked_url(
+/// Where the docker CLI is to be pointed: to the engine, or to the manager of a classic swarm.
+pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, CommandError> {
+    let engine = machine.description().engine_url.ok_or_else(not_running)?;
+    if !swarm {
+        return Ok(engine);
+    }
+    machine.swarm_url().ok_or_else(|| {
+        let name = machine.name.as_str();
+        CommandError::failed(format!(
+            "{name:?} is not a swarm master. The --swarm flag is intended for use with swarm masters"
+        ))
+    })
+}
+
+/// Whether a certificate that the machine's CA signed is shown there.
+pub(super) async fn check(
     ctx: &Context,
     lifecycle: &Lifecycle,
     machine: &Machine,
-    prefix: &str,
-) -> Result<String, CommandError> {
-    let url = machine.description().engine_url.ok_or_else(|| not_running().prefix(prefix))?;
+    url: &str,
+) -> Result<(), CommandError> {
     if lifecycle.is_known_to_be_down(machine).await {
-        return Err(not_running().prefix(prefix).hint(format!("{} start {}", ctx.program, machine.name)));
+        return Err(not_running().hint(format!("{} start {}", ctx.program, machine.name)));
     }
+    let program = &ctx.program;
+    let engine = machine.description().engine_url.unwrap_or_default();
     lifecycle.check_tls(machine).await.map_err(|failed| {
-        let host = url.trim_start_matches("tcp://");
-        let program = &ctx.program;
+        let host = engine.trim_start_matches("tcp://");
         CommandError::failed(format!(
-            "{prefix}Error checking and/or regenerating the certs: There was an error validating certificates for \
-             host {host:?}: {failed}\nYou can attempt to regenerate them using '{program} provision [name]'.\n\
+            "Error checking and/or regenerating the certs: There was an error validating certificates for host \
+             {host:?}: {failed}\nYou can attempt to regenerate them using '{program} regenerate-certs [name]'.\n\
              Be advised that this will trigger a Docker daemon restart which might stop running containers.\n"
         ))
     })?;
-    Ok(url)
+    if url == engine {
+        return Ok(());
+    }
+    lifecycle.check_swarm_tls(machine, url).await.map_err(|failed| {
+        CommandError::failed(
+            "Connection to Swarm cannot be checked but the certs are valid. Maybe swarm is not started",
+        )
+        .detail(failed)
+    })
 }
 
 pub(super) fn not_running() -> CommandError {

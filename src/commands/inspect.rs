@@ -1,4 +1,4 @@
-use crate::cli::Names;
+use crate::cli::OneName;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::Failure;
@@ -12,7 +12,7 @@ Examples:
   rmachine inspect -f '{{json .HostOptions.EngineOptions}}' node1")]
 pub struct Args {
     #[command(flatten)]
-    names: Names,
+    name: OneName,
 
     /// A Go template; `json` and `prettyjson` are there too
     #[arg(long, short, value_name = "TEMPLATE")]
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
-    let name = super::one_name(ctx, &args.names.names)?;
+    let name = super::one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
     let machine = ctx.lifecycle().load(&name)?;
     let shown = match &args.format {
         None => machine.stored.config.to_json_pretty().map_err(Failure::from)?,
@@ -32,4 +32,15 @@ pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     };
     ctx.printer.line(&shown);
     Ok(())
+}
+
+/// docker-machine shows the help, too, to whoever names several.
+fn told_how(ctx: &Context, args: &Args) {
+    if args.name.names.len() > 1 {
+        let mut command = crate::cli::command(&ctx.program, &ctx.argv, &ctx.env, &ctx.registry);
+        // Only then it knows its whole name and the global flags.
+        command.build();
+        let help = command.find_subcommand_mut("inspect").map(clap::Command::render_help);
+        ctx.printer.raw(&help.map(|h| h.to_string()).unwrap_or_default());
+    }
 }

@@ -1,13 +1,15 @@
 //! The list: rows, filters and formats. What is true of a machine comes from `lifecycle::observe`.
 
+mod filter;
+
 use std::cmp::Ordering;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use regex::Regex;
 use rmachine_driver::{MachineName, State};
 use serde_json::{Value, json};
 
+use self::filter::Filters;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::observe::{Observed, Round};
@@ -25,6 +27,10 @@ Filters: name=REGEX, driver=, state=, swarm=, label=KEY=VALUE. The same key twic
 Fields: Name Active ActiveHost ActiveSwarm DriverName State URL Swarm SwarmOptions EngineOptions Error DockerVersion
 ResponseTime Phase.")]
 pub struct Args {
+    /// Only these machines; without a name, all
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
     /// Names only
     #[arg(long, short)]
     quiet: bool,
@@ -34,12 +40,30 @@ pub struct Args {
     filter: Vec<String>,
 
     /// Seconds to wait for each machine; all are asked at once
-    #[arg(long, short, default_value_t = 10)]
-    timeout: u64,
+    #[arg(long, short, value_name = "SECONDS", default_value = "10", value_parser = crate::cli::go_int)]
+    timeout: i64,
 
     /// A Go template, or `table` and one
     #[arg(long, short, value_name = "TEMPLATE")]
     format: Option<String>,
+
+    /// How the list is written: table, or json for programs
+    #[arg(
+        long,
+        value_enum,
+        value_name = "HOW",
+        default_value_t,
+        hide_possible_values = true,
+        conflicts_with = "format"
+    )]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
 }
 
 const TABLE: &str = "table {{.Name}}\t{{.Active}}\t{{.DriverName}}\t{{.State}}\t{{.URL}}\t{{.Swarm}}\t\
@@ -66,21 +90,20 @@ const HEADERS: [(&str, &str); 14] = [
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let filters = Filters::parse(&args.filter)?;
     let lifecycle = ctx.lifecycle();
-    let names = ctx.store.names().map_err(Failure::from)?;
+    let names = names(ctx, &args.names)?;
     if args.quiet && filters.is_empty() {
         // Scripts that only want names pay for one directory, not for a thousand files.
-        names.iter().for_each(|n| ctx.printer.line(n.as_str()));
-        return Ok(());
+        return quiet(ctx, args, names.iter());
     }
     let mut machines: Vec<_> = names.into_iter().map(|n| (lifecycle.load(&n), n)).collect();
     // One that was removed since the names were read is not broken: it is gone.
     machines.retain(|(loaded, name)| loaded.is_ok() || ctx.store.exists(name));
     machines.retain(|(loaded, name)| filters.admit(loaded.as_ref().ok(), name));
     if args.quiet && filters.state.is_empty() && filters.swarm.is_empty() {
-        machines.iter().filter(|(m, _)| m.is_ok()).for_each(|(_, n)| ctx.printer.line(n.as_str()));
-        return Ok(());
+        return quiet(ctx, args, machines.iter().filter(|(m, _)| m.is_ok()).map(|(_, n)| n));
     }
-    let limit = Duration::from_secs(args.timeout);
+    // docker-machine takes a negative time for none.
+    let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
     let round = Round::of(machines.iter().filter_map(|(m, _)| m.as_ref().ok()));
     let seen = join_all(machines.iter().map(|(m, _)| look(&lifecycle, &round, m.as_ref(), limit))).await;
     drop(round);
@@ -88,14 +111,44 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     name_swarms(&mut rows);
     rows.retain(|row| filters.admit_state(row.seen.state) && filters.admit_swarm(&row.swarm));
     if args.quiet {
-        rows.iter().filter(|r| r.machine.is_some()).for_each(|r| ctx.printer.line(r.name.as_str()));
-        return Ok(());
+        return quiet(ctx, args, rows.iter().filter(|r| r.machine.is_some()).map(|r| &r.name));
     }
     rows.sort_by(|a, b| natural(a.name.as_str(), b.name.as_str()));
     let docker_host = ctx.env.get("DOCKER_HOST").unwrap_or_default();
     let data: Vec<Value> = rows.iter().map(|r| r.fields(docker_host, &ctx.program)).collect();
-    ctx.printer.raw(&formatted(args.format.as_deref().unwrap_or(TABLE), &data)?);
+    ctx.printer.raw(&match args.output {
+        Output::Json => format!("{}\n", template::pretty(&for_programs(&rows, data))),
+        Output::Table => formatted(args.format.as_deref().unwrap_or(TABLE), &data)?,
+    });
     Ok(())
+}
+
+fn names(ctx: &Context, wanted: &[String]) -> Result<Vec<MachineName>, CommandError> {
+    let mut names = ctx.store.names().map_err(Failure::from)?;
+    if let Some(unknown) = wanted.iter().find(|w| !names.iter().any(|n| n.as_str() == *w)) {
+        return Err(super::missing(ctx, unknown));
+    }
+    names.retain(|n| wanted.is_empty() || wanted.iter().any(|w| w == n.as_str()));
+    Ok(names)
+}
+
+fn quiet<'a>(ctx: &Context, args: &Args, names: impl Iterator<Item = &'a MachineName>) -> super::Outcome {
+    let names: Vec<&str> = names.map(MachineName::as_str).collect();
+    let ended = |name: &&str| format!("{name}\n");
+    ctx.printer.raw(&match args.output {
+        Output::Json => format!("{}\n", template::pretty(&json!(names))),
+        Output::Table => names.iter().map(ended).collect(),
+    });
+    Ok(())
+}
+
+/// Programs get numbers where templates read words.
+fn for_programs(rows: &[Row], data: Vec<Value>) -> Value {
+    let with_time = |(row, mut fields): (&Row, Value)| {
+        fields["ResponseTime"] = u64::try_from(row.seen.took.as_nanos()).unwrap_or(u64::MAX).into();
+        fields
+    };
+    rows.iter().zip(data).map(with_time).collect()
 }
 
 struct Row {
@@ -230,82 +283,8 @@ fn one_line(text: &str) -> String {
     text.replace('\n', " ")
 }
 
-#[derive(Debug, Default)]
-struct Filters {
-    swarm: Vec<String>,
-    driver: Vec<String>,
-    state: Vec<String>,
-    name: Vec<Regex>,
-    label: Vec<(String, String)>,
-}
-
-impl Filters {
-    fn parse(words: &[String]) -> Result<Self, CommandError> {
-        let mut filters = Self::default();
-        for word in words {
-            let syntax = || CommandError::failed("Unsupported filter syntax");
-            let (key, value) = word.split_once('=').ok_or_else(syntax)?;
-            match key.to_lowercase().as_str() {
-                "swarm" => filters.swarm.push(value.to_owned()),
-                "driver" => filters.driver.push(value.to_owned()),
-                "state" => filters.state.push(value.to_owned()),
-                "name" => filters.name.push(pattern(value)?),
-                "label" => {
-                    let (key, value) = value.split_once('=').ok_or_else(syntax)?;
-                    filters.label.push((key.to_owned(), value.to_owned()));
-                }
-                _ => return Err(CommandError::failed(format!("Unsupported filter key '{key}'"))),
-            }
-        }
-        Ok(filters)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.admit_all_but_name() && self.name.is_empty()
-    }
-
-    fn admit_all_but_name(&self) -> bool {
-        self.swarm.is_empty() && self.driver.is_empty() && self.state.is_empty() && self.label.is_empty()
-    }
-
-    /// What can be told without asking anybody. A machine that cannot be read has a name and nothing else.
-    fn admit(&self, machine: Option<&Machine>, name: &MachineName) -> bool {
-        let named = self.name.is_empty() || self.name.iter().any(|r| r.is_match(name.as_str()));
-        let Some(machine) = machine else { return named };
-        let config = &machine.stored.config;
-        let driver = any(&self.driver, |d| d.eq_ignore_ascii_case(&config.driver_name));
-        let label = any(&self.label, |wanted| has_label(&config.host_options.engine.labels, wanted));
-        named && driver && label
-    }
-
-    fn admit_state(&self, state: State) -> bool {
-        any(&self.state, |s| s.eq_ignore_ascii_case(&state.to_string()))
-    }
-
-    fn admit_swarm(&self, swarm: &str) -> bool {
-        any(&self.swarm, |s| s.eq_ignore_ascii_case(swarm.trim_end_matches(" (master)")))
-    }
-}
-
-fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
-    wanted.is_empty() || wanted.iter().any(holds)
-}
-
-fn pattern(text: &str) -> Result<Regex, CommandError> {
-    Regex::new(text).map_err(|e| {
-        let reason = e.to_string();
-        let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        CommandError::failed(format!("error parsing regexp: {reason}: `{text}`"))
-    })
-}
-
-fn has_label(labels: &Option<Vec<String>>, (key, value): &(String, String)) -> bool {
-    let labels = labels.as_deref().unwrap_or_default();
-    labels.iter().filter_map(|l| l.split_once('=')).any(|(k, v)| k == key && v.eq_ignore_ascii_case(value))
-}
-
 /// By lower-cased name, runs of digits by their number, numbers before letters; equal so far, by the bytes.
-fn natural(a: &str, b: &str) -> Ordering {
+pub(super) fn natural(a: &str, b: &str) -> Ordering {
     let (x, y) = (a.to_lowercase(), b.to_lowercase());
     let (mut x, mut y) = (x.as_str(), y.as_str());
     loop {
@@ -343,16 +322,6 @@ mod tests {
         names.sort_by(|a, b| natural(a, b));
         assert_eq!(names, ["1b", "a", "Node2", "node09", "node9", "node10", "z-a", "z.a"]);
         assert_ne!(natural("A", "a"), Ordering::Equal, "two machines must not become one");
-    }
-
-    #[test]
-    fn filters_refuse_what_they_cannot_read() {
-        let parse = |f: &str| Filters::parse(&[f.to_owned()]).map(|_| ()).unwrap_err().message;
-        assert_eq!(parse("foo"), "Unsupported filter syntax");
-        assert_eq!(parse("foo=x"), "Unsupported filter key 'foo'");
-        assert_eq!(parse("label=k"), "Unsupported filter syntax");
-        assert!(parse("name=[").starts_with("error parsing regexp: "), "{}", parse("name=["));
-        assert!(Filters::parse(&["NAME=x".to_owned()]).is_ok());
     }
 
     #[test]

@@ -76,10 +76,10 @@ fn names_or_default(ctx: &Context, names: &[String]) -> Result<Vec<MachineName>,
 /// One machine's name; more words make no sense.
 fn one_name(ctx: &Context, names: &[String]) -> Result<MachineName, CommandError> {
     if names.len() > 1 {
-        return Err(CommandError::usage("Error: Expected one machine name as an argument"));
+        return Err(CommandError::failed("Error: Expected one machine name as an argument"));
     }
     let mut names = names_or_default(ctx, names)?;
-    names.pop().ok_or_else(|| CommandError::usage("Error: Expected one machine name as an argument"))
+    names.pop().ok_or_else(|| CommandError::failed("Error: Expected one machine name as an argument"))
 }
 
 /// What cannot be a machine's name cannot exist either; the sentence is the same.

@@ -105,7 +105,7 @@ pub(super) fn arg(spec: &OptionSpec) -> Arg {
     match spec.kind {
         OptionKind::Flag => arg,
         OptionKind::Int(_) => {
-            arg.value_name("N").allow_negative_numbers(true).value_parser(clap::value_parser!(i64))
+            arg.value_name("N").allow_negative_numbers(true).value_parser(crate::cli::go_int)
         }
         OptionKind::Text(_) | OptionKind::List(_) => arg.value_name("VALUE").allow_hyphen_values(true),
     }
@@ -194,7 +194,7 @@ fn from_env(spec: &OptionSpec, text: &str) -> Option<Value> {
         OptionKind::Flag => {
             matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True").then_some(Value::Flag(true))
         }
-        OptionKind::Int(_) => text.trim().parse().ok().map(Value::Int),
+        OptionKind::Int(_) => crate::cli::go_int(text.trim()).ok().map(Value::Int),
         OptionKind::Text(_) => Some(text_value(spec, text)),
         OptionKind::List(_) => Some(Value::List(text.split(',').map(|t| t.trim().to_owned()).collect())),
     }

@@ -10,8 +10,8 @@ use crate::store::StoredMachine;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 A second run changes nothing and restarts nothing; after a failed or interrupted `create` it finishes the job.
-Flags that are given replace what the machine was made with; an empty one (--engine-label '') takes it back. What they
-once put into the host's daemon.json stays there until it is removed there.
+Flags that are given replace what the machine was made with; an empty one (--engine-label '') takes it back, out of the
+host's daemon.json too, unless somebody has changed it there since.
 
 Examples:
   rmachine provision node1

@@ -64,7 +64,7 @@ async fn remove(
         }
     }
     for (driver, strays) in &found.strays {
-        match driver.remove_tagged(strays).await {
+        match driver.remove_tagged(&lifecycle.keyring(driver.name()), strays).await {
             Ok(()) => ctx.printer.line(&format!("Removed {} leftovers at {}", strays.len(), driver.name())),
             Err(e) => errors.push(crate::lifecycle::Failure::from(e).into()),
         }

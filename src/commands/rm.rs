@@ -4,6 +4,7 @@ use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Machines to remove, one after the other
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 
@@ -12,14 +13,14 @@ pub struct Args {
     force: bool,
 
     /// Do not ask
-    #[arg(short)]
+    #[arg(long, short)]
     yes: bool,
 }
 
 /// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     if args.names.is_empty() {
-        return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
+        return Err(CommandError::failed("Error: Expected to get one or more machine names as arguments"));
     }
     ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
     ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");

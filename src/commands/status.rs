@@ -1,14 +1,14 @@
-use crate::cli::Names;
+use crate::cli::OneName;
 use crate::context::Context;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    names: Names,
+    name: OneName,
 }
 
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
-    let name = super::one_name(ctx, &args.names.names)?;
+    let name = super::one_name(ctx, &args.name.names)?;
     let lifecycle = ctx.lifecycle();
     let machine = lifecycle.load(&name)?;
     let state = lifecycle.state(&machine).await.map_err(|e| {

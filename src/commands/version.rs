@@ -3,7 +3,7 @@ use crate::error::CommandError;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print the version of this machine's engine instead
+    /// The machine whose engine's version is asked; without a name, this program's is told
     #[arg(value_name = "NAME")]
     names: Vec<String>,
 }

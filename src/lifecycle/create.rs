@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, Phase};
 
+use super::keyring::DriverKeyring;
 use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
 use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
 
@@ -15,8 +17,20 @@ pub struct CreatePlan {
     pub config: HostConfig,
     pub own: OwnState,
     pub imports: Vec<Import>,
+    /// Of the user's account at the provider, where a flag told it.
+    pub secret: Option<SecretString>,
+    /// What a driver made before it failed stays at the provider.
+    pub keep_on_failure: bool,
     /// How long to wait for SSH, where the user says so.
     pub ssh_timeout: Option<Duration>,
+}
+
+/// What a run of `create` was told that the machine does not remember.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Run {
+    /// How long to wait for SSH, where the user says so.
+    pub ssh_timeout: Option<Duration>,
+    pub keep_on_failure: bool,
 }
 
 impl Lifecycle {
@@ -28,21 +42,19 @@ impl Lifecycle {
         }
         self.ensure_client(&name, &plan.config.host_options.auth).await?;
         let mut machine = self.machine(name.clone(), planned(plan.config, plan.own));
+        machine.keyring =
+            Arc::new(DriverKeyring::new(&self.store, &machine.stored.config.driver_name, plan.secret));
         self.step(&name, "Running pre-create checks...");
         plan.driver.check(&machine.view()).await.map_err(refused)?;
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
             self.reporter.info(&name, &note);
         }
-        self.advance(&lock, &mut machine, plan.ssh_timeout).await
+        let run = Run { ssh_timeout: plan.ssh_timeout, keep_on_failure: plan.keep_on_failure };
+        self.advance(&lock, &mut machine, &run).await
     }
 
     /// Goes on with a machine whose making was not finished.
-    pub async fn resume(
-        &self,
-        name: &MachineName,
-        ssh_timeout: Option<Duration>,
-        amend: Amend<'_>,
-    ) -> Result<(), Failure> {
+    pub async fn resume(&self, name: &MachineName, run: &Run, amend: Amend<'_>) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         match machine.stored.own.phase {
             Phase::Ready => {
@@ -60,17 +72,12 @@ impl Lifecycle {
         amend(&mut machine.stored)?;
         engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
-        self.advance(&lock, &mut machine, ssh_timeout).await
+        self.advance(&lock, &mut machine, run).await
     }
 
     /// Takes a machine from the phase it is in to the last one.
-    async fn advance(
-        &self,
-        lock: &MachineLock,
-        machine: &mut Machine,
-        ssh_timeout: Option<Duration>,
-    ) -> Result<(), Failure> {
-        let done = self.phases(lock, machine, ssh_timeout).await;
+    async fn advance(&self, lock: &MachineLock, machine: &mut Machine, run: &Run) -> Result<(), Failure> {
+        let done = self.phases(lock, machine, run).await;
         self.reporter.finish(&machine.name, done.is_ok());
         let Err(failure) = done else { return Ok(()) };
         machine.stored.own.failure = Some(failure.message.clone());
@@ -87,12 +94,7 @@ impl Lifecycle {
         )))
     }
 
-    async fn phases(
-        &self,
-        lock: &MachineLock,
-        machine: &mut Machine,
-        ssh_timeout: Option<Duration>,
-    ) -> Result<(), Failure> {
+    async fn phases(&self, lock: &MachineLock, machine: &mut Machine, run: &Run) -> Result<(), Failure> {
         let name = machine.name.clone();
         if machine.stored.own.phase == Phase::Reserved {
             self.step(&name, "Creating machine...");
@@ -100,7 +102,8 @@ impl Lifecycle {
             let first = self.first_host_key(machine)?;
             let host_key =
                 first.as_ref().map(|pair| HostKeyPair { private: &pair.private, public: &pair.public });
-            let request = CreateRequest { public_key: key.as_deref(), host_key };
+            let request =
+                CreateRequest { public_key: key.as_deref(), host_key, keep_on_failure: run.keep_on_failure };
             self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
                 .await
                 .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
@@ -109,7 +112,7 @@ impl Lifecycle {
         if !machine.driver()?.features().host {
             return self.enter(lock, machine, Phase::Ready);
         }
-        let wait = ssh_timeout.unwrap_or(machine.driver()?.features().boot);
+        let wait = run.ssh_timeout.unwrap_or(machine.driver()?.features().boot);
         self.bring_up(lock, machine, wait).await
     }
 

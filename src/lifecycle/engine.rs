@@ -36,6 +36,14 @@ impl Lifecycle {
         self.ping(machine).await.map_err(|e| e.message)?.map_err(|e| e.to_string())
     }
 
+    /// For `--swarm`: the same of the manager of a classic swarm, which listens beside the engine.
+    pub async fn check_swarm_tls(&self, machine: &Machine, url: &str) -> Result<(), String> {
+        let tls = self.client_tls(machine).map_err(|e| e.message)?;
+        let (host, port) = parse_url(url).ok_or_else(|| format!("{url:?} is not the URL of a swarm"))?;
+        let manager = connect_tls(&host, port, host.as_str(), &tls, TLS).await;
+        manager.map_err(|e| e.to_string())?.ping().await.map_err(|e| e.to_string())
+    }
+
     /// docker-machine's sentence for a machine that is down, where that is known without waiting.
     pub async fn is_known_to_be_down(&self, machine: &Machine) -> bool {
         self.must_run(machine).await.is_err()

@@ -9,6 +9,7 @@ mod create;
 mod engine;
 mod failure;
 mod first_key;
+mod keyring;
 mod login;
 pub mod observe;
 mod power;
@@ -23,11 +24,12 @@ use rmachine_driver::{
     Description, Driver, DriverState, MachineHandle, MachineName, MachineView, Phase, Reporter, Tags,
 };
 
+use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
 use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJournal, StoredMachine};
 
-pub use create::CreatePlan;
+pub use create::{CreatePlan, Run};
 pub use failure::Failure;
 pub use provision::engine_settings;
 pub use prune::Prunable;
@@ -66,6 +68,7 @@ pub struct Machine {
     /// Nothing when this program has no such driver.
     pub driver: Option<Arc<dyn Driver>>,
     dir: std::path::PathBuf,
+    keyring: Arc<DriverKeyring>,
 }
 
 impl Machine {
@@ -118,6 +121,7 @@ impl Machine {
             dir: &self.dir,
             state: &self.stored.config.driver,
             journal: &self.stored.own.journal,
+            keyring: self.keyring.as_ref(),
         }
     }
 }
@@ -131,7 +135,8 @@ impl Lifecycle {
     fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
         let driver = self.registry.find(&stored.config.driver_name);
         let dir = self.store.machine_dir(&name);
-        Machine { name, stored, driver, dir }
+        let keyring = Arc::new(DriverKeyring::new(&self.store, &stored.config.driver_name, None));
+        Machine { name, stored, driver, dir, keyring }
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {
@@ -199,6 +204,7 @@ impl Lifecycle {
             tags,
             state: &mut config.driver,
             journal: &mut journal,
+            keyring: machine.keyring.as_ref(),
             reporter: self.reporter.as_ref(),
         };
         let done = act(driver.as_ref(), &mut handle).await;

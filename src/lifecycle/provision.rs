@@ -9,7 +9,7 @@ use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
-use crate::store::{self, HostConfig, List, MachineLock};
+use crate::store::{self, EngineOptions, HostConfig, List, MachineLock};
 
 impl Lifecycle {
     /// Installs and configures again; changes and restarts only what differs.
@@ -50,6 +50,9 @@ impl Lifecycle {
             )));
         }
         let (before, phase) = (machine.stored.clone(), machine.stored.own.phase);
+        if phase == Phase::Ready && machine.stored.own.told.is_empty() {
+            machine.stored.own.told.push(before.config.host_options.engine.clone());
+        }
         amend(&mut machine.stored)?;
         engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
@@ -79,6 +82,10 @@ impl Lifecycle {
         self.step(&name, "Waiting for SSH to be available...");
         let session = self.wait_for_ssh(machine, wait).await?;
         let reached = machine.stored.own.phase.max(Phase::Reachable);
+        let telling = machine.stored.config.host_options.engine.clone();
+        if !machine.stored.own.told.contains(&telling) {
+            machine.stored.own.told.push(telling.clone());
+        }
         self.enter(lock, machine, reached)?;
         self.replace_first_key(lock, machine, &session).await?;
         if let Err(e) = self.provision_over(machine, &session).await {
@@ -86,6 +93,7 @@ impl Lifecycle {
             return Err(e.prefix("Error running provisioning: "));
         }
         let provisioned = machine.stored.own.phase.max(Phase::Provisioned);
+        machine.stored.own.told = vec![telling];
         self.enter(lock, machine, provisioned)?;
         self.step(&name, "Checking connection to Docker...");
         // A goodbye takes a round trip, which nobody has to wait for.
@@ -120,6 +128,7 @@ impl Lifecycle {
         Ok(Wanted {
             machine: machine.name.clone(),
             engine: engine_settings(config)?,
+            told: own.told.iter().filter_map(|told| settings(told, &config.driver_name).ok()).collect(),
             engine_port: engine_address(machine)?.1,
             install: match own.install_method {
                 store::InstallMethod::Script => {
@@ -147,7 +156,10 @@ fn provision_failure(machine: &Machine, error: &provision::ProvisionError) -> Fa
 
 /// The engine options of a machine, understood. Called before anything is touched, and again for each provisioning.
 pub fn engine_settings(config: &HostConfig) -> Result<EngineSettings, Failure> {
-    let options = &config.host_options.engine;
+    settings(&config.host_options.engine, &config.driver_name)
+}
+
+fn settings(options: &EngineOptions, driver: &str) -> Result<EngineSettings, Failure> {
     let list = |l: &List| l.clone().unwrap_or_default();
     let (opts, labels) = (list(&options.arbitrary_flags), list(&options.labels));
     let (insecure, mirrors) = (list(&options.insecure_registry), list(&options.registry_mirror));
@@ -159,7 +171,7 @@ pub fn engine_settings(config: &HostConfig) -> Result<EngineSettings, Failure> {
         registry_mirrors: &mirrors,
         storage_driver: &options.storage_driver,
         env: &env,
-        provider: &config.driver_name,
+        provider: driver,
     });
     settings.map_err(|e| Failure::new(e.to_string()))
 }

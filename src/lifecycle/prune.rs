@@ -32,7 +32,8 @@ impl Lifecycle {
         let mut failures = Vec::new();
         let ours = self.uuids();
         let drivers = self.registry.all();
-        let answers = join_all(drivers.iter().map(|driver| driver.tagged())).await;
+        let ask = async |driver: &Arc<dyn Driver>| driver.tagged(&self.keyring(driver.name())).await;
+        let answers = join_all(drivers.iter().map(ask)).await;
         for (driver, answer) in drivers.iter().zip(answers) {
             match answer {
                 Ok(tagged) => {

@@ -22,8 +22,8 @@ impl Configuration {
         }
         let base = base(&engine.unit)?;
         let old = options::parse_daemon_json(config.daemon_json.as_deref().unwrap_or_default())?;
-        let daemon_json =
-            options::daemon_json(&old, &wanted.engine, &endpoints(&base, &old, wanted.engine_port))?;
+        let endpoints = endpoints(&base, &old, wanted.engine_port);
+        let daemon_json = options::daemon_json(&old, &wanted.told, &wanted.engine, &endpoints)?;
         check_later(&engine.unit, &daemon_json)?;
         let command = freed(&base, config.defaults.as_deref().unwrap_or_default(), &daemon_json);
         Ok(Self { drop_in: drop_in(&command, wanted), daemon_json })
@@ -109,6 +109,6 @@ fn drop_in(command: &str, wanted: &Wanted) -> String {
 /// What a fresh engine would be told, for `--dry-run`.
 pub fn preview(settings: &options::EngineSettings, port: u16) -> Result<String, options::OptionError> {
     let nothing = Map::new();
-    let told = options::daemon_json(&nothing, settings, &endpoints("fd://", &nothing, port))?;
+    let told = options::daemon_json(&nothing, &[], settings, &endpoints("fd://", &nothing, port))?;
     Ok(options::render(&told))
 }

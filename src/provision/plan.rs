@@ -18,6 +18,8 @@ use crate::engine::options::{EngineSettings, parse_daemon_json, render};
 pub struct Wanted {
     pub machine: MachineName,
     pub engine: EngineSettings,
+    /// What the engine may have been told before: it is taken back where it is not wanted any more.
+    pub told: Vec<EngineSettings>,
     pub engine_port: u16,
     pub install: InstallMethod,
     pub engine_version: Option<EngineVersion>,

@@ -65,7 +65,7 @@ impl CertsLock {
 }
 
 #[derive(Debug)]
-struct FileLock {
+pub(super) struct FileLock {
     path: PathBuf,
     file: File,
 }
@@ -76,7 +76,11 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 const TRIES: usize = 16;
 
 impl FileLock {
-    async fn take(path: PathBuf, wait: Duration, what: impl Fn() -> String) -> Result<Self, StoreError> {
+    pub(super) async fn take(
+        path: PathBuf,
+        wait: Duration,
+        what: impl Fn() -> String,
+    ) -> Result<Self, StoreError> {
         let deadline = Instant::now() + wait;
         let mut pause = FIRST_PAUSE;
         loop {

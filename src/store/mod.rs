@@ -6,6 +6,7 @@
 
 mod change;
 mod config;
+mod credentials;
 mod declared;
 mod error;
 mod files;
@@ -27,6 +28,7 @@ use std::{fs, io};
 use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
+pub use credentials::Account;
 pub use declared::{Declared, Due};
 pub use error::StoreError;
 pub use journal::StoreJournal;

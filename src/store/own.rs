@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Declared, Membership, OWN, StoreError, files, json};
+use super::{Declared, EngineOptions, Membership, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -50,6 +50,9 @@ pub struct OwnState {
     /// The version that the engine is pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+    /// What its engine was told, or may have been if a run was cut off: to be taken back when it is not wanted any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<EngineOptions>,
     /// The cluster that it belongs to, or is to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swarm: Option<Membership>,
@@ -103,6 +106,7 @@ impl Default for OwnState {
             ssh_host: None,
             install_method: InstallMethod::default(),
             engine_version: None,
+            told: Vec::new(),
             swarm: None,
             declared: None,
             failure: None,

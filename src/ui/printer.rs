@@ -1,6 +1,11 @@
-//! The one place that writes to stdout and stderr. A reader that has gone away is a quiet end, never a panic.
+//! The one place that writes to stdout and stderr. A reader that has gone away is a quiet end, never a panic; a stream
+//! that takes nothing more, on a full disk, is remembered, so that the exit code can tell.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
+
+/// Why the first text that stdout did not take was lost.
+static LOST: OnceLock<String> = OnceLock::new();
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Printer;
@@ -14,13 +19,20 @@ impl Printer {
     /// Text on stdout as it is.
     pub fn raw(&self, text: &str) {
         let mut out = io::stdout().lock();
-        ignore(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != ErrorKind::BrokenPipe => drop(LOST.set(e.to_string())),
+            _ => {}
+        }
     }
 
-    /// A line on stderr.
+    /// A line on stderr. When that is lost, there is nobody left to tell.
     pub fn error_line(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        ignore(writeln!(err, "{text}"));
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// Why something that should be on stdout is not there.
+    pub fn lost(&self) -> Option<&'static str> {
+        LOST.get().map(String::as_str)
     }
 
     pub fn stdout_is_terminal(&self) -> bool {
@@ -31,6 +43,3 @@ impl Printer {
         io::stderr().is_terminal()
     }
 }
-
-/// There is nobody left to tell when a stream is closed or full.
-fn ignore(_: io::Result<()>) {}

@@ -16,7 +16,9 @@ pub fn confirm(printer: Printer, question: &str) -> io::Result<bool> {
     if io::stdin().lock().read_line(&mut answer)? == 0 {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "EOF"));
     }
-    Ok(answer.trim_start().starts_with(['y', 'Y']))
+    let mut words = answer.split_whitespace();
+    let yes = words.next().is_some_and(|word| word.starts_with(['y', 'Y']));
+    Ok(yes && words.next().is_none())
 }
 
 /// Asks for passphrases on the terminal, when there is one.

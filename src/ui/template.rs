@@ -29,33 +29,57 @@ pub fn render(template: &str, data: &serde_json::Value, shape: Shape) -> Result<
         return Err("template parsing error: template: it is nested too deeply".to_owned());
     }
     let mut parsed = Template::with_name("");
-    match shape {
-        Shape::Json => {
-            parsed.add_func("json", json);
-            parsed.add_func("prettyjson", pretty_json);
-        }
-        Shape::Struct => parsed.add_func("printf", moments::printf),
+    parsed.add_func("json", json);
+    parsed.add_func("prettyjson", pretty_json);
+    if shape == Shape::Struct {
+        parsed.add_func("printf", moments::printf);
     }
-    parsed.parse(template).map_err(|e| format!("template parsing error: {}", go_place(&e.to_string())))?;
-    parsed.render(&Context::from(to_go(data, shape))).map_err(|e| go_place(&e.to_string()))
+    parsed.parse(template).map_err(|e| format!("template parsing error: {}", parse_error(&e.to_string())))?;
+    parsed.render(&Context::from(to_go(data, shape))).map_err(|e| render_error(&e.to_string(), template))
 }
 
-/// `template: NAME:LINE: what`; gtmpl tells column and length as well, and may not say that it is a template.
-fn go_place(error: &str) -> String {
-    let bare = error.strip_prefix("template: ").unwrap_or(error);
-    let mut parts = bare.splitn(5, ':');
-    let place = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
-    let numeric = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_digit());
-    match place {
-        (Some(name), Some(line), Some(column), Some(length), Some(what))
-            if [line, column, length].into_iter().all(numeric) =>
-        {
-            // The value itself can be as long as a machine's configuration.
-            let what = what.trim().split(" in map[").next().unwrap_or_default();
-            format!("template: {name}:{line}: {what}")
-        }
-        _ => format!("template: {bare}"),
+/// Where in a template something is wrong, as gtmpl tells it: `NAME:LINE:COLUMN:LENGTH: what`.
+struct Place<'a> {
+    line: usize,
+    /// From 1.
+    column: usize,
+    length: usize,
+    what: &'a str,
+}
+
+fn place(error: &str) -> Option<Place<'_>> {
+    let mut parts = error.strip_prefix("template: ").unwrap_or(error).splitn(5, ':');
+    let _name = parts.next()?;
+    let mut number = || parts.next()?.parse().ok();
+    let (line, column, length) = (number()?, number()?, number()?);
+    // The value itself can be as long as a machine's configuration.
+    let what = parts.next()?.trim().split(" in map[").next().unwrap_or_default();
+    Some(Place { line, column, length, what })
+}
+
+/// `template: NAME:LINE: what`; ours have no name.
+fn parse_error(error: &str) -> String {
+    match place(error) {
+        Some(Place { line, what, .. }) => format!("template: :{line}: {what}"),
+        None => format!("template: {}", error.strip_prefix("template: ").unwrap_or(error)),
     }
+}
+
+/// Go adds the column, which it counts from 0, and the construct that stands there.
+fn render_error(error: &str, template: &str) -> String {
+    let Some(Place { line, column, length, what }) = place(error) else { return parse_error(error) };
+    let column = column.saturating_sub(1);
+    let text = template.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let construct = text.get(column..column + length).unwrap_or_default();
+    let what = match what.strip_prefix("no field `").and_then(|w| w.split('`').next()) {
+        // The fields of a row are docker-machine's.
+        Some(field) if construct == format!(".{field}") => {
+            format!("can't evaluate field {field} in type commands.HostListItem")
+        }
+        Some(field) => format!("can't evaluate field {field}"),
+        None => what.to_owned(),
+    };
+    format!("template: :{line}:{column}: executing \"\" at <{construct}>: {what}")
 }
 
 fn to_go(data: &serde_json::Value, shape: Shape) -> Value {
@@ -180,8 +204,15 @@ mod tests {
         let data = serde_json::json!({"Name": "x", "Options": {"Image": "i"}, "State": "Running"});
         let run = |template| render(template, &data, Shape::Struct);
         assert_eq!(run("{{.Options.Image}}").unwrap(), "i");
-        assert_eq!(run("{{.Nope}}").unwrap_err(), "template: :1: no field `Nope`");
-        assert!(run("{{json .Name}}").is_err(), "docker-machine's `ls` has no such function");
+        assert_eq!(
+            run("{{.Name}} {{.Nope}}").unwrap_err(),
+            "template: :1:12: executing \"\" at <.Nope>: can't evaluate field Nope in type commands.HostListItem"
+        );
+        assert_eq!(
+            run("{{.Options.Nope}}").unwrap_err(),
+            "template: :1:2: executing \"\" at <.Options.Nope>: can't evaluate field Nope"
+        );
+        assert_eq!(run("{{json .Name}}").unwrap(), "\"x\"", "docker-machine's `ls` has no such function");
     }
 
     #[test]

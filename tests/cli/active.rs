@@ -30,6 +30,15 @@ fn the_machine_that_docker_host_names_is_active() {
     ");
 }
 
+/// Of several, the first of the list.
+#[test]
+fn of_two_machines_at_one_url_the_first_in_the_list_is_active() {
+    let lab = Sandbox::new();
+    lab.plant("node10", "v3-none.json");
+    lab.plant("node9", "v3-none.json");
+    assert_eq!(lab.call("active").env("DOCKER_HOST", "tcp://127.0.0.1:2376").run().stdout, "node9\n");
+}
+
 #[test]
 fn nothing_is_active_without_docker_host() {
     let lab = lab();

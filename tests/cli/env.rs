@@ -283,8 +283,61 @@ fn check_fails_when_no_engine_answers() {
     exit 1
     --- stderr
     Error checking TLS connection: Error checking and/or regenerating the certs: There was an error validating certificates for host "127.0.0.1:PORT": dial tcp 127.0.0.1:PORT: connect: connection refused
-    You can attempt to regenerate them using 'rmachine provision [name]'.
+    You can attempt to regenerate them using 'rmachine regenerate-certs [name]'.
     Be advised that this will trigger a Docker daemon restart which might stop running containers.
     ⏎
+    "#);
+}
+
+/// A master of a classic swarm, its engine served and its manager as the test wants it.
+fn master(lab: &Sandbox) -> (Port, Port) {
+    let (engine, manager) = (Port::open(), Port::open());
+    lab.ok(&format!(
+        "create -d none --url {} --swarm --swarm-master --swarm-discovery token://t --swarm-host tcp://0.0.0.0:{} sm",
+        engine.url(),
+        manager.number()
+    ));
+    (engine, manager)
+}
+
+#[test]
+fn swarm_points_to_the_manager() {
+    let lab = Sandbox::new();
+    let (engine, manager) = master(&lab);
+    let url = manager.url();
+    engine.serve(&lab, VERSION);
+    manager.serve(&lab, VERSION);
+    for program in ["rmachine", "docker-machine"] {
+        let env = lab.call_as(program, "env --swarm sm").run();
+        assert_eq!((env.code, env.stderr.as_str()), (Some(0), ""), "{program}: {env}");
+        assert!(env.stdout.contains(&format!("export DOCKER_HOST=\"{url}\"\n")), "{program}: {env}");
+        let config = lab.call_as(program, "config sm --swarm").run();
+        assert_eq!(config.stdout.lines().last(), Some(&*format!("-H={url}")), "{program}: {config}");
+    }
+    let active = lab.call("active").env("DOCKER_HOST", &url).run();
+    assert_eq!(active.stdout, "sm\n");
+}
+
+#[test]
+fn swarm_is_refused_where_there_is_no_manager() {
+    let lab = Sandbox::new();
+    let (engine, manager) = master(&lab);
+    engine.serve(&lab, VERSION);
+    drop(manager);
+    let down = lab.run_as_docker_machine("env --swarm sm");
+    let first = down.stderr.lines().next();
+    let sentence = "Error checking TLS connection: Connection to Swarm cannot be checked but the certs are valid. \
+                    Maybe swarm is not started";
+    assert_eq!((down.code, first), (Some(1), Some(sentence)), "{down}");
+    lab.plant("x", "v3-none.json");
+    assert_snapshot!(lab.run("env --swarm x"), @r#"
+    exit 1
+    --- stderr
+    Error checking TLS connection: "x" is not a swarm master. The --swarm flag is intended for use with swarm masters
+    "#);
+    assert_snapshot!(lab.run("config x --swarm"), @r#"
+    exit 1
+    --- stderr
+    Error running connection boilerplate: "x" is not a swarm master. The --swarm flag is intended for use with swarm masters
     "#);
 }

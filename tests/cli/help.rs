@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use insta::assert_snapshot;
+
 use super::harness::Sandbox;
 
 /// `create` without a driver looks for an engine on this computer, and shows the flags of the driver that it finds.
@@ -11,6 +13,12 @@ fn help_of(lab: &Sandbox, words: &str) -> String {
     let outcome = lab.call(words).env("DOCKER_HOST", NO_ENGINE).run();
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{words}");
     outcome.stdout
+}
+
+/// The commands, in the list that docker-machine's layout has.
+fn commands(lab: &Sandbox) -> Vec<String> {
+    let help = lab.run_as_docker_machine("--help").stdout;
+    listed(&help).into_iter().map(str::to_owned).collect()
 }
 
 /// The commands that a help lists, its own `help` aside.
@@ -26,7 +34,9 @@ fn grow(lab: &Sandbox, words: &str, tree: &mut String) {
     let command =
         if words.is_empty() { "rmachine --help".to_owned() } else { format!("rmachine {words} --help") };
     writeln!(tree, "$ {command}\n{help}").unwrap();
-    for below in listed(&help) {
+    let below =
+        if words.is_empty() { commands(lab) } else { listed(&help).into_iter().map(str::to_owned).collect() };
+    for below in below {
         grow(lab, format!("{words} {below}").trim_start(), tree);
     }
 }
@@ -69,10 +79,57 @@ fn a_driver_s_flags_are_shown_when_it_is_named() {
     assert!(generic.contains("--generic-ip-address"), "{generic}");
 }
 
-/// docker-machine's shell completions look for this form.
 #[test]
-fn help_speaks_of_the_program_by_the_name_it_was_called() {
+fn the_first_screen_fits_a_screen_and_names_every_command() {
     let lab = Sandbox::new();
-    let outcome = lab.run_as_docker_machine("ls --help");
-    assert!(outcome.stdout.contains("Usage: docker-machine ls [OPTIONS]"), "{outcome}");
+    let help = help_of(&lab, "--help");
+    assert!(help.lines().count() <= 40, "{help}");
+    assert!(help.lines().all(|l| l.chars().count() <= 100), "{help}");
+    let named: Vec<&str> = help.split(|c: char| c.is_whitespace() || c == ',').collect();
+    for command in commands(&lab) {
+        assert!(named.contains(&command.as_str()), "{command} is not in:\n{help}");
+    }
+}
+
+/// docker-machine's shell completions and wrappers read these lines.
+#[test]
+fn under_docker_machines_name_the_help_has_its_layout() {
+    let lab = Sandbox::new();
+    let help = lab.run_as_docker_machine("rm --help");
+    assert_snapshot!(help, @r"
+    exit 0
+    --- stdout
+    Usage: docker-machine rm [OPTIONS] [arg...]
+
+    Remove machines
+
+    Description:
+       Machines to remove, one after the other
+
+    Options:
+       ⏎
+       --force, -f	Forget the machine even when its provider cannot be asked; implies -y
+       --yes, -y	Do not ask
+    ");
+    assert_eq!(lab.run_as_docker_machine("help rm"), help);
+    assert_eq!(lab.run_as_docker_machine("h rm"), help);
+    let create = lab.run_as_docker_machine("create -d generic --help").stdout;
+    for line in [
+        "   --generic-ssh-port \"22\"\t*SSH port [$GENERIC_SSH_PORT]",
+        "   --engine-label [--engine-label option --engine-label option]\t*Label of the engine: env=prod",
+        "   --swarm\t*Classic swarm: join the swarm of --swarm-discovery",
+    ] {
+        let (flag, rest) = line.split_once("\t*").unwrap();
+        let found = create.lines().find(|l| l.split('\t').next() == Some(flag));
+        let found = found.unwrap_or_else(|| panic!("{flag} is not in:\n{create}"));
+        assert_eq!(found.rsplit('\t').next(), Some(rest));
+    }
+    for words in ["", "help", "--help", "-h", "h"] {
+        let all = lab.run_as_docker_machine(words).stdout;
+        assert!(all.starts_with("Usage: docker-machine [OPTIONS] COMMAND [arg...]\n"), "{words}: {all}");
+        assert!(
+            all.ends_with("\nRun 'docker-machine COMMAND --help' for more information on a command.\n"),
+            "{all}"
+        );
+    }
 }

@@ -411,7 +411,7 @@ fn config_fails_as_docker_machine_does_when_no_engine_answers() {
     exit 1
     --- stderr
     Error running connection boilerplate: Error checking and/or regenerating the certs: There was an error validating certificates for host "127.0.0.1:PORT": dial tcp 127.0.0.1:PORT: connect: connection refused
-    You can attempt to regenerate them using 'rmachine provision [name]'.
+    You can attempt to regenerate them using 'rmachine regenerate-certs [name]'.
     Be advised that this will trigger a Docker daemon restart which might stop running containers.
     ⏎
     "#);
@@ -419,7 +419,7 @@ fn config_fails_as_docker_machine_does_when_no_engine_answers() {
     exit 1
     --- stderr
     Error checking TLS connection: Error checking and/or regenerating the certs: There was an error validating certificates for host "127.0.0.1:PORT": dial tcp 127.0.0.1:PORT: connect: connection refused
-    You can attempt to regenerate them using 'docker-machine provision [name]'.
+    You can attempt to regenerate them using 'docker-machine regenerate-certs [name]'.
     Be advised that this will trigger a Docker daemon restart which might stop running containers.
     ⏎
     "#);
@@ -442,7 +442,7 @@ fn config_wants_a_certificate_of_the_stores_ca() {
     exit 1
     --- stderr
     Error running connection boilerplate: Error checking and/or regenerating the certs: There was an error validating certificates for host "127.0.0.1:PORT": x509: certificate signed by unknown authority
-    You can attempt to regenerate them using 'rmachine provision [name]'.
+    You can attempt to regenerate them using 'rmachine regenerate-certs [name]'.
     Be advised that this will trigger a Docker daemon restart which might stop running containers.
     ⏎
     "#);

@@ -134,11 +134,11 @@ fn a_response_time_reads_as_a_duration() {
 fn an_unknown_field_is_an_error() {
     let lab = lab(&["x"]);
     change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
-    assert_snapshot!(lab.run("ls -f {{.Nope}}"), @r"
+    assert_snapshot!(lab.run("ls -f {{.Nope}}"), @r#"
     exit 1
     --- stderr
-    template: :1: no field `Nope`
-    ");
+    template: :1:2: executing "" at <.Nope>: can't evaluate field Nope in type commands.HostListItem
+    "#);
     assert_snapshot!(lab.run("ls -f '{{.Name'"), @r"
     exit 1
     --- stderr
@@ -179,6 +179,53 @@ fn tables_of_ones_own_have_headers() {
     longer-name	Running
     x	Running
     ");
+}
+
+/// Rancher's `ls -f {{.State}} NAME` means that one machine.
+#[test]
+fn machines_that_are_named_are_listed_alone() {
+    let lab = lab(&["a", "b", "c"]);
+    assert_eq!(lab.ok("ls -f {{.State}} b"), "Running\n");
+    assert_eq!(lab.ok("ls -q c a"), "a\nc\n");
+    assert_eq!(lab.ok("ls b -f {{.Name}} --filter driver=none"), "b\n");
+    assert_snapshot!(lab.run("ls -q nosuch"), @r#"
+    exit 1
+    --- stderr
+    Docker machine "nosuch" does not exist. Use "rmachine ls" to list machines. Use "rmachine create" to add a new one.
+    "#);
+}
+
+#[test]
+fn programs_get_json() {
+    let lab = lab(&["x"]);
+    lab.write("S/machines/broken/config.json", "{");
+    change(&lab, "x", "tcp://127.0.0.1:2376", &closed());
+    let rows: serde_json::Value = serde_json::from_str(&lab.ok("ls --output json")).unwrap();
+    let text = |row: usize, field: &str| rows[row][field].as_str().unwrap().to_owned();
+    assert_eq!((text(0, "Name"), text(0, "State")), ("broken".to_owned(), "Error".to_owned()));
+    assert_eq!((text(1, "Name"), text(1, "Phase")), ("x".to_owned(), "ready".to_owned()));
+    assert!(rows[1]["ResponseTime"].is_u64() && rows[1]["ActiveHost"].is_boolean(), "{rows}");
+    assert_eq!(rows[1]["SwarmOptions"]["Image"], "swarm:latest");
+    assert_eq!(serde_json::from_str::<Vec<String>>(&lab.ok("ls -q --output=json")).unwrap(), ["broken", "x"]);
+    assert_eq!(Sandbox::new().ok("ls --output json"), "[]\n");
+    assert_eq!(lab.run("ls --output json -f x").code, Some(2));
+}
+
+#[test]
+fn json_functions_are_there_in_a_list_too() {
+    let lab = lab(&["x"]);
+    assert_eq!(lab.ok("ls -f '{{json .EngineOptions.Labels}} {{json .Name}}'"), "[] \"x\"\n");
+}
+
+/// Go would say `<nil>`.
+#[test]
+fn options_of_a_broken_machine_are_nothing() {
+    let lab = lab(&[]);
+    lab.write("S/machines/broken/config.json", "{");
+    assert_eq!(
+        lab.ok("ls -f '{{.SwarmOptions}} {{.ResponseTime}} {{printf \"%d\" .State}}'"),
+        "<no value> 0s 7\n"
+    );
 }
 
 #[test]
@@ -227,7 +274,7 @@ fn filters_that_cannot_be_read_are_refused() {
     assert_snapshot!(lab.run("ls --filter 'name=[a'"), @r"
     exit 1
     --- stderr
-    error parsing regexp: unclosed character class: `[a`
+    error parsing regexp: missing closing ]: `[a`
     ");
     assert_eq!(Sandbox::new().run("ls --filter 'name=[a'").code, Some(1), "on an empty store too");
 }

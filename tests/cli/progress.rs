@@ -107,6 +107,21 @@ fn a_reader_that_goes_away_is_no_panic() {
     }
 }
 
+/// A list that is not there must not look like an empty one.
+#[test]
+fn a_stdout_that_takes_nothing_is_an_error() {
+    let lab = Sandbox::new();
+    lab.plant("x", "v3-none.json");
+    for words in ["ls", "ls -q", "inspect x", "--help", "help ls", "version", "env x", "ip x", "rm -y x"] {
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let done = lab.call(words).into_command().stdout(full).stderr(Stdio::piped()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+        let said = "write /dev/stdout: No space left on device (os error 28)\n";
+        assert_eq!((done.status.code(), stderr.as_str()), (Some(1), said), "{words}");
+    }
+    assert!(lab.machines().is_empty(), "the machine is gone all the same");
+}
+
 /// The machine is made, whoever looked on.
 #[test]
 fn a_create_whose_reader_goes_away_still_ends_well() {

@@ -37,8 +37,10 @@ fn any_other_word_is_a_no() {
     Are you sure? (y/n): ⏎
     \ no newline at the end
     "#);
-    assert_eq!(lab.call("rm a").stdin("\n").run().code, Some(0));
-    assert_eq!(lab.machines(), ["a"]);
+    for answer in ["\n", "no\n", "y y\n", "  \n", "maybe y\n"] {
+        assert_eq!(lab.call("rm a").stdin(answer).run().code, Some(0), "{answer:?}");
+        assert_eq!(lab.machines(), ["a"], "{answer:?}");
+    }
 }
 
 #[test]
@@ -60,7 +62,9 @@ fn without_an_answer_nothing_is_removed_and_it_says_so() {
 
 #[test]
 fn with_y_or_force_it_does_not_ask() {
-    let lab = lab(&["a", "b", "c"]);
+    let lab = lab(&["a", "b", "c", "d", "e"]);
+    lab.ok("rm --yes d");
+    lab.ok("rm -fy e");
     assert_snapshot!(lab.run("rm -y a"), @r"
     exit 0
     --- stdout

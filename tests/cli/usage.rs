@@ -42,50 +42,116 @@ fn usage_errors_exit_2_with_the_message_on_stderr() {
     assert_snapshot!(lab.run("ls --badflag"), @r"
     exit 2
     --- stderr
-    error: unexpected argument '--badflag' found
-
-    Usage: rmachine ls [OPTIONS]
-
-    For more information, try '--help'.
+    flag provided but not defined: -badflag
+    Hint: see `rmachine ls --help`
     ");
-    assert_snapshot!(lab.run("ls --timeout abc"), @r"
+    assert_eq!(lab.run("ls -badflag"), lab.run("ls --badflag=x"));
+    assert_snapshot!(lab.run("ls --timeout abc"), @r#"
     exit 2
     --- stderr
-    error: invalid value 'abc' for '--timeout <TIMEOUT>': invalid digit found in string
-
-    For more information, try '--help'.
-    ");
+    invalid value "abc" for flag -timeout: parse error
+    Hint: see `rmachine ls --help`
+    "#);
     assert_snapshot!(lab.run("ls --timeout"), @r"
     exit 2
     --- stderr
-    error: a value is required for '--timeout <TIMEOUT>' but none was supplied
-
-    For more information, try '--help'.
-    ");
-    assert_snapshot!(lab.run("--badflag"), @r"
-    exit 2
-    --- stderr
-    error: unexpected argument '--badflag' found
-
-    Usage: rmachine [OPTIONS] [COMMAND]
-
-    For more information, try '--help'.
-    ");
-    assert_snapshot!(lab.run("ls -q --progress loud"), @r"
-    exit 2
-    --- stderr
-    error: invalid value 'loud' for '--progress <HOW>'
-      [possible values: auto, plain, fancy, json, none]
-
-    For more information, try '--help'.
+    flag needs an argument: -timeout
+    Hint: see `rmachine ls --help`
     ");
     assert_snapshot!(lab.run("ls -qf"), @r"
     exit 2
     --- stderr
-    error: a value is required for '--format <TEMPLATE>' but none was supplied
-
-    For more information, try '--help'.
+    flag needs an argument: -f
+    Hint: see `rmachine ls --help`
     ");
+    assert_snapshot!(lab.run("--badflag"), @r"
+    exit 2
+    --- stderr
+    flag provided but not defined: -badflag
+    Hint: see `rmachine --help`
+    ");
+    assert_snapshot!(lab.run("create -d none --swarm=maybe x"), @r#"
+    exit 2
+    --- stderr
+    invalid boolean value "maybe" for -swarm: parse error
+    Hint: see `rmachine create --help`
+    "#);
+    assert_snapshot!(lab.run("ls -q --progress loud"), @r#"
+    exit 2
+    --- stderr
+    invalid value "loud" for flag -progress: parse error
+    Hint: it takes one of: auto, plain, fancy, json, none
+    Hint: see `rmachine ls --help`
+    "#);
+}
+
+/// docker-machine puts its help on stdout, and the reason on stderr.
+#[test]
+fn usage_errors_under_docker_machines_name_show_the_help_too() {
+    let lab = Sandbox::new();
+    assert_snapshot!(lab.run_as_docker_machine("ip -x"), @r"
+    exit 2
+    --- stdout
+    Incorrect Usage.
+
+    Usage: docker-machine ip [arg...]
+
+    Print the address of machines
+
+    Description:
+       Machines, worked on at once; without a name, the one called `default`
+    ⏎
+    --- stderr
+    flag provided but not defined: -x
+    Hint: see `docker-machine ip --help`
+    ");
+}
+
+#[test]
+fn what_was_probably_meant_is_told() {
+    let lab = Sandbox::new();
+    assert_snapshot!(lab.run("ls --quite"), @r"
+    exit 2
+    --- stderr
+    flag provided but not defined: -quite
+    Hint: did you mean `--quiet`?
+    Hint: see `rmachine ls --help`
+    ");
+    assert_snapshot!(lab.run("crate x"), @r"
+    exit 1
+    --- stderr
+    rmachine: 'crate' is not a rmachine command. See 'rmachine --help'.
+    Hint: did you mean `rmachine create`?
+    ");
+    assert_snapshot!(lab.run_as_docker_machine("inspct x"), @r"
+    exit 1
+    --- stderr
+    docker-machine: 'inspct' is not a docker-machine command. See 'docker-machine --help'.
+    Hint: did you mean `docker-machine inspect`?
+    ");
+}
+
+#[test]
+fn a_flag_given_twice_has_its_last_value() {
+    let lab = Sandbox::new();
+    lab.ok("create -d none --url tcp://a:1 --url tcp://b:1 --swarm-strategy a --swarm-strategy=b x");
+    assert_eq!(lab.ok("url x"), "tcp://b:1\n");
+    assert_eq!(lab.ok("ls -q --quiet -t 1 --timeout 2"), "x\n");
+    assert_eq!(lab.ok("inspect -f '{{.Driver.URL}}' --format '{{.Name}}' x"), "x\n");
+}
+
+#[test]
+fn numbers_are_taken_in_every_form_that_go_takes() {
+    let lab = Sandbox::new();
+    lab.ok("create -d generic --dry-run --generic-ip-address h --generic-ssh-port 0x16 x");
+    for timeout in ["0x1", "-1", "-t 007"] {
+        let words =
+            if timeout.starts_with("-t") { timeout.to_owned() } else { format!("--timeout {timeout}") };
+        assert_eq!(lab.run(&format!("active {words}")).stderr, "No active host found\n", "{timeout}");
+    }
+    let by_env =
+        lab.call("create -d generic --dry-run --generic-ip-address h x").env("GENERIC_SSH_PORT", "0x1F");
+    assert!(by_env.run().stdout.contains(":31\n"));
 }
 
 #[test]
@@ -94,14 +160,9 @@ fn a_flag_of_another_driver_is_told_to_be_one() {
     assert_snapshot!(lab.run("create -d none --generic-ssh-user u x"), @r#"
     exit 2
     --- stderr
-    error: unexpected argument '--generic-ssh-user' found
-
-      tip: to pass '--generic-ssh-user' as a value, use '-- --generic-ssh-user'
-
-    Usage: rmachine create --driver <DRIVER> [NAME]...
-
-    For more information, try '--help'.
+    flag provided but not defined: -generic-ssh-user
     Hint: that flag belongs to the driver "generic": add -d generic
+    Hint: see `rmachine create --help`
     "#);
 }
 
@@ -109,24 +170,24 @@ fn a_flag_of_another_driver_is_told_to_be_one() {
 fn commands_that_take_no_or_one_name_say_so() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("active x"), @r"
-    exit 2
+    exit 1
     --- stderr
     Error: Too many arguments given
     ");
     assert_snapshot!(lab.run("env -u x"), @r"
-    exit 2
+    exit 1
     --- stderr
     Error: Expected no machine name when the -u flag is present
     ");
     assert_snapshot!(lab.run("rm"), @r"
-    exit 2
+    exit 1
     --- stderr
     Error: Expected to get one or more machine names as arguments
     ");
     for words in ["env a b", "inspect a b", "status a b", "url a b", "version a b", "config a b"] {
         let outcome = lab.run(words);
         let said = (outcome.code, outcome.stderr.as_str());
-        assert_eq!(said, (Some(2), "Error: Expected one machine name as an argument\n"), "{words}");
+        assert_eq!(said, (Some(1), "Error: Expected one machine name as an argument\n"), "{words}");
     }
 }
 

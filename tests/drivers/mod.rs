@@ -12,8 +12,8 @@ use rmachine::registry::Registry;
 use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{
     CreateRequest, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState, Journal,
-    JournalRecord, Leftovers, Login, MachineHandle, MachineName, MachineView, OptionKind, Options, Restart,
-    Silent, Source, Tags, Uuid, Value,
+    JournalRecord, Leftovers, Login, MachineHandle, MachineName, MachineView, NoKeyring, OptionKind, Options,
+    Restart, Silent, Source, Tags, Uuid, Value,
 };
 use tempfile::TempDir;
 
@@ -111,6 +111,7 @@ impl Machine {
             dir: self.dir.path(),
             state: &self.state,
             journal: &self.journal.0,
+            keyring: &NoKeyring,
         }
     }
 
@@ -121,6 +122,7 @@ impl Machine {
             dir: self.dir.path(),
             state: &mut self.state,
             journal: &mut self.journal,
+            keyring: &NoKeyring,
             reporter: &Silent,
             tags: Tags {
                 uuid: Uuid::nil(),
@@ -380,14 +382,14 @@ async fn what_cannot_be_reached_is_not_called_gone() {
             assert_ne!(error.leftovers, Leftovers::None, "{}: {error}", driver.name());
             assert_eq!(machine.all(), before, "{} forgot what it could not remove", driver.name());
         }
-        assert!(driver.tagged().await.is_err(), "{} says that nothing is there", driver.name());
+        assert!(driver.tagged(&NoKeyring).await.is_err(), "{} says that nothing is there", driver.name());
     }
 }
 
 #[tokio::test]
 async fn drivers_that_make_nothing_have_nothing() {
     for driver in alone() {
-        assert!(driver.tagged().await.unwrap().is_empty(), "{}", driver.name());
+        assert!(driver.tagged(&NoKeyring).await.unwrap().is_empty(), "{}", driver.name());
         assert!(driver.images().await.unwrap().is_empty(), "{}", driver.name());
         assert!(!driver.features().images, "{}", driver.name());
     }

@@ -70,6 +70,16 @@ fn engine_options_are_in_force_and_a_second_provision_changes_nothing() {
         assert!(names.contains(name), "{name} is not in {names}");
     }
     user.docker("node1", &["version"]).ok();
+
+    // What is not wanted any more goes; what the host says by itself stays.
+    host.run("sed -i '1s/{/{ \"shutdown-timeout\": 20,/' /etc/docker/daemon.json");
+    let fewer = ["provision", "--engine-label", "env=test", "--engine-opt", "log-driver=json-file", "node1"];
+    user.rmachine(&fewer).ok();
+    assert_eq!(user.labels("node1"), ["env=test", "provider=generic"]);
+    let told: serde_json::Value =
+        serde_json::from_str(&host.run("cat /etc/docker/daemon.json")).expect("JSON");
+    assert_eq!((&told["log-driver"], &told["shutdown-timeout"]), (&"json-file".into(), &20.into()));
+    assert_eq!((told.get("metrics-addr"), told.get("log-opts")), (None, None), "{told}");
 }
 
 fn metrics(ip: &str) -> String {

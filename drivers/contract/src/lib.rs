@@ -4,13 +4,16 @@
 //! provider: no SSH session, no store, no Docker, no terminal. What differs between drivers is data ([`Features`],
 //! [`OptionSpec`]) or a method of [`Driver`]; the core never asks for a driver's name.
 
+mod catalog;
 mod endpoint;
 mod error;
 mod image;
 mod journal;
+mod keyring;
 mod name;
 mod options;
 mod report;
+mod snapshot;
 mod state;
 mod tags;
 
@@ -20,15 +23,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 pub use uuid::Uuid;
 
+pub use catalog::{Catalog, CatalogSpec, Quote};
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
 pub use image::{NodeImage, Progress};
 pub use journal::{Journal, JournalRecord};
+pub use keyring::{Keyring, NoKeyring};
 pub use name::{MachineName, MachineNameError};
 pub use options::{OptionKind, OptionSpec, OptionValue, Options, Source, Value};
 pub use report::{Reporter, Silent};
 pub use secrecy;
 use secrecy::SecretString;
+pub use snapshot::Snapshot;
 pub use state::{DriverState, Phase, State};
 pub use tags::{Tagged, Tags};
 
@@ -88,11 +94,14 @@ pub struct DraftRequest<'a> {
 }
 
 /// A machine as a driver means to make it: refused here, or known to be complete, before any I/O.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Draft {
     pub state: DriverState,
     /// Files of the user's that the machine keeps a copy of.
     pub imports: Vec<Import>,
+    /// What a flag told of the user's account at the provider; it travels beside the state, never in it, and comes back
+    /// as [`Keyring::given`]. The driver keeps it once it knows whose it is.
+    pub secret: Option<SecretString>,
 }
 
 /// A file to copy into the machine's folder, readable by its owner alone.
@@ -112,6 +121,7 @@ pub struct MachineView<'a> {
     pub dir: &'a Path,
     pub state: &'a DriverState,
     pub journal: &'a [JournalRecord],
+    pub keyring: &'a dyn Keyring,
 }
 
 /// A machine that a driver works on: its state may change, and what is made is journaled at once.
@@ -123,6 +133,7 @@ pub struct MachineHandle<'a> {
     pub tags: Tags,
     pub state: &'a mut DriverState,
     pub journal: &'a mut dyn Journal,
+    pub keyring: &'a dyn Keyring,
     pub reporter: &'a dyn Reporter,
 }
 
@@ -133,6 +144,8 @@ pub struct CreateRequest<'a> {
     pub public_key: Option<&'a str>,
     /// The host key of the first boot, where the driver's features ask for one.
     pub host_key: Option<HostKeyPair<'a>>,
+    /// What a `create` that fails has made at the provider stays there, to be looked at.
+    pub keep_on_failure: bool,
 }
 
 /// A host key that was made here, so that the first connection is to nobody else. A driver that gave it to its machine
@@ -209,12 +222,12 @@ pub trait Driver: Send + Sync {
     async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
     /// Everything at the provider that bears our tags, whoever made it. Nothing, for a driver that makes nothing.
-    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+    async fn tagged(&self, _keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         Ok(Vec::new())
     }
 
     /// Removes what `tagged` listed. What is already gone is done.
-    async fn remove_tagged(&self, _tagged: &[Tagged]) -> Result<(), DriverError> {
+    async fn remove_tagged(&self, _keyring: &dyn Keyring, _tagged: &[Tagged]) -> Result<(), DriverError> {
         Ok(())
     }
 
@@ -239,6 +252,55 @@ pub trait Driver: Send + Sync {
         _progress: Progress<'_>,
     ) -> Result<NodeImage, DriverError> {
         Err(DriverError::unsupported(format!("the driver {:?} builds no images", self.name())))
+    }
+
+    /// Keeps the machine as it is now. A name that is taken already is refused.
+    async fn snapshot(&self, _machine: &mut MachineHandle<'_>, _name: &str) -> Result<Snapshot, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// What is kept of a machine, oldest first.
+    async fn snapshots(&self, _machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// Makes a machine again what it was.
+    async fn restore(&self, _machine: &mut MachineHandle<'_>, _name: &str) -> Result<(), DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// Forgets what was kept; false when there is none of that name.
+    async fn remove_snapshot(
+        &self,
+        _machine: &mut MachineHandle<'_>,
+        _name: &str,
+    ) -> Result<bool, DriverError> {
+        Err(self.without("snapshots"))
+    }
+
+    /// The lists of its provider's that it can tell.
+    fn catalogs(&self) -> &'static [CatalogSpec] {
+        &[]
+    }
+
+    /// One of [`Driver::catalogs`].
+    async fn catalog(&self, _name: &str, _keyring: &dyn Keyring) -> Result<Catalog, DriverError> {
+        Err(self.without("catalogs"))
+    }
+
+    /// What a machine that is about to be made will cost. Nothing, where nobody sends a bill.
+    async fn quote(&self, _machine: &MachineView<'_>) -> Result<Option<Quote>, DriverError> {
+        Ok(None)
+    }
+
+    /// The account that a secret opens, asked at the provider. Refused, where there are no accounts.
+    async fn account(&self, _secret: &SecretString) -> Result<String, DriverError> {
+        Err(self.without("accounts"))
+    }
+
+    /// The refusal of what a driver does not have.
+    fn without(&self, what: &str) -> DriverError {
+        DriverError::unsupported(format!("the driver {:?} has no {what}", self.name()))
     }
 
     /// Removes an image of [`Driver::images`] by its name; false when there is none.

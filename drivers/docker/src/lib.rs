@@ -20,8 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Features, Login, MachineHandle, MachineView, NodeImage, OptionSpec, Options, Progress,
-    Restart, State, Tagged,
+    ENGINE_PORT, Features, Keyring, Login, MachineHandle, MachineView, NodeImage, OptionSpec, Options,
+    Progress, Restart, State, Tagged,
 };
 use rmachine_engine_api::EngineHost;
 pub use rmachine_engine_api::HostSettings;
@@ -95,7 +95,7 @@ impl Driver for Docker {
             state.set("EngineCertPath", certs.to_string_lossy().as_ref());
         }
         wanted.keep(&mut state);
-        Ok(Draft { state, imports: Vec::new() })
+        Ok(Draft { state, ..Draft::default() })
     }
 
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
@@ -175,7 +175,7 @@ impl Driver for Docker {
         engine.post(&format!("/containers/{id}/kill"), PATIENCE).await
     }
 
-    async fn tagged(&self) -> Result<Vec<Tagged>, DriverError> {
+    async fn tagged(&self, _: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         let host = self.host()?;
         // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
         let unnamed = self.0.host.host.is_none();
@@ -185,7 +185,7 @@ impl Driver for Docker {
         remove::tagged(&mut Engine::at(host, PATIENCE).await?).await
     }
 
-    async fn remove_tagged(&self, tagged: &[Tagged]) -> Result<(), DriverError> {
+    async fn remove_tagged(&self, _: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
         remove::remove_tagged(&mut self.engine().await?, tagged, &self.0.locks).await
     }
 

@@ -99,7 +99,7 @@ impl Driver for Generic {
         }
         state.set("EnginePort", port("generic-engine-port", options.int("generic-engine-port"))?);
         state.set("SSHKey", key);
-        Ok(Draft { state, imports })
+        Ok(Draft { state, imports, ..Draft::default() })
     }
 
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
@@ -292,6 +292,7 @@ mod tests {
             dir: Path::new("/S/machines/g1"),
             state: &up,
             journal: &[],
+            keyring: &rmachine_driver::NoKeyring,
         };
         assert_eq!(Generic.state(&view).await.unwrap(), State::Running);
         drop(listener);

@@ -48,7 +48,7 @@ impl Driver for NoDriver {
         let mut state = DriverState::base(request.name, request.store_path);
         state.set("IPAddress", host_part(url));
         state.set("URL", url);
-        Ok(Draft { state, imports: Vec::new() })
+        Ok(Draft { state, ..Draft::default() })
     }
 
     async fn check(&self, _: &MachineView<'_>) -> Result<(), DriverError> {

@@ -131,7 +131,7 @@ fn work(
     let lifecycle = ctx.lifecycle();
     let making = |(name, role): &(MachineName, Role)| {
         if !ctx.store.exists(name) {
-            let mut plan = plan(ctx, name.clone(), matches)?;
+            let mut plan = plan(ctx, name.clone(), false, matches)?;
             plan.own.swarm = Some(Membership::new(cluster.clone(), *role, settings.clone()));
             return Ok(Making::Create(Box::new(plan)));
         }

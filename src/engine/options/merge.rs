@@ -37,15 +37,19 @@ pub fn render(map: &Map<String, Value>) -> String {
 /// Adds settings and endpoints to what is there.
 ///
 /// Lists grow by what they lack, objects by their keys, single values are replaced; a label, like any `key=value` of a
-/// list, replaces the one of the same key. All else stays, in its order. Merging the result again changes nothing.
+/// list, replaces the one of the same key. What the engine was `told` before and is not any more goes, where it is still
+/// as it was told. All else stays, in its order. Merging the result again changes nothing.
 pub fn daemon_json(
     existing: &Map<String, Value>,
+    told: &[EngineSettings],
     settings: &EngineSettings,
     endpoints: &Endpoints,
 ) -> Result<Map<String, Value>, OptionError> {
     let mut map = existing.clone();
-    for option in &settings.opts {
-        add(&mut map, option)?;
+    add_all(&mut map, settings)?;
+    let wanted = alone(settings)?;
+    for told in told {
+        take_back(&mut map, &alone(told)?, &wanted);
     }
     add_hosts(&mut map, &endpoints.hosts)?;
     map.insert("tlsverify".to_owned(), true.into());
@@ -57,6 +61,40 @@ pub fn daemon_json(
         map.insert(key.to_owned(), path.as_str().into());
     }
     Ok(map)
+}
+
+fn add_all(map: &mut Map<String, Value>, settings: &EngineSettings) -> Result<(), OptionError> {
+    settings.opts.iter().try_for_each(|option| add(map, option))
+}
+
+/// What the settings make of an empty file.
+fn alone(settings: &EngineSettings) -> Result<Map<String, Value>, OptionError> {
+    let mut map = Map::new();
+    add_all(&mut map, settings)?;
+    Ok(map)
+}
+
+fn take_back(map: &mut Map<String, Value>, told: &Map<String, Value>, wanted: &Map<String, Value>) {
+    for (key, old) in told {
+        let Some(there) = map.get_mut(key) else { continue };
+        let kept = wanted.get(key);
+        let emptied = match (there, old) {
+            (Value::Array(there), Value::Array(old)) => {
+                let kept = kept.and_then(Value::as_array);
+                there.retain(|v| !old.contains(v) || kept.is_some_and(|kept| kept.contains(v)));
+                there.is_empty()
+            }
+            (Value::Object(there), Value::Object(old)) => {
+                let nothing = Map::new();
+                take_back(there, old, kept.and_then(Value::as_object).unwrap_or(&nothing));
+                there.is_empty()
+            }
+            (there, old) => there == old,
+        };
+        if emptied && kept.is_none() {
+            map.shift_remove(key);
+        }
+    }
 }
 
 fn add(map: &mut Map<String, Value>, option: &EngineOpt) -> Result<(), OptionError> {
@@ -176,7 +214,7 @@ mod tests {
 
     /// What the options make of a file, without rmachine's own part.
     fn merged(file: &str, opts: &[&str]) -> Result<String, OptionError> {
-        let mut map = daemon_json(&parse_daemon_json(file)?, &settings(opts), &endpoints())?;
+        let mut map = daemon_json(&parse_daemon_json(file)?, &[], &settings(opts), &endpoints())?;
         for key in ["hosts", "tlsverify", "tlscacert", "tlscert", "tlskey"] {
             map.shift_remove(key);
         }
@@ -184,13 +222,14 @@ mod tests {
     }
 
     fn hosts(file: &str) -> String {
-        let map = daemon_json(&parse_daemon_json(file).unwrap(), &settings(&[]), &endpoints()).unwrap();
+        let map = daemon_json(&parse_daemon_json(file).unwrap(), &[], &settings(&[]), &endpoints()).unwrap();
         map["hosts"].to_string()
     }
 
     #[test]
     fn a_fresh_host_gets_all_of_ours() {
-        let map = daemon_json(&Map::new(), &settings(&["log-driver=json-file", "label=a=b"]), &endpoints());
+        let map =
+            daemon_json(&Map::new(), &[], &settings(&["log-driver=json-file", "label=a=b"]), &endpoints());
         insta::assert_snapshot!(render(&map.unwrap()), @r#"
         {
           "log-driver": "json-file",
@@ -263,6 +302,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_told_before_is_taken_back() {
+        let told =
+            ["label=a=1", "label=b=2", "log-driver=gelf", "log-opt=x=1", "log-opt=y=2", "mtu=1400", "debug"];
+        for (there, now, left) in [
+            (r#"{"keep":1}"#, &[][..], r#"{"keep":1}"#),
+            (r#"{"labels":["os=deb"]}"#, &["label=b=3"], r#"{"labels":["os=deb","b=3"]}"#),
+            ("{}", &["log-opt=y=2", "mtu=1500"], r#"{"log-opts":{"y":"2"},"mtu":1500}"#),
+        ] {
+            let old = parse_daemon_json(there).unwrap();
+            let first = daemon_json(&old, &[], &settings(&told), &endpoints()).unwrap();
+            let mut second = daemon_json(&first, &[settings(&told)], &settings(now), &endpoints()).unwrap();
+            for key in ["hosts", "tlsverify", "tlscacert", "tlscert", "tlskey"] {
+                second.shift_remove(key);
+            }
+            assert_eq!(Value::Object(second).to_string(), left, "told {now:?} after {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_changed_since_is_theirs() {
+        let (told, now) = (settings(&["mtu=1400", "log-opt=x=1"]), settings(&[]));
+        let there = parse_daemon_json(r#"{"mtu":9000,"log-opts":{"x":"5"}}"#).unwrap();
+        let map = daemon_json(&there, &[told], &now, &endpoints()).unwrap();
+        assert_eq!((&map["mtu"], &map["log-opts"]["x"]), (&9000.into(), &"5".into()));
+    }
+
+    #[test]
     fn a_port_is_bound_once() {
         for (file, expected) in [
             ("{}", r#"["tcp://0.0.0.0:2376","unix:///var/run/docker.sock"]"#),
@@ -324,8 +390,8 @@ mod tests {
         fn merging_twice_is_merging_once(file in file(), opts in prop::collection::vec(option(), 0..8)) {
             let flags = EngineFlags { opts: &opts, provider: "generic", ..EngineFlags::default() };
             let Ok(settings) = EngineSettings::parse(&flags) else { return Ok(()) };
-            let once = daemon_json(&parse_daemon_json(&file).unwrap(), &settings, &endpoints()).unwrap();
-            let twice = daemon_json(&once, &settings, &endpoints()).unwrap();
+            let once = daemon_json(&parse_daemon_json(&file).unwrap(), &[], &settings, &endpoints()).unwrap();
+            let twice = daemon_json(&once, &[], &settings, &endpoints()).unwrap();
             prop_assert_eq!(render(&once), render(&twice));
             prop_assert_eq!(&once["keep"], 1);
             prop_assert_eq!(parse_daemon_json(&render(&once)).unwrap(), once);

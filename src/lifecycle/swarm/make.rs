@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use rmachine_driver::{MachineName, Phase};
 use tokio::sync::{Semaphore, watch};
 
-use super::super::{Amend, CreatePlan, Failure, Lifecycle};
+use super::super::{Amend, CreatePlan, Failure, Lifecycle, Run};
 use crate::store::{ClusterName, Membership, Role};
 
 /// How often is looked whether another process has got its manager in.
@@ -59,16 +59,11 @@ impl Lifecycle {
     }
 
     /// Goes on with a machine whose making was not finished, down to its membership.
-    pub async fn resume_node(
-        &self,
-        name: &MachineName,
-        ssh_timeout: Option<Duration>,
-        amend: Amend<'_>,
-    ) -> Result<(), Failure> {
+    pub async fn resume_node(&self, name: &MachineName, run: &Run, amend: Amend<'_>) -> Result<(), Failure> {
         let waits = |member: Option<Membership>| member.is_some_and(|m| !m.has_joined());
         let complete = self.load(name)?.stored.own.phase == Phase::Ready;
         if !complete || !waits(self.membership(name)) {
-            self.resume(name, ssh_timeout, amend).await?;
+            self.resume(name, run, amend).await?;
         }
         match self.membership(name) {
             Some(wish) if !wish.has_joined() => self.come_in(name, &wish).await,
@@ -119,7 +114,7 @@ impl Lifecycle {
         match making {
             Making::Create(plan) => self.create(*plan).await,
             Making::Finish(name) if self.load(&name)?.stored.own.phase == Phase::Ready => Ok(()),
-            Making::Finish(name) => self.resume(&name, None, &|_| Ok(())).await,
+            Making::Finish(name) => self.resume(&name, &Run::default(), &|_| Ok(())).await,
         }
     }
 

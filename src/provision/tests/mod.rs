@@ -49,6 +49,7 @@ fn wanted_with(opts: &[&str], labels: &[&str]) -> Wanted {
     Wanted {
         machine: MachineName::parse("node1").unwrap(),
         engine: EngineSettings::parse(&flags).unwrap(),
+        told: Vec::new(),
         engine_port: 2376,
         install: InstallMethod::Distro,
         engine_version: None,

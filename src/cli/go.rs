@@ -1,0 +1,149 @@
+//! What Go's flag package takes and clap does not: `-flag` for `--flag`, `--switch=false`, a value that looks like a flag,
+//! numbers in any base.
+
+use clap::{ArgAction, Command};
+
+/// The words as clap wants them. What follows `--`, or the machine's name in `ssh`, is not ours to read.
+pub(super) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
+    let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
+    let mut command = root;
+    let mut words = argv.get(1..).unwrap_or_default().iter();
+    while let Some(word) = words.next() {
+        if word == "--" {
+            out.push(word.clone());
+            break;
+        }
+        if !word.starts_with('-') || word == "-" {
+            let is_help = word == "h" && std::ptr::eq(command, root);
+            out.push(if is_help { "help".to_owned() } else { word.clone() });
+            if command.get_name() == "ssh" {
+                break;
+            }
+            command = command.find_subcommand(word).unwrap_or(command);
+            continue;
+        }
+        let Some(flag) = rewrite(word, command) else { continue };
+        match words.as_slice() {
+            // One word of two, or clap would take a value that begins with a dash for a flag.
+            [value, ..] if takes_next(&flag, command) => {
+                out.push(format!("{flag}={value}"));
+                words.next();
+            }
+            _ => out.push(flag),
+        }
+    }
+    out.extend(words.cloned());
+    out
+}
+
+/// One flag word as clap wants it; nothing for a switch that is turned off.
+fn rewrite(word: &str, command: &Command) -> Option<String> {
+    let bare = word.trim_start_matches('-');
+    let (name, value) = bare.split_once('=').map_or((bare, None), |(n, v)| (n, Some(v)));
+    let Some(arg) = find(command, name) else { return Some(unknown(word, command)) };
+    let dashes = if name.chars().count() > 1 { "--" } else { "-" };
+    let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+    match value {
+        Some("1" | "t" | "T" | "true" | "TRUE" | "True") if switch => Some(format!("{dashes}{name}")),
+        Some("0" | "f" | "F" | "false" | "FALSE" | "False") if switch => None,
+        Some(value) => Some(format!("{dashes}{name}={value}")),
+        None => Some(format!("{dashes}{name}")),
+    }
+}
+
+/// Told as a whole, where clap would complain of a letter in its middle. Short flags may stand together (`-fy`), which Go
+/// does not know, when each of them is one.
+fn unknown(word: &str, command: &Command) -> String {
+    let letters = word.trim_start_matches('-');
+    let several = word.starts_with("--") || letters.chars().count() < 2;
+    if several || letters.chars().all(|c| find(command, c.encode_utf8(&mut [0; 4])).is_some()) {
+        return word.to_owned();
+    }
+    format!("-{word}")
+}
+
+pub(super) fn find<'a>(command: &'a Command, name: &str) -> Option<&'a clap::Arg> {
+    let short = name.chars().next().filter(|_| name.chars().count() == 1);
+    command.get_arguments().find(|a| {
+        let long = a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|l| l.contains(&name));
+        long || (short.is_some() && a.get_short() == short)
+    })
+}
+
+/// Whether the next word is this flag's value, and so not to be read as a flag.
+fn takes_next(flag: &str, command: &Command) -> bool {
+    let name = flag.trim_start_matches('-');
+    let arg = find(command, name);
+    !name.contains('=') && arg.is_some_and(|a| matches!(a.get_action(), ArgAction::Set | ArgAction::Append))
+}
+
+/// A whole number as Go's flags take it: 10, -1, 0x1f, 0b101, 0o17 and 017.
+pub fn int(text: &str) -> Result<i64, String> {
+    let (sign, digits) = match text.strip_prefix(['-', '+']) {
+        Some(digits) if text.starts_with('-') => ("-", digits),
+        Some(digits) => ("", digits),
+        None => ("", text),
+    };
+    let lower = digits.to_lowercase();
+    let (base, digits) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..]),
+        [b'0', b'b', ..] => (2, &lower[2..]),
+        [b'0', b'o', ..] => (8, &lower[2..]),
+        [b'0', _, ..] => (8, &lower[1..]),
+        _ => (10, &lower[..]),
+    };
+    // One sign is enough.
+    let plain = digits.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let number = plain.then(|| i64::from_str_radix(&format!("{sign}{digits}"), base).ok()).flatten();
+    number.ok_or_else(|| "it is not a whole number".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+    use crate::context::Environment;
+    use crate::registry::Registry;
+
+    fn words(line: &str) -> Vec<String> {
+        let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let mut command = command("rm", &argv, &Environment::default(), &Registry::default());
+        command.build();
+        normalize(&argv, &command)
+    }
+
+    #[test]
+    fn go_flags_become_claps() {
+        for (given, expected) in [
+            ("rm -debug ls -quiet", "rm --debug ls --quiet"),
+            ("rm create -driver none -url=tcp://x:1 n", "rm create --driver=none --url=tcp://x:1 n"),
+            ("rm create -d none --swarm=false --swarm-master=true n", "rm create -d=none --swarm-master n"),
+            ("rm inspect x -f {{.Name}}", "rm inspect x -f={{.Name}}"),
+            ("rm inspect x -format={{.Name}}", "rm inspect x --format={{.Name}}"),
+            ("rm create -d none --engine-label -x=y n", "rm create -d=none --engine-label=-x=y n"),
+            ("rm ls -f -x --filter -- -q", "rm ls -f=-x --filter=-- -q"),
+            ("rm ls -t", "rm ls -t"),
+            ("rm ssh n -debug ls -format", "rm ssh n -debug ls -format"),
+            ("rm -D ssh n -- -x", "rm -D ssh n -- -x"),
+            ("rm rm a -f", "rm rm a -f"),
+            ("rm rm -fy a -yf -fx -badflag -x", "rm rm -fy a -yf --fx --badflag -x"),
+            ("rm ip -- -debug", "rm ip -- -debug"),
+            ("rm h ls", "rm help ls"),
+            ("rm ip h", "rm ip h"),
+        ] {
+            assert_eq!(words(given).join(" "), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_gos() {
+        for (text, number) in
+            [("10", 10), ("-1", -1), ("+2", 2), ("0x1F", 31), ("017", 15), ("0b11", 3), ("0", 0)]
+        {
+            assert_eq!(int(text), Ok(number), "{text}");
+        }
+        for text in ["", "-", "x", "1.5", "--1", "0x", "0x-1", "08", "9223372036854775808", " 1"] {
+            assert!(int(text).is_err(), "{text:?}");
+        }
+    }
+}

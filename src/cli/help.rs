@@ -1,0 +1,236 @@
+//! The help screens: our own commands by what they are for, on one screen; and under docker-machine's name the layout of
+//! its help, which shell completions and wrappers read line by line.
+
+use std::fmt::Write as _;
+
+use clap::{Arg, ArgAction, Command};
+
+/// A command and what it does, in the fewest words.
+type Entry = (&'static str, &'static str);
+
+/// What belongs together stands on one line.
+const GROUPS: &[(&str, &[&[Entry]])] = &[
+    (
+        "Machines",
+        &[
+            &[("create", "make machines"), ("rm", "remove them")],
+            &[("ls", "list them"), ("status", "is one running"), ("inspect", "all that is known of it")],
+            &[("start", "boot"), ("stop", "shut down"), ("restart", "both"), ("kill", "cut the power")],
+            &[
+                ("export", "to another computer"),
+                ("import", "from there"),
+                ("adopt", "an engine that is there"),
+            ],
+        ],
+    ),
+    (
+        "Work with one",
+        &[
+            &[("env", "point the docker CLI to it"), ("config", "the same as flags")],
+            &[("ip", "its address"), ("url", "its engine's URL"), ("active", "which one $DOCKER_HOST names")],
+            &[("ssh", "a terminal or a command"), ("scp", "copy files"), ("mount", "a folder of it here")],
+        ],
+    ),
+    (
+        "Engines",
+        &[
+            &[("provision", "configure again"), ("upgrade", "to a newer engine")],
+            &[("certs", "certificates and their end"), ("regenerate-certs", "make them anew")],
+        ],
+    ),
+    (
+        "Clusters",
+        &[
+            &[("swarm", "make and change swarms"), ("cluster", "from a file: plan, up, roll, down")],
+            &[("run", "a command on every node"), ("top", "their load"), ("logs", "what services say")],
+            &[("stack", "monitoring, logging, routing on one"), ("metrics", "targets for Prometheus")],
+        ],
+    ),
+    (
+        "Housekeeping",
+        &[
+            &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
+            &[("snapshot", "an image of a machine"), ("credentials", "of providers")],
+            &[("version", "of this program, or of an engine"), ("help", "of a command")],
+            &[("completion", "for a shell"), ("man", "manual pages")],
+        ],
+    ),
+];
+
+/// Gives every command its screen. Under our own name only the first differs from clap's.
+pub(super) fn screens(root: Command, program: &str) -> Command {
+    if program == "docker-machine" {
+        let text = application(&root, program);
+        return commands_as_docker_machine(root, program, "").override_help(text);
+    }
+    let template = format!(
+        "{{about}}\n\nUsage: {program} [OPTIONS] COMMAND [ARG]...\n\n{}\nOptions:\n{{options}}{{after-help}}\n",
+        grouped(&root)
+    );
+    root.help_template(template)
+}
+
+fn grouped(root: &Command) -> String {
+    let is_there =
+        |name: &str| name == "help" || root.find_subcommand(name).is_some_and(|c| !c.is_hide_set());
+    let mut groups: Vec<(&str, Vec<(String, String)>)> = Vec::new();
+    for (heading, lines) in GROUPS {
+        let lines =
+            lines.iter().map(|line| line.iter().filter(|(name, _)| is_there(name)).copied().collect());
+        groups.push((heading, lines.filter(|l: &Vec<Entry>| !l.is_empty()).map(|l| joined(&l)).collect()));
+    }
+    groups.push(("More", ungrouped(root)));
+    groups.retain(|(_, lines)| !lines.is_empty());
+    let width = groups.iter().flat_map(|(_, lines)| lines).map(|(names, _)| names.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (heading, lines) in groups {
+        let _ = writeln!(text, "{heading}:");
+        for (names, does) in lines {
+            let _ = writeln!(text, "  {names:width$}  {does}");
+        }
+    }
+    text
+}
+
+fn joined(line: &[Entry]) -> (String, String) {
+    let (names, does): (Vec<_>, Vec<_>) = line.iter().copied().unzip();
+    (names.join(", "), does.join("; "))
+}
+
+/// Nothing is left out because nobody has found a place for it yet.
+fn ungrouped(root: &Command) -> Vec<(String, String)> {
+    let has_place =
+        |name: &str| GROUPS.iter().flat_map(|(_, g)| *g).any(|l| l.iter().any(|(n, _)| *n == name));
+    let left = root.get_subcommands().filter(|c| !has_place(c.get_name()) && !c.is_hide_set());
+    left.map(|c| (c.get_name().to_owned(), about(c))).collect()
+}
+
+fn commands_as_docker_machine(mut command: Command, program: &str, above: &str) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    for name in names {
+        let path = format!("{above}{name}");
+        command = command.mut_subcommand(&name, |sub| {
+            let text = one(&sub, program, &path);
+            commands_as_docker_machine(sub, program, &format!("{path} ")).override_help(text)
+        });
+    }
+    command
+}
+
+fn application(root: &Command, program: &str) -> String {
+    let mut text = format!("Usage: {program} [OPTIONS] COMMAND [arg...]\n\n{}\n\nOptions:\n", about(root));
+    text += &tabbed(flags(root), "  ");
+    text += "\nCommands:\n";
+    let commands = root.get_subcommands().filter(|c| !c.is_hide_set());
+    let mut commands: Vec<_> = commands.map(|c| (c.get_name().to_owned(), about(c))).collect();
+    commands.sort();
+    commands.push(("help".to_owned(), "List the commands, or tell of one".to_owned()));
+    text += &tabbed(commands, "  ");
+    let _ = writeln!(text, "\nRun '{program} COMMAND --help' for more information on a command.");
+    text
+}
+
+/// Option lines begin with exactly three blanks and a dash, the long name first; a line of three blanks stands before them.
+fn one(command: &Command, program: &str, path: &str) -> String {
+    let flags = flags(command);
+    let options = if flags.is_empty() { "" } else { " [OPTIONS]" };
+    let mut text = format!("Usage: {program} {path}{options} [arg...]\n\n{}\n", about(command));
+    let named = command.get_arguments().filter(|a| a.is_positional() && !a.is_hide_set());
+    let description: Vec<String> = named.filter_map(|a| a.get_help().map(ToString::to_string)).collect();
+    if !description.is_empty() {
+        let _ = write!(text, "\nDescription:\n   {}\n", description.join("\n   "));
+    }
+    if !flags.is_empty() {
+        text += "\nOptions:\n   \n";
+        text += &tabbed(flags, "   ");
+    }
+    text
+}
+
+fn about(command: &Command) -> String {
+    command.get_about().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Each flag with its default, and what it does with its variable.
+fn flags(command: &Command) -> Vec<(String, String)> {
+    let own = command.get_arguments().filter(|a| !a.is_positional());
+    own.map(|a| {
+        let (help, notes) = told_apart(&a.get_help().map(ToString::to_string).unwrap_or_default());
+        let default = a.get_default_values().first().map(|d| d.to_string_lossy().into_owned());
+        let env = notes.env.map(|e| format!(" [${e}]")).unwrap_or_default();
+        (flag(a, default.or(notes.default)), format!("{help}{env}"))
+    })
+    .collect()
+}
+
+fn flag(arg: &Arg, default: Option<String>) -> String {
+    let long = arg.get_long().map(|l| format!("--{l}"));
+    let names: Vec<String> = long.into_iter().chain(arg.get_short().map(|s| format!("-{s}"))).collect();
+    let names = names.join(", ");
+    match (arg.get_action(), default) {
+        (ArgAction::Append, _) => {
+            let first = names.split(',').next().unwrap_or_default();
+            format!("{names} [{first} option {first} option]")
+        }
+        (ArgAction::Set, Some(default)) => format!("{names} \"{default}\""),
+        _ => names,
+    }
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Notes {
+    default: Option<String>,
+    env: Option<String>,
+}
+
+/// Takes `[default: ...]` and `[env: ...]` out of a help text.
+fn told_apart(help: &str) -> (String, Notes) {
+    let mut text = help.to_owned();
+    let mut take = |begin: &str| {
+        let at = text.find(begin)?;
+        let end = at + text[at..].find(']')?;
+        let value = text[at + begin.len()..end].to_owned();
+        text.replace_range(at..=end, "");
+        Some(value)
+    };
+    let notes = Notes { default: take("[default: "), env: take("[env: ") };
+    (text.trim().replace("  ", " "), notes)
+}
+
+/// Two columns, the first filled up with tabs to the next multiple of eight, as Go's tabwriter does it.
+fn tabbed(rows: Vec<(String, String)>, indent: &str) -> String {
+    let widest = rows.iter().map(|(left, _)| indent.len() + left.chars().count()).max().unwrap_or(0);
+    let column = (widest + 1).next_multiple_of(8);
+    rows.into_iter().fold(String::new(), |mut text, (left, right)| {
+        let tabs = (column - indent.len() - left.chars().count()).div_ceil(8);
+        let _ = writeln!(text, "{indent}{left}{}{right}", "\t".repeat(tabs));
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::command;
+    use crate::context::Environment;
+    use crate::registry::Registry;
+
+    #[test]
+    fn every_command_has_its_place() {
+        let root = command("rmachine", &[], &Environment::default(), &Registry::default());
+        assert_eq!(ungrouped(&root), []);
+    }
+
+    #[test]
+    fn notes_are_taken_out_of_the_text() {
+        let (text, notes) = told_apart("SSH port [default: 22] [env: GENERIC_SSH_PORT]");
+        assert_eq!(text, "SSH port");
+        assert_eq!(notes, Notes { default: Some("22".to_owned()), env: Some("GENERIC_SSH_PORT".to_owned()) });
+    }
+
+    #[test]
+    fn columns_are_filled_with_tabs() {
+        let rows = [("--a", "x"), ("--long-flag", "y")].map(|(l, r)| (l.to_owned(), r.to_owned()));
+        assert_eq!(tabbed(rows.into(), "   "), "   --a\t\tx\n   --long-flag\ty\n");
+    }
+}
