@@ -30,9 +30,11 @@ impl Kit<'_> {
             join_all(cluster.members.iter().map(|m| self.found(wanted, &m.machine, &m.membership, known)));
         let nodes = found.await.into_iter().collect::<Result<Vec<_>, _>>()?;
         match said {
-            Ok(said) => Ok(Present { nodes, swarm: said.map(|s| s.swarm) }),
+            Ok(said) => Ok(Present { nodes, swarm: said.map(|s| s.swarm), silent: false }),
             // Its managers may only be down: they are started, and then asked again.
-            Err(_) if nodes.iter().any(|n| n.made == Made::Stopped) => Ok(Present { nodes, swarm: None }),
+            Err(_) if nodes.iter().any(|n| n.made == Made::Stopped) => {
+                Ok(Present { nodes, swarm: None, silent: true })
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -51,6 +51,8 @@ pub struct Present {
     pub nodes: Vec<Found>,
     /// Nothing as long as there is no swarm.
     pub swarm: Option<Swarm>,
+    /// There is one, and nobody speaks for it until machines are started.
+    pub silent: bool,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -165,8 +167,14 @@ pub fn plan(wanted: &Wanted, present: &Present) -> Plan {
     if let Some(swarm) = &present.swarm {
         plan.steps.extend(autolock(wanted, swarm));
     }
-    let nothing = Swarm::default();
-    networks(wanted, present.swarm.as_ref().unwrap_or(&nothing), &mut plan.steps);
+    if present.silent {
+        plan.notes.push(
+            "its managers are down: once they are started they say what else there is to do".to_owned(),
+        );
+    } else {
+        let nothing = Swarm::default();
+        networks(wanted, present.swarm.as_ref().unwrap_or(&nothing), &mut plan.steps);
+    }
     for found in present.nodes.iter().filter(|f| wanted.node(&f.name).is_none()) {
         plan.steps.push(removing(found));
     }

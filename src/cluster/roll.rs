@@ -192,15 +192,19 @@ impl Kit<'_> {
     pub(super) async fn await_all(&self, wanted: &Wanted, limits: &Limits) -> Result<(), Failure> {
         let deadline = Instant::now() + limits.wait;
         loop {
-            let view = self.view(wanted).await?;
-            let late: Vec<_> = wanted.nodes.iter().map(|n| &n.name).filter(|n| !view.ready(n)).collect();
-            if late.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let late: Vec<_> = late.iter().map(|n| n.as_str()).collect();
-                return Err(Failure::new(format!("not ready in the swarm: {}", late.join(", ")))
-                    .hint(format!("{} swarm status {}", self.lifecycle.program, wanted.name)));
+            // Managers that were just started may have no leader yet.
+            let view = self.view(wanted).await;
+            let late = |view: &View| -> Vec<String> {
+                wanted.nodes.iter().filter(|n| !view.ready(&n.name)).map(|n| n.name.to_string()).collect()
+            };
+            match view {
+                Ok(view) if late(&view).is_empty() => return Ok(()),
+                Ok(view) if Instant::now() > deadline => {
+                    return Err(Failure::new(format!("not ready in the swarm: {}", late(&view).join(", ")))
+                        .hint(format!("{} swarm status {}", self.lifecycle.program, wanted.name)));
+                }
+                Err(failure) if Instant::now() > deadline => return Err(failure),
+                _ => {}
             }
             tokio::time::sleep(PAUSE).await;
         }

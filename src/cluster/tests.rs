@@ -363,6 +363,7 @@ fn a_plan_says_what_and_why() {
             autolock: true,
             networks: vec![Network { name: "old".into(), ..Network::default() }],
         }),
+        silent: false,
     };
     insta::assert_snapshot!(said(&plan(&wanted, &present)), @r#"
     Add Machine(("lab-w-3"), Worker): in the group "g"
@@ -382,7 +383,7 @@ fn what_was_cut_short_goes_on() {
         let mut found = as_wanted(&wanted.nodes[1]);
         change(&mut found);
         let nodes = vec![as_wanted(&wanted.nodes[0]), found];
-        let plan = plan(&wanted, &Present { nodes, swarm: Some(Swarm::default()) });
+        let plan = plan(&wanted, &Present { nodes, swarm: Some(Swarm::default()), silent: false });
         plan.steps
             .iter()
             .map(|s| format!("{:?} {:?} {}", s.action, s.work, s.reasons.join("; ")))
@@ -405,6 +406,16 @@ fn what_was_cut_short_goes_on() {
     for (change, expected) in cases {
         assert_eq!(with(change), expected);
     }
+}
+
+#[test]
+fn of_a_silent_swarm_nothing_is_guessed() {
+    let mut wanted = cluster(vec![node("lab-m-1", Role::Manager)]);
+    wanted.networks = vec![Network { name: "web".into(), ..Network::default() }];
+    let stopped = Found { made: Made::Stopped, live: None, ..as_wanted(&wanted.nodes[0]) };
+    let plan = plan(&wanted, &Present { nodes: vec![stopped], swarm: None, silent: true });
+    assert_eq!(said(&plan), "Change Machine((\"lab-m-1\"), Manager): it is stopped\n");
+    assert!(plan.notes[0].contains("its managers are down"));
 }
 
 fn arb_node(name: String) -> impl Strategy<Value = Node> {

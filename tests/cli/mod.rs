@@ -3,6 +3,7 @@
 
 mod active;
 mod bad_input;
+mod cluster;
 mod engine;
 mod env;
 mod harness;

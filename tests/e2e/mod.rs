@@ -3,6 +3,7 @@
 //! What they prove is the wiring; the logic has its tests beside the code. `tests/run` starts the lab's engine and
 //! builds its images; without them these tests fail.
 
+mod cluster;
 mod docker_driver;
 mod failures;
 mod hostkeys;
