@@ -37,7 +37,7 @@ impl Kit<'_> {
         }
         let mut left = due.to_vec();
         while !left.is_empty() {
-            let view = self.view(wanted).await?;
+            let view = self.eventual_view(wanted, limits).await?;
             let at = next(&view, &left);
             let (name, what) = left.remove(at);
             let number = due.len() - left.len();
@@ -74,22 +74,29 @@ impl Kit<'_> {
         for one in &moves {
             let done = self.make_move(wanted, one, &before, &id, limits).await;
             if let Err(failure) = done {
-                return Err(self.take_back(wanted, one, &moves, failure).await);
+                return Err(self.take_back(wanted, one, &moves, failure, limits).await);
             }
         }
         self.await_ready(wanted, name, limits).await?;
-        self.put_back(wanted, &moves).await?;
+        self.put_back(wanted, &moves, limits).await?;
         self.await_settled(wanted, &before, None, limits).await?;
         self.note_due(wanted.node(name), name, None).await
     }
 
     /// Before the work itself there is a way back.
-    async fn take_back(&self, wanted: &Wanted, failed: &Move, moves: &[Move], failure: Failure) -> Failure {
+    async fn take_back(
+        &self,
+        wanted: &Wanted,
+        failed: &Move,
+        moves: &[Move],
+        failure: Failure,
+        limits: &Limits,
+    ) -> Failure {
         let name = moved(failed);
         if matches!(failed, Move::Do(..)) {
             return failure.detail(format!("{name} gets no tasks until it is well again"));
         }
-        match self.put_back(wanted, moves).await {
+        match self.put_back(wanted, moves, limits).await {
             Ok(()) => failure.detail("nothing was done to it: role and availability are as they were"),
             Err(e) => failure.detail(format!("role and availability could not be put back: {}", e.message)),
         }
@@ -105,7 +112,10 @@ impl Kit<'_> {
     ) -> Result<(), Failure> {
         let lifecycle = &self.lifecycle;
         match one {
-            Move::Promote(name) => lifecycle.swarm_change(name, &NodeChange::Promote, false).await,
+            Move::Promote(name) => {
+                lifecycle.swarm_change(name, &NodeChange::Promote, false).await?;
+                self.await_office(name, limits).await
+            }
             Move::Demote(name) => lifecycle.swarm_change(name, &NodeChange::Demote, false).await,
             Move::Drain(name) => {
                 let drain = NodeChange::Availability(Availability::Drain);
@@ -143,8 +153,8 @@ impl Kit<'_> {
     }
 
     /// Roles, availability and labels as the file has them, of all that the moves have touched.
-    async fn put_back(&self, wanted: &Wanted, moves: &[Move]) -> Result<(), Failure> {
-        let view = self.view(wanted).await?;
+    async fn put_back(&self, wanted: &Wanted, moves: &[Move], limits: &Limits) -> Result<(), Failure> {
+        let view = self.eventual_view(wanted, limits).await?;
         let mut names: Vec<&MachineName> = moves.iter().map(moved).collect();
         names.sort();
         names.dedup();
@@ -219,7 +229,7 @@ impl Kit<'_> {
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + limits.wait;
         loop {
-            let view = self.view(wanted).await?;
+            let view = self.eventual_view(wanted, limits).await?;
             let missing = settle::missing(before, &view.services, &view.tasks, away);
             if missing.is_empty() {
                 return Ok(());
@@ -234,6 +244,30 @@ impl Kit<'_> {
                 );
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The others know of a new manager before its own engine takes requests as one.
+    async fn await_office(&self, name: &MachineName, limits: &Limits) -> Result<(), Failure> {
+        let deadline = Instant::now() + limits.wait;
+        loop {
+            let mut engine = self.lifecycle.engine(name).await?;
+            match engine.client().nodes().await {
+                Ok(_) => return Ok(()),
+                Err(e) if Instant::now() > deadline => return Err(e.into()),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Managers that come and go have no leader for a moment, and nobody answers.
+    async fn eventual_view(&self, wanted: &Wanted, limits: &Limits) -> Result<View, Failure> {
+        let deadline = Instant::now() + limits.wait;
+        loop {
+            match self.view(wanted).await {
+                Err(_) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+                view => return view,
+            }
         }
     }
 

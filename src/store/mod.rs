@@ -115,6 +115,11 @@ impl Store {
         Ok(StoredMachine { config: config?, own: own? })
     }
 
+    /// Our own state alone, for what is asked of many machines.
+    pub fn load_own(&self, name: &MachineName) -> Result<OwnState, StoreError> {
+        own::load(&self.machine_dir(name)).map(Option::unwrap_or_default)
+    }
+
     /// What can be read of a machine; fails only when the machine is not there.
     pub fn load_lenient(&self, name: &MachineName) -> Result<Readable, StoreError> {
         let dir = self.machine_dir(name);

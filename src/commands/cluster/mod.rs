@@ -95,8 +95,9 @@ struct Patience {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Workers first, then managers, the leader last. Each node is emptied, worked on, found ready and given tasks again before the
-next one; the managers keep their majority. It stops at the first that fails; `cluster up` goes on with what is left.")]
+Workers first, then managers, the leader last. Each node is emptied, worked on, found ready and
+given tasks again before the next one; the managers keep their majority. It stops at the first that
+fails; `cluster up` goes on with what is left.")]
 struct Roll {
     /// Groups or machines [default: all]
     #[arg(value_name = "GROUP|NODE")]

@@ -28,6 +28,15 @@ impl Making {
     }
 }
 
+/// Each that joins asks the managers for all nodes, and is looked at by one of them: hundreds at once would ask them to death.
+const JOINING: usize = 16;
+
+/// How many may be at the same thing at a time.
+struct Places {
+    making: Semaphore,
+    joining: Semaphore,
+}
+
 /// Whether workers can come in yet.
 #[derive(Debug, Clone, Copy)]
 struct Door {
@@ -46,7 +55,7 @@ impl Lifecycle {
     /// The same, with no more than so many machines in the making at a time.
     pub async fn swarm_make_some(&self, makings: Vec<Making>, at_once: usize) -> Vec<Result<(), Failure>> {
         // Who waits for a manager holds no place.
-        let places = Semaphore::new(at_once);
+        let places = Places { making: Semaphore::new(at_once), joining: Semaphore::new(JOINING) };
         let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
         let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
         // Without a manager among them, there is one already.
@@ -83,12 +92,12 @@ impl Lifecycle {
         making: Making,
         wish: Option<Membership>,
         door: &watch::Sender<Door>,
-        places: &Semaphore,
+        places: &Places,
     ) -> Result<(), Failure> {
         let name = making.name().clone();
         let made = {
             // Never closed.
-            let _place = places.acquire().await;
+            let _place = places.making.acquire().await;
             self.make_machine(making).await
         };
         let Some(wish) = wish else { return made };
@@ -97,6 +106,7 @@ impl Lifecycle {
             if !opened(door).await {
                 return Err(Failure::new("it has no swarm to join: none of the managers came up"));
             }
+            let _place = places.joining.acquire().await;
             return self.come_in(&name, &wish).await;
         }
         let entered = match made {

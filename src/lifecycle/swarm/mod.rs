@@ -157,7 +157,7 @@ impl Lifecycle {
 
     /// To which cluster a machine belongs, as the store knows it.
     pub fn membership(&self, machine: &MachineName) -> Option<Membership> {
-        self.store.load_lenient(machine).ok()?.own.ok()?.swarm
+        self.store.load_own(machine).ok()?.swarm
     }
 
     /// For what is asked of one machine's engine.
