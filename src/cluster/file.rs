@@ -216,7 +216,7 @@ impl File<'_, '_> {
             DeValue::Table(table)
                 if table.contains_key("env") && !matches!(spec.kind, OptionKind::List(_)) =>
             {
-                Some(self.from_environment(table)?)
+                Some(self.environment(table)?)
             }
             _ => None,
         };
@@ -258,7 +258,7 @@ impl File<'_, '_> {
         None
     }
 
-    fn from_environment(&mut self, table: &DeTable<'_>) -> Option<String> {
+    fn environment(&mut self, table: &DeTable<'_>) -> Option<String> {
         self.reader.only(table, "a value", &["env"]);
         let (name, at) = self.reader.text(table, "env")?;
         let found = (self.around.env)(&name).filter(|v| !v.is_empty());

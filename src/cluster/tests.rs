@@ -391,7 +391,8 @@ fn what_was_cut_short_goes_on() {
     };
     assert_eq!(with(&|_| ()), "");
     let due = |due| move |f: &mut Found| f.declared.as_mut().unwrap().due = Some(due);
-    let cases: [(&dyn Fn(&mut Found), &str); 10] = [
+    type Change<'a> = &'a dyn Fn(&mut Found);
+    let cases: [(Change<'_>, &str); 10] = [
         (&|f| f.role = Role::Manager, "Change [Demote] role: manager -> worker"),
         (&|f| f.live.as_mut().unwrap().role = Role::Manager, "Change [Demote] role: manager -> worker"),
         (&|f| f.made = Made::Partly, "Add [Finish] its making was not finished"),

@@ -29,7 +29,7 @@ impl Making {
 }
 
 /// Each that joins asks the managers for all nodes, and is looked at by one of them: hundreds at once would ask them to death.
-const JOINING: usize = 16;
+const JOINING: usize = 6;
 
 /// How many may be at the same thing at a time.
 struct Places {
