@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, cluster, config, create, env, inspect, ip, kill, ls, node_image, provision, prune, restart, rm,
-    ssh, start, status, stop, swarm, url, version,
+    active, adopt, certs, cluster, completion, config, create, env, export, import, inspect, ip, kill, ls,
+    man, mount, node_image, provision, prune, regenerate_certs, restart, rm, run, scp, ssh, start, status,
+    stop, swarm, upgrade, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -124,8 +125,14 @@ impl Globals {
 pub enum Command {
     /// Print the machine that $DOCKER_HOST points to
     Active(active::Args),
+    /// Take in an engine that somebody else configured, and change nothing on it
+    Adopt(adopt::Args),
+    /// List certificates and when they end
+    Certs(certs::Args),
     /// Plan, bring about, roll and remove a cluster that a file declares
     Cluster(cluster::Args),
+    /// Print the script by which a shell completes our words
+    Completion(completion::Args),
     /// Print the docker CLI's flags for a machine
     Config(config::Args),
     /// Create a machine
@@ -133,6 +140,10 @@ pub enum Command {
     Create(create::Args),
     /// Print the environment that points the docker CLI to a machine
     Env(env::Args),
+    /// Write machines to an archive, for another computer
+    Export(export::Args),
+    /// Take in machines of an archive
+    Import(import::Args),
     /// Print what is known of a machine
     Inspect(inspect::Args),
     /// Print the address of machines
@@ -141,16 +152,28 @@ pub enum Command {
     Kill(kill::Args),
     /// List machines
     Ls(ls::Args),
+    /// Print or write manual pages
+    Man(man::Args),
+    /// Mount a folder of a machine here, by sshfs
+    Mount(mount::Args),
     /// Build, list and remove the images that machines are made from
     NodeImage(node_image::Args),
     /// Install and configure the engine of machines again; changes only what differs
     Provision(provision::Args),
     /// Show, and with -y remove, expired machines and leftovers that no store knows
     Prune(prune::Args),
+    /// Make new certificates for engines
+    RegenerateCerts(regenerate_certs::Args),
     /// Restart machines
     Restart(restart::Args),
     /// Remove machines
     Rm(rm::Args),
+    #[command(name = "__rsh", hide = true)]
+    Rsh(scp::RshArgs),
+    /// Copy files to, from and between machines
+    Scp(scp::Args),
+    /// Run a command on every node of a cluster
+    Run(run::Args),
     /// Open a terminal on a machine, or run a command there
     Ssh(ssh::Args),
     /// Start machines
@@ -161,6 +184,8 @@ pub enum Command {
     Stop(stop::Args),
     /// Make swarms of machines, and look after them
     Swarm(swarm::Args),
+    /// Upgrade the engine of machines
+    Upgrade(upgrade::Args),
     /// Print the URL of a machine's engine
     Url(url::Args),
     /// Print the version of this program, or of a machine's engine
@@ -189,6 +214,7 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
     let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
     let root = root
         .mut_subcommand("create", |c| create::augment(c, registry, &driver))
+        .mut_subcommand("adopt", |c| adopt::augment(c, registry))
         .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
         .mut_subcommand("provision", provision::augment)
         .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
@@ -213,10 +239,17 @@ pub fn parse(
     Ok((root, matches))
 }
 
-/// The command that is meant, whatever is wrong with its flags.
-pub fn subcommand(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Option<String> {
+/// The command that is meant, whatever is wrong with its flags, and the one below it.
+fn subcommands(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Vec<String> {
     let mut command = command(program, argv, env, registry).ignore_errors(true);
     command.build();
     let words = go::normalize(argv, &command);
-    command.try_get_matches_from(words).ok()?.subcommand_name().map(str::to_owned)
+    let matches = command.try_get_matches_from(words).unwrap_or_default();
+    let mut path = Vec::new();
+    let mut at = matches.subcommand();
+    while let Some((name, below)) = at {
+        path.push(name.to_owned());
+        at = below.subcommand();
+    }
+    path
 }

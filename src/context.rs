@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmachine_driver::Reporter;
 
 use crate::cli::Globals;
+use crate::error::CommandError;
 use crate::lifecycle::Lifecycle;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
@@ -56,7 +57,7 @@ impl Context {
         globals: Globals,
         registry: Registry,
     ) -> Self {
-        let store = Store::at(store_root(&env, &globals));
+        let store = Store::at(store_root(&env, globals.storage_path.clone()));
         Self { program, argv, env, globals, store, registry, printer: Printer, interrupted: Mutex::new(None) }
     }
 
@@ -97,6 +98,28 @@ impl Context {
         }
     }
 
+    /// Whether live lines may be drawn.
+    pub fn draws(&self) -> bool {
+        let poor = self.env.get("TERM").is_none_or(|t| t == "dumb") || self.env.get("CI").is_some();
+        let terminal = self.printer.stdout_is_terminal() && self.printer.stderr_is_terminal();
+        match self.globals.progress {
+            Progress::Fancy => true,
+            Progress::Auto => terminal && !poor,
+            Progress::Plain | Progress::Json | Progress::None => false,
+        }
+    }
+
+    /// A program on the PATH.
+    pub fn find_program(&self, name: &str) -> Option<PathBuf> {
+        let dirs = std::env::split_paths(self.env.get("PATH")?).collect::<Vec<_>>();
+        dirs.into_iter().map(|dir| dir.join(name)).find(|path| path.is_file())
+    }
+
+    /// Our own file, for programs that call us back.
+    pub fn own_program(&self) -> Result<PathBuf, CommandError> {
+        std::env::current_exe().map_err(|e| CommandError::failed(format!("cannot find my own program: {e}")))
+    }
+
     /// A line that goes to whoever follows the progress: not to a program that reads JSON, nor to one that wants silence.
     pub fn last_word(&self, text: &str) {
         if !matches!(self.globals.progress, Progress::Json | Progress::None) {
@@ -115,8 +138,8 @@ impl Context {
 }
 
 /// `-s`, else `MACHINE_STORAGE_PATH`, else docker-machine's folder in the home directory.
-fn store_root(env: &Environment, globals: &Globals) -> PathBuf {
-    let chosen = globals.storage_path.clone().or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
+pub fn store_root(env: &Environment, given: Option<PathBuf>) -> PathBuf {
+    let chosen = given.or_else(|| env.get("MACHINE_STORAGE_PATH").map(PathBuf::from));
     let home = || env.get("HOME").map(PathBuf::from).or_else(dirs::home_dir).unwrap_or_default();
     chosen.unwrap_or_else(|| home().join(".docker").join("machine"))
 }

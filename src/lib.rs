@@ -15,6 +15,7 @@ pub mod registry;
 pub mod ssh;
 pub mod store;
 pub mod swarm;
+pub mod transfer;
 pub mod ui;
 
 use std::ffi::OsString;
@@ -47,6 +48,11 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
 
 fn start(program: &str, argv: &[String], env: Environment) -> Result<(), CommandError> {
     let mut registry = Registry::new(&env);
+    if argv.get(1).is_some_and(|word| word == commands::completion::CALL) {
+        // Before anybody is asked for anything.
+        commands::completion::answer(argv.get(2..).unwrap_or_default(), &env, &registry);
+        return Ok(());
+    }
     if commands::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
         // Before the words are understood: the driver decides which of them are flags.
         runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());

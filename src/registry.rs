@@ -8,6 +8,7 @@ use rmachine_driver::Driver;
 use rmachine_driver_docker::{Docker, HostSettings, Settings};
 use rmachine_driver_generic_ssh::Generic;
 use rmachine_driver_none::NoDriver;
+use rmachine_driver_virtualbox::Virtualbox;
 
 use crate::context::Environment;
 
@@ -46,8 +47,12 @@ impl Default for Registry {
 
 impl Registry {
     pub fn new(env: &Environment) -> Self {
-        let drivers: Vec<Arc<dyn Driver>> =
-            vec![Arc::new(Docker::new(docker(env))), Arc::new(Generic), Arc::new(NoDriver)];
+        let drivers: Vec<Arc<dyn Driver>> = vec![
+            Arc::new(Docker::new(docker(env))),
+            Arc::new(Generic),
+            Arc::new(NoDriver),
+            Arc::new(Virtualbox::new(virtualbox(env))),
+        ];
         Self { drivers, default: DefaultDriver::default() }
     }
 
@@ -102,6 +107,16 @@ fn docker(env: &Environment) -> Settings {
         }
     };
     Settings { host, locks: locks(env) }
+}
+
+/// VirtualBox's own variables lead to its folder where the PATH does not.
+fn virtualbox(env: &Environment) -> rmachine_driver_virtualbox::Settings {
+    let folders = ["VBOX_INSTALL_PATH", "VBOX_MSI_INSTALL_PATH", "VBOX_APP_HOME"];
+    rmachine_driver_virtualbox::Settings {
+        path: env.get("PATH").map(Into::into),
+        folders: folders.into_iter().filter_map(|key| env.get(key)).map(PathBuf::from).collect(),
+        locks: locks(env),
+    }
 }
 
 /// Shared by all stores of a user, since they share the engine.

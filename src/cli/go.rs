@@ -16,7 +16,7 @@ pub(super) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
         if !word.starts_with('-') || word == "-" {
             let is_help = word == "h" && std::ptr::eq(command, root);
             out.push(if is_help { "help".to_owned() } else { word.clone() });
-            if command.get_name() == "ssh" {
+            if ["ssh", "__rsh"].contains(&command.get_name()) {
                 break;
             }
             command = command.find_subcommand(word).unwrap_or(command);

@@ -121,11 +121,7 @@ fn application(root: &Command, program: &str) -> String {
     let mut text = format!("Usage: {program} [OPTIONS] COMMAND [arg...]\n\n{}\n\nOptions:\n", about(root));
     text += &tabbed(flags(root), "  ");
     text += "\nCommands:\n";
-    let commands = root.get_subcommands().filter(|c| !c.is_hide_set());
-    let mut commands: Vec<_> = commands.map(|c| (c.get_name().to_owned(), about(c))).collect();
-    commands.sort();
-    commands.push(("help".to_owned(), "List the commands, or tell of one".to_owned()));
-    text += &tabbed(commands, "  ");
+    text += &tabbed(commands(root), "  ");
     let _ = writeln!(text, "\nRun '{program} COMMAND --help' for more information on a command.");
     text
 }
@@ -144,7 +140,19 @@ fn one(command: &Command, program: &str, path: &str) -> String {
         text += "\nOptions:\n   \n";
         text += &tabbed(flags, "   ");
     }
+    if command.has_subcommands() {
+        text += "\nCommands:\n";
+        text += &tabbed(commands(command), "   ");
+    }
     text
+}
+
+fn commands(above: &Command) -> Vec<(String, String)> {
+    let shown = above.get_subcommands().filter(|c| !c.is_hide_set());
+    let mut commands: Vec<_> = shown.map(|c| (c.get_name().to_owned(), about(c))).collect();
+    commands.sort();
+    commands.push(("help".to_owned(), "List the commands, or tell of one".to_owned()));
+    commands
 }
 
 fn about(command: &Command) -> String {

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{command, go, subcommand};
+use super::{command, go, subcommands};
 use crate::commands::create;
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -28,14 +28,14 @@ pub fn refused(
         }
         _ => {}
     }
-    let name = subcommand(program, argv, env, registry);
+    let path = subcommands(program, argv, env, registry);
     // Its flags are unknown because the driver is.
-    if error.kind() == ErrorKind::UnknownArgument && name.as_deref() == Some("create") {
+    if error.kind() == ErrorKind::UnknownArgument && path.first().is_some_and(|name| name == "create") {
         create::known_driver(argv, env, registry)?;
     }
     let mut root = command(program, argv, env, registry);
     root.build();
-    let command = name.as_deref().and_then(|n| root.find_subcommand(n)).unwrap_or(&root);
+    let command = path.iter().fold(&root, |at, name| at.find_subcommand(name).unwrap_or(at));
     if program == "docker-machine" {
         Printer.raw(&format!("Incorrect Usage.\n\n{}\n", command.clone().render_help()));
     }
@@ -45,8 +45,8 @@ pub fn refused(
         owner(error, registry)
             .map(|owner| format!("that flag belongs to the driver {owner:?}: add -d {owner}")),
     );
-    let called = name.map_or_else(|| program.to_owned(), |name| format!("{program} {name}"));
-    Err(failure.hint(format!("see `{called} --help`")))
+    let called: String = path.iter().map(|name| format!("{name} ")).collect();
+    Err(failure.hint(format!("see `{program} {called}--help`")))
 }
 
 fn no_command(program: &str, argv: &[String], error: &clap::Error) -> CommandError {

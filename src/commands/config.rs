@@ -6,7 +6,7 @@ pub struct Args {
     #[command(flatten)]
     name: OneName,
 
-    /// Point to the manager of a classic swarm on the machine
+    /// Point to the swarm that this machine is a manager of
     #[arg(long)]
     swarm: bool,
 }
@@ -19,6 +19,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let machine = lifecycle.load(&name)?;
     let url = super::env::url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
     super::env::check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
+    if !machine.has_tls() {
+        ctx.printer.line(&format!("-H={url}"));
+        return Ok(());
+    }
     let dir = ctx.store.machine_dir(&name);
     let file = |name: &str| dir.join(name).to_string_lossy().into_owned();
     ctx.printer.line(&format!(

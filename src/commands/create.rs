@@ -14,7 +14,7 @@ use crate::error::CommandError;
 use crate::lifecycle::{CreatePlan, Failure, Making, Run, engine_settings};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
-use crate::store::{HostConfig, OwnState, StoredMachine};
+use crate::store::{HostConfig, OwnState, Role, StoredMachine};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -101,6 +101,7 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
         .iter()
         .map(|n| plan(ctx, n.clone(), args.keep_on_failure, matches))
         .collect::<Result<Vec<_>, _>>()?;
+    somebody_to_join(ctx, &plans)?;
     if args.dry_run {
         return plans.iter().try_for_each(|plan| show(ctx, plan));
     }
@@ -119,6 +120,30 @@ fn tell_default(ctx: &Context) {
         let DefaultDriver { name, reason } = ctx.registry.default_driver();
         ctx.last_word(&format!("No driver is named: taking {name:?}, because {reason}."));
     }
+}
+
+/// Classic agents may come before their master; who names a cluster of today means one that is there.
+fn somebody_to_join(ctx: &Context, plans: &[CreatePlan]) -> Result<(), CommandError> {
+    let lifecycle = ctx.lifecycle();
+    for plan in plans {
+        let classic = plan.config.host_options.swarm.is_swarm;
+        let Some(wish) = plan.own.swarm.as_ref().filter(|m| m.role == Role::Worker && !classic) else {
+            continue;
+        };
+        let members = lifecycle.members(&wish.cluster)?.members;
+        if !members.iter().any(|m| m.membership.role == Role::Manager) {
+            let cluster = &wish.cluster;
+            return Err(CommandError::usage(format!(
+                "no manager of the cluster {:?} is known",
+                cluster.as_str()
+            ))
+            .hint(format!(
+                "its first machine: {} create --swarm-cluster {cluster} --swarm-role manager NAME",
+                ctx.program
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Flags of the classic swarm that are accepted, and do nothing.

@@ -2,6 +2,7 @@ use crate::cli::OneName;
 use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::{Lifecycle, Machine};
+use crate::store::Role;
 use crate::ui::shell::Shell;
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub struct Args {
     #[arg(long)]
     no_proxy: bool,
 
-    /// Point to the manager of a classic swarm on the machine
+    /// Point to the swarm that this machine is a manager of
     #[arg(long)]
     swarm: bool,
 
@@ -64,6 +65,15 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     if args.check || ctx.program == "docker-machine" {
         check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
     }
+    if !machine.has_tls() {
+        // The docker CLI goes through SSH by itself; what an earlier machine left would be in its way.
+        return Ok(vec![
+            shell.unset(KEYS[0]),
+            shell.set(KEYS[1], &url),
+            shell.unset(KEYS[2]),
+            shell.set(KEYS[3], name.as_str()),
+        ]);
+    }
     let dir = ctx.store.machine_dir(&name).to_string_lossy().into_owned();
     let values = ["1", &url, &dir, name.as_str()];
     let mut lines: Vec<String> = KEYS.into_iter().zip(values).map(|(k, v)| shell.set(k, v)).collect();
@@ -75,13 +85,15 @@ async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Co
     Ok(lines)
 }
 
-/// Where the docker CLI is to be pointed: to the engine, or to the manager of a classic swarm.
+/// Where the docker CLI is to be pointed: to the engine, or to the swarm that it is a manager of.
 pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, CommandError> {
     let engine = machine.description().engine_url.ok_or_else(not_running)?;
-    if !swarm {
+    // The managers of today's swarms are their engines, and answer where these do.
+    let today = machine.stored.own.swarm.as_ref().is_some_and(|member| member.role == Role::Manager);
+    if !swarm || today {
         return Ok(engine);
     }
-    machine.swarm_url().ok_or_else(|| {
+    machine.manager_url().ok_or_else(|| {
         let name = machine.name.as_str();
         CommandError::failed(format!(
             "{name:?} is not a swarm master. The --swarm flag is intended for use with swarm masters"

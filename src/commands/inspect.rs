@@ -23,7 +23,14 @@ pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
     let machine = ctx.lifecycle().load(&name)?;
     let shown = match &args.format {
-        None => machine.stored.config.to_json_pretty().map_err(Failure::from)?,
+        None => {
+            let mut config = machine.stored.config.clone();
+            // Not kept in the file, and shown only when it matters: a program that reads this meets the key then.
+            config
+                .extra
+                .extend(super::certs::due(ctx, &machine).map(|due| ("CertificatesDue".to_owned(), due)));
+            config.to_json_pretty().map_err(Failure::from)?
+        }
         Some(format) => {
             let json = serde_json::to_value(&machine.stored.config)
                 .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::lifecycle::observe::{Observed, Round};
 use crate::lifecycle::{Failure, Lifecycle, Machine};
+use crate::store::Role;
 use crate::ui::{table, template};
 
 #[derive(Debug, clap::Args)]
@@ -117,9 +118,10 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let docker_host = ctx.env.get("DOCKER_HOST").unwrap_or_default();
     let data: Vec<Value> = rows.iter().map(|r| r.fields(docker_host, &ctx.program)).collect();
     ctx.printer.raw(&match args.output {
-        Output::Json => format!("{}\n", template::pretty(&for_programs(&rows, data))),
+        Output::Json => format!("{}\n", template::pretty(&for_programs(ctx, &rows, data))),
         Output::Table => formatted(args.format.as_deref().unwrap_or(TABLE), &data)?,
     });
+    super::certs::note_due(ctx, &rows.iter().filter_map(|r| r.machine.as_ref()).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -143,12 +145,13 @@ fn quiet<'a>(ctx: &Context, args: &Args, names: impl Iterator<Item = &'a Machine
 }
 
 /// Programs get numbers where templates read words.
-fn for_programs(rows: &[Row], data: Vec<Value>) -> Value {
-    let with_time = |(row, mut fields): (&Row, Value)| {
+fn for_programs(ctx: &Context, rows: &[Row], data: Vec<Value>) -> Value {
+    let more = |(row, mut fields): (&Row, Value)| {
         fields["ResponseTime"] = u64::try_from(row.seen.took.as_nanos()).unwrap_or(u64::MAX).into();
+        fields["CertificatesDue"] = row.machine.as_ref().and_then(|m| super::certs::due(ctx, m)).into();
         fields
     };
-    rows.iter().zip(data).map(with_time).collect()
+    rows.iter().zip(data).map(more).collect()
 }
 
 struct Row {
@@ -244,7 +247,7 @@ impl Row {
     }
 }
 
-/// Classic swarm: the column names the master that shares the discovery string.
+/// The cluster; of a classic swarm the master that shares the discovery string, as docker-machine has it.
 fn name_swarms(rows: &mut [Row]) {
     let options = |row: &Row| row.machine.as_ref().map(|m| m.stored.config.host_options.swarm.clone());
     let masters: Vec<(String, String)> = rows
@@ -252,6 +255,11 @@ fn name_swarms(rows: &mut [Row]) {
         .filter_map(|r| options(r).filter(|o| o.master).map(|o| (o.discovery, r.name.to_string())))
         .collect();
     for row in rows {
+        let member = row.machine.as_ref().and_then(|m| m.stored.own.swarm.as_ref());
+        if let Some(member) = member.filter(|m| m.has_joined()) {
+            let manager = if member.role == Role::Manager { " (manager)" } else { "" };
+            row.swarm = format!("{}{manager}", member.cluster);
+        }
         let Some(swarm) = options(row).filter(|o| !o.discovery.is_empty()) else { continue };
         if let Some((_, master)) = masters.iter().find(|(discovery, _)| *discovery == swarm.discovery) {
             row.swarm = if swarm.master { format!("{} (master)", row.name) } else { master.clone() };

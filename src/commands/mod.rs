@@ -1,25 +1,36 @@
 //! One file a subcommand: its arguments and `run`. No logic that another command wants.
 
 pub mod active;
+pub mod adopt;
+pub mod certs;
 pub mod cluster;
+pub mod completion;
 pub mod config;
 pub mod create;
 pub mod env;
+pub mod export;
+pub mod import;
 pub mod inspect;
 pub mod ip;
 pub mod kill;
 pub mod ls;
+pub mod man;
+pub mod mount;
 pub mod node_image;
 mod options;
 pub mod provision;
 pub mod prune;
+pub mod regenerate_certs;
 pub mod restart;
 pub mod rm;
+pub mod run;
+pub mod scp;
 pub mod ssh;
 pub mod start;
 pub mod status;
 pub mod stop;
 pub mod swarm;
+pub mod upgrade;
 pub mod url;
 pub mod version;
 
@@ -39,23 +50,35 @@ type Outcome = Result<(), CommandError>;
 pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) -> Outcome {
     match command {
         Command::Active(args) => active::run(ctx, &args).await,
+        Command::Adopt(args) => adopt::run(ctx, &args, matches).await,
+        Command::Certs(args) => certs::run(ctx, &args),
         Command::Cluster(args) => cluster::run(ctx, &args).await,
+        Command::Completion(args) => completion::run(ctx, &args),
         Command::Config(args) => config::run(ctx, &args).await,
         Command::Create(args) => create::run(ctx, &args, matches).await,
         Command::Env(args) => env::run(ctx, &args).await,
+        Command::Export(args) => export::run(ctx, &args),
+        Command::Import(args) => import::run(ctx, &args).await,
         Command::Inspect(args) => inspect::run(ctx, &args),
         Command::Ip(args) => ip::run(ctx, &args),
         Command::Kill(args) => kill::run(ctx, &args).await,
         Command::Ls(args) => ls::run(ctx, &args).await,
+        Command::Man(args) => man::run(ctx, &args),
+        Command::Mount(args) => mount::run(ctx, &args).await,
         Command::NodeImage(args) => node_image::run(ctx, &args, matches).await,
         Command::Provision(args) => provision::run(ctx, &args, matches).await,
         Command::Prune(args) => prune::run(ctx, &args).await,
+        Command::RegenerateCerts(args) => regenerate_certs::run(ctx, &args).await,
         Command::Restart(args) => restart::run(ctx, &args).await,
         Command::Rm(args) => rm::run(ctx, &args).await,
+        Command::Rsh(args) => scp::rsh_run(ctx, &args).await,
+        Command::Scp(args) => scp::run(ctx, &args).await,
+        Command::Run(args) => run::run(ctx, &args).await,
         Command::Ssh(args) => ssh::run(ctx, &args).await,
         Command::Start(args) => start::run(ctx, &args).await,
         Command::Status(args) => status::run(ctx, &args).await,
         Command::Stop(args) => stop::run(ctx, &args).await,
+        Command::Upgrade(args) => upgrade::run(ctx, &args).await,
         Command::Swarm(args) => swarm::run(ctx, &args, matches).await,
         Command::Url(args) => url::run(ctx, &args),
         Command::Version(args) => version::run(ctx, &args).await,

@@ -20,6 +20,10 @@ Examples:
 pub struct Args {
     #[command(flatten)]
     names: Names,
+
+    /// Configure an engine that was adopted: from then on it is a machine like any other
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn augment(command: clap::Command) -> clap::Command {
@@ -33,7 +37,13 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
         return Err(CommandError::usage("--ssh-host-key belongs to one machine: name only that one"));
     }
     let wait = ssh_timeout(&given)?;
-    let amend = |machine: &mut StoredMachine| options::apply(machine, &given).map_err(Failure::from);
+    let root = ctx.store.root().to_owned();
+    let amend = |machine: &mut StoredMachine| {
+        if args.force && machine.own.adopted.take().is_some() {
+            machine.config.host_options.auth.belong_to(&root);
+        }
+        options::apply(machine, &given).map_err(Failure::from)
+    };
     let lifecycle = ctx.lifecycle();
     ctx.when_interrupted(format!("Interrupted. Run `{} provision` again to finish.", ctx.program));
     super::each(ctx, &args.names, |machine| lifecycle.provision(machine, wait, &amend)).await

@@ -50,20 +50,28 @@ async fn remove(
     args: &Args,
 ) -> super::Outcome {
     let force = args.force;
-    let existing = super::existing(ctx, name).ok().filter(|n| ctx.store.exists(n));
+    let prefix = format!("Error removing host {name:?}: ");
+    let existing = match super::existing(ctx, name) {
+        Ok(existing) => ctx.store.find(&existing).map(|there| there.then_some(existing)),
+        Err(_) => Ok(None),
+    };
+    let existing = existing.map_err(|e| {
+        let error: CommandError = crate::lifecycle::Failure::store(&e, &ctx.program).into();
+        error.prefix(&prefix).hint("whether the machine is there is not known: nothing was removed")
+    })?;
     let Some(machine) = existing else {
         let error = super::missing(ctx, name);
         return Err(if force {
             CommandError::failed(format!("Can't remove {name:?}"))
         } else {
-            error.prefix(&format!("Error removing host {name:?}: "))
+            error.prefix(&prefix)
         });
     };
     // A swarm that goes as a whole needs no goodbyes.
     let going: Vec<_> = args.names.iter().filter_map(|n| super::existing(ctx, n).ok()).collect();
     lifecycle.remove_among(&machine, force, &going).await.map_err(|e| {
         let error: CommandError = e.into();
-        error.prefix(&format!("Error removing host {name:?}: "))
+        error.prefix(&prefix)
     })
 }
 

@@ -21,9 +21,22 @@ pub struct Args {
     /// Ask for a terminal even when a command is given
     #[arg(long, short = 't')]
     tty: bool,
+
+    /// Run the command on every machine at once, as `run` does on a cluster
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    choice: super::run::Choice,
 }
 
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
+    if args.all {
+        return super::run::everywhere(ctx, own_words(&args.words, false)?.1, &args.choice).await;
+    }
+    if args.choice != super::run::Choice::default() {
+        return Err(CommandError::usage("--label, --name and --output are for ssh --all"));
+    }
     let (name, command) = match args.words.split_first() {
         Some((name, command)) => (super::one_name(ctx, std::slice::from_ref(name))?, command),
         None => (super::one_name(ctx, &[])?, &[][..]),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rmachine_driver::MachineName;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
+use super::renew::Server;
 use super::{Failure, Lifecycle, Machine};
 use crate::engine::TlsFiles;
 use crate::pki::{self, Misfit, Pair};
@@ -16,23 +17,24 @@ use crate::provision::Tls;
 use crate::store::AuthOptions;
 
 /// Making two RSA keys takes well under a second; somebody else may be at it on a busy computer.
-const CERTS_WAIT: Duration = Duration::from_secs(60);
-const PUBLIC: u32 = 0o644;
-const PRIVATE: u32 = 0o600;
+pub(super) const CERTS_WAIT: Duration = Duration::from_secs(60);
+pub(super) const PUBLIC: u32 = 0o644;
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// Where a certificate and its key are kept.
-struct Files {
-    cert: PathBuf,
-    key: PathBuf,
+pub(super) struct Files {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
 }
 
 impl Lifecycle {
     /// Sees to it that there is a CA and a client that it signed; made once, however many processes want them.
     pub(super) async fn ensure_client(&self, name: &MachineName, auth: &AuthOptions) -> Result<(), Failure> {
-        if self.client_is_sound(auth)? {
+        if !self.renewal_pending(auth) && self.client_is_sound(auth)? {
             return Ok(());
         }
         let _lock = self.store.certs_lock(CERTS_WAIT).await.map_err(|e| self.store_failure(&e))?;
+        self.finish_renewal(auth)?;
         let ca = self.ensure_ca(name, auth)?;
         let files = self.client_files(auth);
         if read_pair(&files)?.is_some_and(|pair| pki::fits(&pair, &ca.cert, &[], Timestamp::now()).is_ok()) {
@@ -71,7 +73,7 @@ impl Lifecycle {
     }
 
     /// The certificates of a machine's engine: what is there is kept as long as it fits.
-    pub(super) fn server_tls(&self, machine: &Machine) -> Result<Tls, Failure> {
+    pub(super) fn server_tls(&self, machine: &Machine, server: Server) -> Result<Tls, Failure> {
         let auth = &machine.stored.config.host_options.auth;
         let ca_files = self.ca_files(auth);
         let Some(ca_cert) = read(&ca_files.cert)? else {
@@ -80,7 +82,8 @@ impl Lifecycle {
         let names = server_names(machine);
         let files = Files { cert: machine.dir.join("server.pem"), key: machine.dir.join("server-key.pem") };
         let now = Timestamp::now();
-        let kept = read_pair(&files)?.filter(|pair| pki::fits(pair, &ca_cert, &names, now).is_ok());
+        let fits = |pair: &Pair| server == Server::Kept && pki::fits(pair, &ca_cert, &names, now).is_ok();
+        let kept = read_pair(&files)?.filter(fits);
         let pair = match kept {
             Some(pair) => pair,
             None => {
@@ -139,14 +142,14 @@ impl Lifecycle {
         written.map_err(|e| self.store_failure(&e))
     }
 
-    fn ca_files(&self, auth: &AuthOptions) -> Files {
+    pub(super) fn ca_files(&self, auth: &AuthOptions) -> Files {
         Files {
             cert: self.cert_path(&auth.ca_cert_path, "ca.pem"),
             key: self.cert_path(&auth.ca_private_key_path, "ca-key.pem"),
         }
     }
 
-    fn client_files(&self, auth: &AuthOptions) -> Files {
+    pub(super) fn client_files(&self, auth: &AuthOptions) -> Files {
         Files {
             cert: self.cert_path(&auth.client_cert_path, "cert.pem"),
             key: self.cert_path(&auth.client_key_path, "key.pem"),
@@ -173,7 +176,7 @@ fn server_names(machine: &Machine) -> Vec<String> {
     names
 }
 
-fn read(path: &Path) -> Result<Option<String>, Failure> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
@@ -182,12 +185,12 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// Both, or nothing.
-fn read_pair(files: &Files) -> Result<Option<Pair>, Failure> {
+pub(super) fn read_pair(files: &Files) -> Result<Option<Pair>, Failure> {
     let (cert, key) = (read(&files.cert)?, read(&files.key)?);
     Ok(cert.zip(key).map(|(cert, key)| Pair { cert, key: SecretString::from(key) }))
 }
 
-fn unusable(files: &Files, reason: &str) -> Failure {
+pub(super) fn unusable(files: &Files, reason: &str) -> Failure {
     Failure::new(format!("the CA {} cannot sign certificates: {reason}", files.cert.display())).hint(format!(
         "bring back {}; or move {} away to have a new CA made, which cuts off every machine until it is provisioned \
          again",

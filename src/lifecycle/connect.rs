@@ -148,7 +148,7 @@ impl Lifecycle {
     }
 }
 
-fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
+pub(super) fn endpoint(machine: &Machine) -> Result<Endpoint, Failure> {
     machine.description().endpoint.ok_or_else(|| {
         let name = &machine.name;
         Failure::new(format!("Docker machine \"{name}\" has no host that answers SSH")).hint(

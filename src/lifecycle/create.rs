@@ -1,5 +1,6 @@
 //! From a plan to a machine that is ready, phase by phase; `--resume` goes on where an earlier run ended.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, P
 
 use super::keyring::DriverKeyring;
 use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
+use crate::ssh::{self, SshError};
 use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
 
 /// A machine to be made, everything resolved and found sound before anything is touched.
@@ -46,6 +48,7 @@ impl Lifecycle {
             Arc::new(DriverKeyring::new(&self.store, &machine.stored.config.driver_name, plan.secret));
         self.step(&name, "Running pre-create checks...");
         plan.driver.check(&machine.view()).await.map_err(refused)?;
+        check_key(&machine, &plan.imports).map_err(|e| refused_for(e.into()))?;
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
             self.reporter.info(&name, &note);
         }
@@ -126,9 +129,20 @@ impl Lifecycle {
     }
 }
 
+/// The login's key, where it is one of the user's files: what is none is found before anything is made.
+fn check_key(machine: &Machine, imports: &[Import]) -> Result<(), SshError> {
+    let path = PathBuf::from(machine.stored.config.driver.text("SSHKeyPath"));
+    let name = path.file_name().and_then(|n| n.to_str());
+    let Some(import) = imports.iter().find(|i| Some(i.name.as_str()) == name) else { return Ok(()) };
+    ssh::check_key(&import.from)
+}
+
 /// docker-machine's sentence; its exit code says that nothing was made.
 fn refused(error: rmachine_driver::DriverError) -> Failure {
-    let failure = Failure::from(error);
+    refused_for(error.into())
+}
+
+fn refused_for(failure: Failure) -> Failure {
     Failure {
         before_making: true,
         message: format!("Error with pre-create check: {:?}", failure.message),

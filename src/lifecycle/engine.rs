@@ -7,9 +7,11 @@ use rmachine_driver::HostAddr;
 use super::{Failure, Lifecycle, Machine};
 use crate::engine::{EngineClient, EngineError, connect_tls, over_tls};
 use crate::ssh::{self, Session};
+use crate::store::Adopted;
 
 /// docker-machine's patience with the engine's TLS.
 const TLS: Duration = Duration::from_secs(20);
+pub(super) const SOCKET: &str = "/var/run/docker.sock";
 
 /// An engine that can be asked, and the session that leads there, if one does.
 pub(super) struct Reached {
@@ -63,6 +65,9 @@ impl Lifecycle {
         machine: &Machine,
         limit: Duration,
     ) -> Result<Result<Reached, EngineError>, Failure> {
+        if machine.stored.own.adopted == Some(Adopted::Ssh) {
+            return self.reach_socket(machine, limit).await;
+        }
         let tls = self.client_tls(machine)?;
         let (host, port) = engine_address(machine)?;
         if !self.behind_jump_host(machine) {
@@ -72,6 +77,18 @@ impl Lifecycle {
         let session = self.open(machine).await?;
         let stream = session.direct_tcpip("127.0.0.1", port).await?;
         let client = over_tls(stream, &host.with_port(port), host.as_str(), &tls, limit).await;
+        Ok(client.map(|client| Reached { client, _session: Some(session) }))
+    }
+
+    /// The engine's own socket, for whoever may use it on the host.
+    async fn reach_socket(
+        &self,
+        machine: &Machine,
+        limit: Duration,
+    ) -> Result<Result<Reached, EngineError>, Failure> {
+        let session = self.connect(machine).await?;
+        let stream = session.unix_socket(SOCKET).await?;
+        let client = EngineClient::over(stream, limit).await;
         Ok(client.map(|client| Reached { client, _session: Some(session) }))
     }
 

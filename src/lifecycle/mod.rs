@@ -3,19 +3,28 @@
 //! Only this room (and later `cluster`) writes to the store. Every change is made under the machine's lock, on what was
 //! loaded under it; every phase is on disk before the step after it begins.
 
+mod adopt;
+mod archive;
 mod certs;
 mod connect;
 mod create;
 mod engine;
+mod expiry;
 mod failure;
 mod first_key;
 mod keyring;
 mod login;
+mod mount;
+mod nodes;
 pub mod observe;
 mod power;
 mod provision;
 mod prune;
+mod renew;
 mod swarm;
+#[cfg(test)]
+mod tests;
+mod upgrade;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,10 +36,17 @@ use rmachine_driver::{
 use self::keyring::DriverKeyring;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
-use crate::store::{HostConfig, MachineLock, OwnState, Store, StoreError, StoreJournal, StoredMachine};
+use crate::store::{
+    Adopted, HostConfig, MachineLock, OwnState, Role, Store, StoreError, StoreJournal, StoredMachine,
+};
 
+pub use adopt::{AdoptPlan, TlsGiven};
+pub use archive::{ArchiveError, MOST_ARCHIVE, Passphrase, export_archive, open_archive};
 pub use create::{CreatePlan, Run};
+pub use expiry::{Certificate, CertificateKind};
 pub use failure::Failure;
+pub use mount::Mountable;
+pub use nodes::{OnLine, Ran};
 pub use provision::engine_settings;
 pub use prune::Prunable;
 pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
@@ -75,14 +91,39 @@ impl Machine {
     /// Where it answers, as the store knows it.
     pub fn description(&self) -> Description {
         let state = &self.stored.config.driver;
-        match &self.driver {
+        let mut description = match &self.driver {
             Some(driver) => driver.describe(state),
             None => Description::from_state(state, rmachine_driver::ENGINE_PORT),
+        };
+        if self.stored.own.adopted == Some(Adopted::Ssh) {
+            // As the docker CLI has it.
+            description.engine_url = description
+                .endpoint
+                .as_ref()
+                .map(|e| format!("ssh://{}@{}", e.user, e.host.with_port(e.port)));
+        }
+        description
+    }
+
+    /// Whether its engine is reached by certificates, which clients find in the machine's folder.
+    pub fn has_tls(&self) -> bool {
+        self.stored.own.adopted != Some(Adopted::Ssh)
+    }
+
+    /// What `env --swarm` points to. A manager of today's swarms answers on its engine's own port.
+    pub fn manager_url(&self) -> Option<String> {
+        match &self.stored.own.swarm {
+            Some(member) if member.role == Role::Manager => self.description().engine_url,
+            Some(_) => None,
+            None => self.swarm_url(),
         }
     }
 
     /// Where the manager of a classic swarm answers: the machine's address at the port of its swarm host option.
     pub fn swarm_url(&self) -> Option<String> {
+        if self.stored.own.swarm.is_some() {
+            return None;
+        }
         let swarm = &self.stored.config.host_options.swarm;
         let (_, port) = swarm.host.rsplit_once(':').filter(|_| swarm.master)?;
         let url = self.description().engine_url?;
@@ -94,7 +135,7 @@ impl Machine {
         let OwnState { phase, failure, .. } = &self.stored.own;
         let name = &self.name;
         let next = match phase {
-            Phase::Ready => return None,
+            Phase::Ready => return self.not_joined(program),
             Phase::Removing => format!("`{program} rm {name}` finishes it"),
             _ => format!("`{program} create --resume {name}` goes on, `{program} rm {name}` gives up"),
         };
@@ -102,6 +143,20 @@ impl Machine {
         let what =
             if *phase == Phase::Removing { "not removed completely" } else { "not created completely" };
         Some(format!("{what} (phase {phase}){reason}; {next}"))
+    }
+
+    /// For one session alone: nothing of it is saved.
+    pub fn log_in_as(&mut self, user: &str) {
+        self.stored.config.driver.set("SSHUser", user);
+    }
+
+    fn not_joined(&self, program: &str) -> Option<String> {
+        let wish = self.stored.own.swarm.as_ref().filter(|m| !m.has_joined())?;
+        let name = &self.name;
+        Some(format!(
+            "not in the swarm {} yet; `{program} create --resume {name}` brings it in",
+            wish.cluster
+        ))
     }
 
     fn driver(&self) -> Result<&Arc<dyn Driver>, Failure> {

@@ -139,6 +139,12 @@ impl Lifecycle {
         }
     }
 
+    /// Of an engine that is looked at for the first time.
+    pub(super) async fn asked_version(&self, machine: &Machine) -> Result<String, String> {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        self.ask_engine(machine, PATIENCE).await
+    }
+
     /// The version, or the reason why it is not known.
     async fn ask_engine(&self, machine: &Machine, limit: Duration) -> Result<String, String> {
         let version = match self.reach(machine, limit).await.map_err(|e| e.message)? {

@@ -84,7 +84,7 @@ impl Lifecycle {
             return Err(Failure::new(why));
         }
         match driver.state(&machine.view()).await? {
-            State::Stopped => {
+            State::Stopped | State::Saved | State::Paused => {
                 self.with_driver(&lock, &mut machine, async |d, handle| d.start(handle).await).await?;
             }
             State::Running if driver.features().restart == Restart::OverSsh => self.reboot(&machine).await?,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rmachine_driver::{MachineName, Phase};
 
 use super::engine::engine_address;
+use super::renew::Server;
 use super::{Amend, Failure, Lifecycle, Machine};
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
@@ -32,17 +33,7 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let driver = machine.driver()?.clone();
-        match machine.stored.own.phase {
-            Phase::Reserved => {
-                return Err(Failure::new(format!("Docker machine \"{name}\" has not been made yet"))
-                    .hint(format!("`{} create --resume {name}` makes it", self.program)));
-            }
-            Phase::Removing => {
-                return Err(Failure::new(format!("Docker machine \"{name}\" is being removed"))
-                    .hint(format!("`{} rm {name}` finishes that", self.program)));
-            }
-            _ => {}
-        }
+        self.refuse_unmade(&machine)?;
         if !driver.features().host {
             return Err(Failure::new(format!(
                 "Docker machine \"{name}\" has no host to provision: the driver {:?} only keeps a URL",
@@ -54,6 +45,7 @@ impl Lifecycle {
             machine.stored.own.told.push(before.config.host_options.engine.clone());
         }
         amend(&mut machine.stored)?;
+        self.refuse_adopted(&machine, "its engine is not ours to configure")?;
         engine_settings(&machine.stored.config)?;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
         if machine.stored.own.phase >= Phase::Created {
@@ -76,6 +68,16 @@ impl Lifecycle {
         machine: &mut Machine,
         wait: Duration,
     ) -> Result<(), Failure> {
+        self.bring_up_with(lock, machine, wait, Server::Kept).await
+    }
+
+    pub(super) async fn bring_up_with(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        wait: Duration,
+        server: Server,
+    ) -> Result<(), Failure> {
         let name = machine.name.clone();
         self.step(&name, "Waiting for machine to be running, this may take a few minutes...");
         self.step(&name, "Detecting operating system of created instance...");
@@ -88,7 +90,7 @@ impl Lifecycle {
         }
         self.enter(lock, machine, reached)?;
         self.replace_first_key(lock, machine, &session).await?;
-        if let Err(e) = self.provision_over(machine, &session).await {
+        if let Err(e) = self.provision_over(machine, &session, server).await {
             session.close().await;
             return Err(e.prefix("Error running provisioning: "));
         }
@@ -104,21 +106,26 @@ impl Lifecycle {
         Ok(())
     }
 
-    async fn provision_over(&self, machine: &Machine, session: &Session) -> Result<(), Failure> {
+    async fn provision_over(
+        &self,
+        machine: &Machine,
+        session: &Session,
+        server: Server,
+    ) -> Result<(), Failure> {
         let name = &machine.name;
         self.step(name, "Detecting the provisioner...");
         // Making an RSA key keeps a core busy for a while; the host answers meanwhile.
         let (lifecycle, copy) = (self.clone(), machine.clone());
-        let making = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy));
+        let making = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy, server));
         let (facts, tls, ()) = tokio::join!(provision::facts(session), making, session.prepare());
-        let facts = facts.map_err(|e| provision_failure(machine, &e))?;
+        let facts = facts.map_err(|e| failure_on(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
         let tls = tls.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))??;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
         let wanted = self.wanted(machine, tls)?;
         let done = provision::provision(session, facts, &wanted, self.reporter.as_ref()).await;
-        done.map(drop).map_err(|e| provision_failure(machine, &e))
+        done.map(drop).map_err(|e| failure_on(machine, &e))
     }
 
     fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
@@ -145,7 +152,7 @@ impl Lifecycle {
 }
 
 /// In the error's own words, with the host it is about.
-fn provision_failure(machine: &Machine, error: &provision::ProvisionError) -> Failure {
+pub(super) fn failure_on(machine: &Machine, error: &provision::ProvisionError) -> Failure {
     let host = machine.description().endpoint.map(|e| format!("{e}: ")).unwrap_or_default();
     let mut failure = Failure::new(format!("{host}{error}"));
     failure.details = error.log().to_vec();

@@ -62,6 +62,9 @@ pub enum ProvisionError {
     EngineDown { log: Vec<String> },
     #[error("the work on the host ended early{}", if .log.is_empty() { "" } else { "; its last words are below" })]
     Interrupted { log: Vec<String> },
+    /// The sentence says what runs now.
+    #[error("{detail}")]
+    Upgrade { detail: String, log: Vec<String> },
     #[error("{detail}")]
     Failed { detail: String, log: Vec<String> },
     #[error("a script for the host could not be made")]
@@ -103,6 +106,7 @@ impl ProvisionError {
             "rejected" => Self::Rejected { log },
             "rolled-back" => Self::RolledBack { log },
             "engine-down" => Self::EngineDown { log },
+            "upgrade" => Self::Upgrade { detail, log },
             "" => Self::Interrupted { log: said },
             _ => Self::Failed { detail, log: said },
         }
@@ -118,6 +122,7 @@ impl ProvisionError {
             | Self::RolledBack { log }
             | Self::EngineDown { log }
             | Self::Interrupted { log }
+            | Self::Upgrade { log, .. }
             | Self::Failed { log, .. } => log,
             _ => &[],
         }
@@ -131,6 +136,7 @@ impl ProvisionError {
             Self::Installer { .. } | Self::Packages { .. } | Self::NothingInstalled { .. } => {
                 "packages may be partly installed; the engine's configuration was not touched"
             }
+            Self::Upgrade { .. } => "",
             Self::WrongVersion { .. } => "the engine is installed with its distribution's configuration",
             Self::Interrupted { .. } | Self::Ssh(_) => {
                 "what was begun on the host may go on there; the next provisioning finishes it"

@@ -22,5 +22,5 @@ pub use os_release::{Family, OsRelease};
 pub use plan::{
     Changes, Configure, EngineVersion, FileName, HostFile, Install, InstallMethod, Tls, Wanted, plan,
 };
-pub use run::{Outcome, facts, provision};
+pub use run::{Outcome, facts, provision, upgrade};
 pub use unit::{DROP_IN, UnitFile};

@@ -100,7 +100,7 @@ pub fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
     Ok(Changes { install: None, configure, warnings })
 }
 
-fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
+pub(super) fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
     let os = facts.os.pretty_name().to_owned();
     if facts.os.family().is_none() {
         return Err(ProvisionError::Distribution(os));

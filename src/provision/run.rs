@@ -1,11 +1,11 @@
 //! Carries changes out over one session, and tells what the scripts tell.
 
-use rmachine_driver::Reporter;
 use rmachine_driver::secrecy::ExposeSecret;
+use rmachine_driver::{MachineName, Reporter};
 
 use super::error::ProvisionError;
 use super::facts::Facts;
-use super::plan::{Changes, EngineVersion, Wanted, plan};
+use super::plan::{Changes, EngineVersion, Wanted, check_host, plan};
 use super::progress::Progress;
 use super::script;
 use crate::ssh::{Session, Stream};
@@ -88,13 +88,38 @@ async fn run(
     wanted: &Wanted,
     reporter: &dyn Reporter,
 ) -> Result<(), ProvisionError> {
-    let mut progress = Progress::new(&wanted.machine, reporter);
+    hear(session, facts, script, &wanted.machine, wanted.engine_version.as_ref(), reporter).await
+}
+
+/// Brings the engine that is there to another version, the newest one if none is wanted.
+pub async fn upgrade(
+    session: &Session,
+    facts: &Facts,
+    url: &str,
+    version: Option<&EngineVersion>,
+    machine: &MachineName,
+    reporter: &dyn Reporter,
+) -> Result<(), ProvisionError> {
+    check_host(facts)?;
+    let script = script::upgrade(url, version)?;
+    hear(session, facts, &script, machine, version, reporter).await
+}
+
+async fn hear(
+    session: &Session,
+    facts: &Facts,
+    script: &str,
+    machine: &MachineName,
+    version: Option<&EngineVersion>,
+    reporter: &dyn Reporter,
+) -> Result<(), ProvisionError> {
+    let mut progress = Progress::new(machine, reporter);
     let heard = |_: Stream, line: &str| progress.line(line);
     let ended = session.lines(facts.shell(), script.as_bytes(), heard).await;
     match (progress.finish(), ended) {
         (Ok(()), _) => Ok(()),
         (Err(failure), Err(lost)) if !failure.is_told() => Err(lost.into()),
-        (Err(failure), _) => Err(ProvisionError::from_script(failure, wanted.engine_version.as_ref())),
+        (Err(failure), _) => Err(ProvisionError::from_script(failure, version)),
     }
 }
 

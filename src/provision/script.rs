@@ -13,8 +13,10 @@ use super::plan::{Configure, EngineVersion, Install, InstallMethod};
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
 
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 5] = [
     ("prelude.sh", include_str!("../../templates/provision/prelude.sh")),
+    ("apt.sh", include_str!("../../templates/provision/apt.sh")),
+    ("upgrade.sh", include_str!("../../templates/provision/upgrade.sh")),
     ("install.sh", include_str!("../../templates/provision/install.sh")),
     ("configure.sh", include_str!("../../templates/provision/configure.sh")),
 ];
@@ -60,6 +62,18 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
         apt_seconds => APT,
     };
     render("install.sh", &values)
+}
+
+/// `url` is the script that brings engines no package owns.
+pub(super) fn upgrade(url: &str, version: Option<&EngineVersion>) -> Result<String, Error> {
+    let values = context! {
+        url,
+        version => version.map(EngineVersion::as_str).unwrap_or_default(),
+        lock_seconds => LOCK,
+        apt_seconds => APT,
+        engine_seconds => ENGINE,
+    };
+    render("upgrade.sh", &values)
 }
 
 fn render(template: &str, values: &Value) -> Result<String, Error> {

@@ -1,7 +1,7 @@
 //! From nothing to a session: TCP, key exchange, host key, login; each jump host the same way.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,6 +20,10 @@ use super::{Connect, Session, SshError, auth};
 /// Short in tests, or one of them would take a minute.
 const KEEPALIVE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 15 });
 const KEEPALIVES_MISSED: usize = 3;
+/// How a server's version begins.
+const SSH: &str = "SSH-";
+/// So many times longer a server may take that has said its version.
+const SLOWER: u32 = 9;
 
 /// Opens one TCP connection to the host, or to its first jump host, and logs in.
 pub async fn connect(c: Connect<'_>) -> Result<Session, SshError> {
@@ -159,12 +163,17 @@ where
     let (said, notes) = (Said::default(), SharedNotes::default());
     let stream = Listening { stream, said: said.clone() };
     let client = Client { trust: hop.trust.clone(), notes: notes.clone() };
-    let handle =
-        match timeout_at(limit.deadline, client::connect_stream(settings(order), stream, client)).await {
-            Err(_) => return Err(SshError::Silent { at: hop.at(), seconds: limit.seconds }),
-            Ok(Err(e)) => return Err(not_shaken(&e, hop, &notes, &said.line())),
-            Ok(Ok(handle)) => handle,
-        };
+    let mut shaking = pin!(client::connect_stream(settings(order), stream, client));
+    let mut shaken = timeout_at(limit.deadline, &mut shaking).await;
+    if shaken.is_err() && said.line().starts_with(SSH) {
+        // It is a host, and only slow: a small or an emulated one needs long for its keys.
+        shaken = timeout(c.connect_timeout * SLOWER, shaking).await;
+    }
+    let handle = match shaken {
+        Err(_) => return Err(SshError::Silent { at: hop.at(), seconds: limit.seconds }),
+        Ok(Err(e)) => return Err(not_shaken(&e, hop, &notes, &said.line())),
+        Ok(Ok(handle)) => handle,
+    };
     let key = notes.get().host_key.clone();
     let revoked = key.and_then(|key| Some((hostkey::revoked(c.env.home.as_deref(), &key)?, key)));
     match revoked.filter(|_| hop.jump) {

@@ -69,6 +69,16 @@ impl KeyFile {
     }
 }
 
+/// Whether a file is a key at all: its mode does not count, nor whether it is locked.
+pub fn check_key(path: &Path) -> Result<(), SshError> {
+    let unreadable = |source| SshError::KeyUnreadable { path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    if PublicKey::from_openssh(text.trim()).is_ok() || is_locked(&text) {
+        return Ok(());
+    }
+    decode_secret_key(&text, None).map(drop).map_err(|e| malformed(path.to_owned(), &e))
+}
+
 /// Opens a locked key with what the user types.
 pub(super) fn unlock(path: &Path, text: &str, prompter: &dyn Prompter) -> Result<PrivateKey, SshError> {
     for _ in 0..PASSPHRASE_TRIES {

@@ -8,6 +8,7 @@ mod auth;
 pub mod config;
 mod connect;
 mod error;
+pub mod external;
 mod hostkey;
 mod keyfile;
 mod keygen;
@@ -15,6 +16,7 @@ mod lines;
 mod route;
 mod run;
 mod session;
+mod sftp;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -28,9 +30,11 @@ use rmachine_driver::secrecy::SecretString;
 pub use connect::connect;
 pub use error::SshError;
 pub use hostkey::{HostKeyPolicy, fingerprint, same_key};
+pub use keyfile::check_key;
 pub use keygen::{KeyPair, generate};
 pub use run::{ExitStatus, Output, Stream};
 pub use session::{Forward, Session};
+pub use sftp::{FileInfo, FileKind, RemoteFile, Sftp, SftpError};
 pub use terminal::{LocalStdin, Size, Terminal, local_stdin};
 
 /// What SSH may know of the user's surroundings.

@@ -91,6 +91,26 @@ impl Session {
         Ok(status)
     }
 
+    /// The same for a command whose input stays open until it ends, or until this is dropped.
+    pub async fn lines_held(
+        &self,
+        command: &str,
+        mut on_line: impl FnMut(Stream, &str),
+    ) -> Result<ExitStatus, SshError> {
+        let mut running = self.start(Some(command)).await?;
+        let (mut stdout, mut stderr) = (Lines::default(), Lines::default());
+        let status = loop {
+            match running.next().await? {
+                Event::Done(status) => break status,
+                Event::Data(Stream::Stdout, data) => stdout.push(&data, |line| on_line(Stream::Stdout, line)),
+                Event::Data(Stream::Stderr, data) => stderr.push(&data, |line| on_line(Stream::Stderr, line)),
+            }
+        };
+        stdout.finish(|line| on_line(Stream::Stdout, line));
+        stderr.finish(|line| on_line(Stream::Stderr, line));
+        Ok(status)
+    }
+
     async fn run(
         &self,
         command: &str,
@@ -195,7 +215,11 @@ impl Session {
         Ok(running)
     }
 
-    async fn channel(&self) -> Result<Channel<Msg>, SshError> {
+    pub(super) fn at(&self) -> &str {
+        &self.at
+    }
+
+    pub(super) async fn channel(&self) -> Result<Channel<Msg>, SshError> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(channel) = spare {
             return Ok(channel);

@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Where a new machine goes.
-    fn free_dir(&self, name: &MachineName) -> Result<PathBuf, StoreError> {
+    pub(super) fn free_dir(&self, name: &MachineName) -> Result<PathBuf, StoreError> {
         let dir = self.machine_dir(name);
         match fs::symlink_metadata(&dir) {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(dir),
@@ -144,7 +144,7 @@ fn stage_import(batch: &mut files::Batch, new: &Path, import: &Import) -> Result
 }
 
 /// Whether a name is that of a file in the folder it is put into, and nowhere else.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     Path::new(name).file_name().is_some_and(|last| last == name)
 }
 

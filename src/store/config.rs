@@ -215,6 +215,28 @@ impl AuthOptions {
     }
 }
 
+impl AuthOptions {
+    /// Certificates of this store's own CA from here on.
+    pub fn belong_to(&mut self, root: &Path) {
+        let text = |name: &str| root.join("certs").join(name).to_string_lossy().into_owned();
+        self.cert_dir = root.join("certs").to_string_lossy().into_owned();
+        self.ca_cert_path = text("ca.pem");
+        self.ca_private_key_path = text("ca-key.pem");
+        self.client_cert_path = text("cert.pem");
+        self.client_key_path = text("key.pem");
+    }
+
+    /// Certificates in the machine's own folder, of a CA that is not this store's.
+    pub fn keep_to(&mut self, machine: &Path) {
+        let text = |name: &str| machine.join(name).to_string_lossy().into_owned();
+        self.cert_dir = machine.to_string_lossy().into_owned();
+        self.ca_cert_path = text("ca.pem");
+        self.ca_private_key_path = text("ca-key.pem");
+        self.client_cert_path = text("cert.pem");
+        self.client_key_path = text("key.pem");
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "a list that is there, and empty")]
 fn empty() -> List {
     Some(Vec::new())
@@ -233,7 +255,7 @@ impl ParseError {
         Self::Broken(error.to_string())
     }
 
-    fn at(self, path: PathBuf) -> StoreError {
+    pub(super) fn at(self, path: PathBuf) -> StoreError {
         match self {
             Self::Broken(reason) => StoreError::BadConfig { path, reason },
             Self::Future(version) => StoreError::FutureConfig { path, version },

@@ -16,6 +16,7 @@ mod lock;
 mod member;
 mod migrate;
 mod own;
+mod place;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +35,8 @@ pub use error::StoreError;
 pub use journal::StoreJournal;
 pub use lock::{CertsLock, ClusterLock, MachineLock};
 pub use member::{Availability, ClusterName, ClusterNameError, Membership, Role, SwarmSettings};
-pub use own::{InstallMethod, OwnState};
+pub use own::{Adopted, InstallMethod, OwnState};
+pub use place::Arrival;
 
 /// docker-machine's file in a machine's folder.
 const CONFIG: &str = "config.json";
@@ -108,6 +110,16 @@ impl Store {
         self.machine_dir(name).is_dir()
     }
 
+    /// The same for whoever means to remove it: a folder that cannot be looked for is not missing.
+    pub fn find(&self, name: &MachineName) -> Result<bool, StoreError> {
+        let dir = self.machine_dir(name);
+        match fs::metadata(&dir) {
+            Ok(found) => Ok(found.is_dir()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(StoreError::read(&dir)(e)),
+        }
+    }
+
     /// Takes no lock and writes nothing: an old config.json is migrated in memory alone. To change a machine, lock
     /// it first and load it then.
     pub fn load(&self, name: &MachineName) -> Result<StoredMachine, StoreError> {
@@ -170,6 +182,11 @@ impl Store {
     /// Makes a folder of the store, and what is missing above it, for its owner alone.
     pub fn make_dir(&self, path: &Path) -> Result<(), StoreError> {
         files::make_dir(path)
+    }
+
+    /// Deletes a file or folder of the store's, if it is there.
+    pub fn clear(&self, path: &Path) -> Result<(), StoreError> {
+        files::clear(path).map_err(StoreError::write(path))
     }
 
     /// A hidden folder in which something happens to a machine as a whole.

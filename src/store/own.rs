@@ -23,6 +23,16 @@ pub enum InstallMethod {
     None,
 }
 
+/// How an engine is reached that somebody else configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Adopted {
+    /// Its Unix socket, through the host's SSH.
+    Ssh,
+    /// Its port, with certificates that were given.
+    Tls,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct OwnState {
@@ -50,6 +60,9 @@ pub struct OwnState {
     /// The version that the engine is pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine_version: Option<String>,
+    /// The engine is somebody else's: nothing on its host is ours to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<Adopted>,
     /// What its engine was told, or may have been if a run was cut off: to be taken back when it is not wanted any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub told: Vec<EngineOptions>,
@@ -78,7 +91,7 @@ impl OwnState {
         json::pretty(self).map_err(|source| StoreError::Encode { path: PathBuf::from(OWN), source })
     }
 
-    fn parse(text: &[u8], path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn parse(text: &[u8], path: &Path) -> Result<Self, StoreError> {
         let damaged = |reason: String| StoreError::BadOwn { path: path.to_owned(), reason };
         let document: Value = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
         // Before the rest: a newer version may keep it in another form.
@@ -106,6 +119,7 @@ impl Default for OwnState {
             ssh_host: None,
             install_method: InstallMethod::default(),
             engine_version: None,
+            adopted: None,
             told: Vec::new(),
             swarm: None,
             declared: None,

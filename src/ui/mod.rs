@@ -8,7 +8,9 @@ mod prompt;
 pub mod shell;
 pub mod table;
 pub mod template;
+mod transfer;
 
 pub use printer::Printer;
 pub use progress::{Audience, Progress, reporter};
-pub use prompt::{TerminalPrompter, confirm};
+pub use prompt::{TerminalPrompter, ask_secret, confirm};
+pub use transfer::TransferBar;

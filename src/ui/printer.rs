@@ -25,6 +25,17 @@ impl Printer {
         }
     }
 
+    /// What is of no use unless all of it is written.
+    pub fn bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
+    pub fn stdin_is_terminal(&self) -> bool {
+        io::stdin().is_terminal()
+    }
+
     /// A line on stderr. When that is lost, there is nobody left to tell.
     pub fn error_line(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");

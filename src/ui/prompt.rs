@@ -21,6 +21,11 @@ pub fn confirm(printer: Printer, question: &str) -> io::Result<bool> {
     Ok(yes && words.next().is_none())
 }
 
+/// Asks on the terminal itself, wherever the streams lead.
+pub fn ask_secret(question: &str) -> io::Result<SecretString> {
+    rpassword::prompt_password(question).map(SecretString::from)
+}
+
 /// Asks for passphrases on the terminal, when there is one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TerminalPrompter;

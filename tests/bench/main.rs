@@ -19,6 +19,7 @@ mod proxy;
 mod report;
 mod sample;
 mod store;
+mod swarm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
     let lanes = create::Lanes::open(&host);
     let template = create::measure(&mut report, &args, &host, &lanes, scratch.path());
     containers::measure(&mut report, &args.rmachine, scratch.path());
+    swarm::measure(&mut report, &args.rmachine, scratch.path());
     local::measure(&mut report, &args.rmachine, &template, scratch.path());
     print!("{}", report.table(&args.suite));
     if report.all_met() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

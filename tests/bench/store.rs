@@ -16,12 +16,21 @@ pub(crate) fn name(n: usize) -> String {
 
 /// Copies the store `from`, which holds one machine, to one that holds `count` at addresses that lead nowhere.
 pub(crate) fn of_many(from: &Path, to: PathBuf, count: usize) -> PathBuf {
+    copies(from, to, count, |n, _| lost_address(n))
+}
+
+/// The same with the address that the one machine has: its engine answers for all of them.
+pub(crate) fn of_one_host(from: &Path, to: PathBuf, count: usize) -> PathBuf {
+    copies(from, to, count, |_, address| address.to_owned())
+}
+
+fn copies(from: &Path, to: PathBuf, count: usize, placed: impl Fn(usize, &str) -> String) -> PathBuf {
     copy_folder(&from.join("certs"), &to.join("certs"), str::to_owned);
     let machine = from.join("machines").join(MACHINE);
     let roots = (text(from), text(&to));
     let address = address_in(&fs::read_to_string(machine.join("config.json")).expect("a config.json"));
     for n in 0..count {
-        let (name, lost) = (name(n), lost_address(n));
+        let (name, lost) = (name(n), placed(n, &address));
         copy_folder(&machine, &to.join("machines").join(&name), |file| {
             file.replace(&roots.0, &roots.1).replace(MACHINE, &name).replace(&address, &lost)
         });

@@ -1,7 +1,7 @@
 //! An engine of this process: TLS with a certificate of the store's CA, and one answer to every request.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::spawn;
@@ -52,6 +52,22 @@ impl Port {
         self.serve_with(&pair, &pair.cert, answer);
     }
 
+    /// An engine that answers each request by what it is: `GET /info` and the body go in, a status and JSON come out.
+    pub(super) fn serve_each<F>(self, lab: &Sandbox, answer: F)
+    where
+        F: Fn(&str, &str) -> (u16, String) + Send + Sync + 'static,
+    {
+        let (ca, key) = (text(&lab.path("S/certs/ca.pem")), text(&lab.path("S/certs/ca-key.pem")));
+        let config = Arc::new(tls(&Pair { cert: ca.clone(), key: SecretString::from(key) }, &ca));
+        let answer = Arc::new(answer);
+        spawn(move || {
+            for stream in self.0.incoming().flatten() {
+                let (config, answer) = (config.clone(), answer.clone());
+                spawn(move || converse_long(stream, config, answer.as_ref()));
+            }
+        });
+    }
+
     /// The same with a certificate of another CA.
     pub(super) fn serve_with(self, issuer: &Pair, clients_ca: &str, answer: Answer) {
         let config = Arc::new(tls(issuer, clients_ca));
@@ -81,6 +97,37 @@ fn tls(issuer: &Pair, clients_ca: &str) -> ServerConfig {
     let builder =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     builder.with_client_cert_verifier(clients).with_single_cert(chain, key).unwrap()
+}
+
+/// As many requests as come over one connection.
+fn converse_long(stream: TcpStream, config: Arc<ServerConfig>, answer: &dyn Fn(&str, &str) -> (u16, String)) {
+    let mut stream = BufReader::new(StreamOwned::new(ServerConnection::new(config).unwrap(), stream));
+    loop {
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            match stream.read_line(&mut line) {
+                Ok(n) if n > 0 && line != "\r\n" => head.push(line.trim_end().to_owned()),
+                Ok(n) if n > 0 => break,
+                _ => return,
+            }
+        }
+        let length =
+            head.iter().find_map(|l| l.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+        let mut body = vec![0; length.unwrap_or(0)];
+        if stream.read_exact(&mut body).is_err() {
+            return;
+        }
+        let request = head[0].trim_end_matches(" HTTP/1.1");
+        let (status, body) = answer(request, &String::from_utf8_lossy(&body));
+        let length = body.len();
+        let head =
+            format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {length}");
+        if stream.get_mut().write_all(format!("{head}\r\n\r\n{body}").as_bytes()).is_err() {
+            return;
+        }
+        let _ = stream.get_mut().flush();
+    }
 }
 
 /// A client that goes away in between is its own business.

@@ -318,6 +318,23 @@ fn swarm_points_to_the_manager() {
     assert_eq!(active.stdout, "sm\n");
 }
 
+/// `create --swarm-master` starts one of these.
+#[test]
+fn swarm_points_to_the_engine_of_a_manager_of_todays_swarms() {
+    let lab = Sandbox::new();
+    lab.plant("x", "v3-generic.json");
+    let own = |role: &str| {
+        format!(
+            r#"{{"Version": 1, "Uuid": "{}", "Phase": "ready", "Swarm": {{"Cluster": "c", "Role": "{role}"}}}}"#,
+            uuid::Uuid::nil()
+        )
+    };
+    lab.write("S/machines/x/rmachine.json", &own("manager"));
+    assert!(lab.ok("env --swarm x").contains("export DOCKER_HOST=\"tcp://10.0.0.5:2376\"\n"));
+    lab.write("S/machines/x/rmachine.json", &own("worker"));
+    assert_eq!(lab.run("env --swarm x").code, Some(1));
+}
+
 #[test]
 fn swarm_is_refused_where_there_is_no_manager() {
     let lab = Sandbox::new();

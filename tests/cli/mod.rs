@@ -2,8 +2,11 @@
 //! listens on itself.
 
 mod active;
+mod archive;
 mod bad_input;
+mod certs;
 mod cluster;
+mod compatibility;
 mod engine;
 mod env;
 mod harness;
@@ -15,5 +18,9 @@ mod ls;
 mod others;
 mod progress;
 mod rm;
+mod scp;
+mod swarm;
 mod together;
+mod unreadable;
 mod usage;
+mod words;

@@ -70,6 +70,12 @@ fn usage_errors_exit_2_with_the_message_on_stderr() {
     flag provided but not defined: -badflag
     Hint: see `rmachine --help`
     ");
+    assert_snapshot!(lab.run("node-image ls --badflag"), @r"
+    exit 2
+    --- stderr
+    flag provided but not defined: -badflag
+    Hint: see `rmachine node-image ls --help`
+    ");
     assert_snapshot!(lab.run("create -d none --swarm=maybe x"), @r#"
     exit 2
     --- stderr

@@ -83,18 +83,18 @@ fn no_network_for_the_installation() {
 }
 
 /// The address of this machine on the host's network.
-fn gateway(host: &Host) -> IpAddr {
+pub fn gateway(host: &Host) -> IpAddr {
     let route = host.run("ip route show default");
     route.split(' ').nth(2).expect("a gateway").parse().expect("an address")
 }
 
 /// Serves scripts, some of them badly, until the test ends.
-struct Server {
-    address: String,
+pub struct Server {
+    pub address: String,
 }
 
 impl Server {
-    fn start(address: IpAddr) -> Self {
+    pub fn start(address: IpAddr) -> Self {
         let listener = TcpListener::bind((address, 0)).expect("a port on the lab's network");
         let address = listener.local_addr().expect("its address").to_string();
         thread::spawn(move || {
@@ -116,6 +116,8 @@ fn answer(mut stream: std::net::TcpStream) {
     let path = request.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
     let (status, body, length) = match path.as_str() {
         "works" => ("200 OK", WORKS, WORKS.len()),
+        "same" => ("200 OK", SAME, SAME.len()),
+        "broken" => ("200 OK", BROKEN, BROKEN.len()),
         "fails" => ("200 OK", FAILS, FAILS.len()),
         "truncated" => ("200 OK", TRUNCATED, TRUNCATED.len() + 1000),
         "page" => ("200 OK", "<html>not a script</html>", 25),
@@ -128,3 +130,7 @@ fn answer(mut stream: std::net::TcpStream) {
 
 const FAILS: &str = "#!/bin/sh\necho this is why it failed >&2\nexit 4\n";
 const TRUNCATED: &str = "#!/bin/sh\ntouch /root/ran\n";
+/// What upgrades meet: the engine that is there, and one that does not start.
+const SAME: &str = "#!/bin/sh\ntrue\n";
+const BROKEN: &str = "#!/bin/sh\nprintf '#!/bin/sh\\necho broken engine >&2; exit 1\\n' > /usr/local/sbin/dockerd.new && \
+                      chmod 755 /usr/local/sbin/dockerd.new && mv /usr/local/sbin/dockerd.new /usr/local/sbin/dockerd\n";

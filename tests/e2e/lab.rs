@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -10,9 +11,21 @@ use tempfile::TempDir;
 const UP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/up");
 const DOWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/down");
 
+const INSTALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/install");
+
 /// Where the lab keeps its key: beside what cargo builds.
 fn target_dir() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in its target folder")
+}
+
+/// Where the programs are that drive docker-machine; they are installed when they are not there.
+pub fn client_folder() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let output = lab_script(INSTALL).output().expect("tests/clients/install runs");
+        let folder = done(output).ok().out;
+        PathBuf::from(folder.trim())
+    })
 }
 
 fn lab_script(script: &str) -> Command {
@@ -265,7 +278,7 @@ fn words(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
 }
 
-fn done(output: Output) -> Done {
+pub fn done(output: Output) -> Done {
     Done { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
 

@@ -3,13 +3,19 @@
 //! What they prove is the wiring; the logic has its tests beside the code. `tests/run` starts the lab's engine and
 //! builds its images; without them these tests fail.
 
+mod clients;
 mod cluster;
 mod docker_driver;
+mod elsewhere;
 mod failures;
 mod hostkeys;
 mod install;
 mod interrupted;
 mod lab;
 mod machine;
+mod renewal;
+mod scp;
 mod several;
 mod stores;
+mod swarm;
+mod virtualbox;

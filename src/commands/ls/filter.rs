@@ -59,7 +59,9 @@ impl Filters {
     }
 
     pub(super) fn admit_swarm(&self, swarm: &str) -> bool {
-        any(&self.swarm, |s| s.eq_ignore_ascii_case(swarm.trim_end_matches(" (master)")))
+        any(&self.swarm, |s| {
+            s.eq_ignore_ascii_case(swarm.trim_end_matches(" (master)").trim_end_matches(" (manager)"))
+        })
     }
 }
 

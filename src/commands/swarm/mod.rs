@@ -210,7 +210,7 @@ fn cluster_name(text: &str) -> Result<ClusterName, CommandError> {
 }
 
 /// The cluster of that name, the one that this machine belongs to, or the only one there is.
-fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluster, CommandError> {
+pub(super) fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluster, CommandError> {
     let Some(word) = given else {
         let mut clusters = lifecycle.clusters()?;
         return match (clusters.pop(), clusters.len()) {

@@ -75,7 +75,7 @@ impl Drain {
 #[derive(Debug, clap::Args)]
 pub(super) struct Label {
     /// Nodes, then KEY=VALUE and KEY-
-    #[arg(value_name = "NODE... KEY=VALUE...", required = true, num_args = 2..)]
+    #[arg(value_name = "NODE|KEY=VALUE|KEY-", required = true)]
     words: Vec<String>,
 }
 

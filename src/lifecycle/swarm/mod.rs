@@ -185,8 +185,17 @@ impl Lifecycle {
         self.store.cluster_lock(cluster, TURN).await.map_err(|e| self.store_failure(&e))
     }
 
-    /// The first manager that answers with the list of nodes: all are asked at once.
+    /// The first manager that answers for a majority: all are asked at once.
     pub(super) async fn manager(&self, cluster: &Cluster) -> Result<Manager, Failure> {
+        match self.ask_all(cluster).await {
+            Ok(manager) if manager.quorum().holds() => Ok(manager),
+            Ok(manager) => Err(self.no_majority(&cluster.name, manager.quorum())),
+            Err(failed) => Err(self.no_manager(&cluster.name, &failed)),
+        }
+    }
+
+    /// Managers first; only when none of them is one any more, the others.
+    async fn ask_all(&self, cluster: &Cluster) -> Result<Manager, Vec<NoManager>> {
         let mut failed = Vec::new();
         for names in cluster.to_ask() {
             match self.race(names).await {
@@ -194,20 +203,22 @@ impl Lifecycle {
                 Err(reasons) => failed.extend(reasons),
             }
         }
-        Err(self.no_manager(&cluster.name, &failed))
+        Err(failed)
     }
 
-    /// The first that answers as a manager, or why each of them did not.
+    /// The first that answers as a manager, or why each of them did not. One that is cut off from the others may take
+    /// itself for their leader for a while: its list counts only where nobody has a better one.
     async fn race(&self, names: Vec<MachineName>) -> Result<Manager, Vec<NoManager>> {
         let mut asked: FuturesUnordered<_> = names.into_iter().map(|name| self.ask_manager(name)).collect();
-        let mut failed = Vec::new();
+        let (mut failed, mut cut_off) = (Vec::new(), None);
         while let Some(answer) = asked.next().await {
             match answer {
-                Ok(manager) => return Ok(manager),
+                Ok(manager) if manager.quorum().holds() => return Ok(manager),
+                Ok(manager) => cut_off = Some(manager),
                 Err(reason) => failed.push(reason),
             }
         }
-        Err(failed)
+        cut_off.ok_or(failed)
     }
 
     async fn ask_manager(&self, name: MachineName) -> Result<Manager, NoManager> {
@@ -263,17 +274,7 @@ impl Lifecycle {
         if alive > 0 {
             let known = failed.iter().map(|f| f.known).max().unwrap_or_default();
             let quorum = Quorum::new(known.max(alive), alive);
-            let words = if quorum.holds() {
-                "its managers have no leader at the moment".to_owned()
-            } else {
-                quorum.words()
-            };
-            return details(Failure::new(format!("the swarm \"{cluster}\" cannot be asked: {words}"))).hint(
-                format!(
-                    "bring back the managers that do not answer; if they are gone for good: `{program} swarm recover \
-                     NODE`"
-                ),
-            );
+            return details(self.no_majority(cluster, quorum));
         }
         if failed.iter().any(|f| f.locked) {
             return details(Failure::new(format!("the managers of the swarm \"{cluster}\" are locked")))
@@ -281,6 +282,17 @@ impl Lifecycle {
         }
         details(Failure::new(format!("no manager of the swarm \"{cluster}\" answers")))
             .hint(format!("`{program} ls` shows which machines are down; `{program} start NODE` starts one"))
+    }
+
+    fn no_majority(&self, cluster: &ClusterName, quorum: Quorum) -> Failure {
+        let words = match quorum.holds() {
+            true => "its managers have no leader at the moment".to_owned(),
+            false => quorum.words(),
+        };
+        Failure::new(format!("the swarm \"{cluster}\" cannot be asked: {words}")).hint(format!(
+            "bring back the managers that do not answer; if they are gone for good: `{} swarm recover NODE`",
+            self.program
+        ))
     }
 
     fn save_membership(

@@ -35,9 +35,9 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let name = machine.name.clone();
         let departed = match machine.stored.own.swarm.clone() {
-            Some(membership) if membership.has_joined() => {
-                let cluster = self.cluster(&membership.cluster)?;
-                self.depart(machine, &cluster, force).await
+            Some(Membership { cluster, role, node: Some(id), .. }) => {
+                let cluster = self.cluster(&cluster)?;
+                self.depart(machine, &cluster, &id, role, force).await
             }
             _ => Ok(()),
         };
@@ -65,16 +65,22 @@ impl Lifecycle {
         going: &[MachineName],
         force: bool,
     ) -> Result<(), Failure> {
-        let Some(membership) = machine.stored.own.swarm.clone().filter(Membership::has_joined) else {
-            return Ok(());
+        let Some(membership) = machine.stored.own.swarm.clone() else { return Ok(()) };
+        let id = match &membership.node {
+            Some(id) => id.clone(),
+            // A join that was cut short may have got through.
+            None => self.node_by_itself(machine).await,
         };
+        if id.is_empty() {
+            return Ok(());
+        }
         let cluster = self.members(&membership.cluster)?;
         let joined = cluster.members.iter().filter(|m| m.membership.has_joined());
         if joined.clone().all(|m| m.machine == machine.name || going.contains(&m.machine)) {
             return Ok(());
         }
         self.step(&machine.name, &format!("Leaving the swarm {}...", cluster.name));
-        match timeout(PARTING, self.depart(machine, &cluster, force)).await {
+        match timeout(PARTING, self.depart(machine, &cluster, &id, membership.role, force)).await {
             Ok(Ok(())) => self.save_membership(lock, machine, None),
             Ok(Err(failure)) if failure.refusal && !force => Err(failure),
             Ok(Err(failure)) => {
@@ -86,6 +92,12 @@ impl Lifecycle {
                 Ok(())
             }
         }
+    }
+
+    /// Its id in whatever swarm it is; empty when it is in none, or does not answer.
+    async fn node_by_itself(&self, machine: &Machine) -> String {
+        let Ok(mut reached) = self.engine_of(machine).await else { return String::new() };
+        reached.client.node_info().await.map(|info| info.swarm.id).unwrap_or_default()
     }
 
     fn tell_left(&self, machine: &Machine, cluster: &Cluster, why: &str) {
@@ -101,35 +113,40 @@ impl Lifecycle {
     }
 
     /// Empties a node, demotes it, has it leave, and strikes it off the list.
-    async fn depart(&self, machine: &Machine, cluster: &Cluster, force: bool) -> Result<(), Failure> {
+    async fn depart(
+        &self,
+        machine: &Machine,
+        cluster: &Cluster,
+        id: &str,
+        role: Role,
+        force: bool,
+    ) -> Result<(), Failure> {
         let name = &machine.name;
-        let member = cluster.member(name).map(|m| m.membership.clone());
-        let id = member.as_ref().and_then(|m| m.node.clone()).unwrap_or_default();
         // Managers come and go one at a time.
-        let _turn = match member.map(|m| m.role) {
-            Some(Role::Manager) => Some(self.turn(&cluster.name).await?),
-            _ => None,
-        };
+        let _turn = if role == Role::Manager { Some(self.turn(&cluster.name).await?) } else { None };
         let mut manager = self.manager_beside(cluster, name).await?;
-        let Some(node) = manager.node(&id).cloned() else { return Ok(()) };
+        let Some(node) = manager.node(id).cloned() else { return Ok(()) };
         if node.manager.is_some() {
-            self.may_demote(name, &id, &manager, force).map_err(|e| Failure { refusal: true, ..e })?;
+            self.may_demote(name, id, &manager, force).map_err(|e| Failure { refusal: true, ..e })?;
         }
         if manager.info.swarm.id == id {
             // It is the only manager that answers: nobody else could strike it off.
             return Ok(manager.reached.client.swarm_leave(true).await?);
         }
-        self.empty(name, &mut manager, &id).await?;
-        self.change_node(&mut manager, &id, &NodeChange::Demote).await?;
+        self.empty(name, &mut manager, id).await?;
+        // One that was a manager of a swarm before it was recovered is none any more, whatever its role says.
+        if node.manager.is_some() {
+            self.change_node(&mut manager, id, &NodeChange::Demote).await?;
+        }
         // One that does not answer never lays it down itself.
         let answers = node.state() == "ready";
         if answers && node.manager.is_some() {
-            self.await_role(&mut manager, &id, Role::Worker).await?;
+            self.await_role(&mut manager, id, Role::Worker).await?;
         }
         if answers {
             self.leave_engine(machine).await;
         }
-        strike(&mut manager, &id).await
+        strike(&mut manager, id).await
     }
 
     /// The node may be gone in the middle of it, which is as good.

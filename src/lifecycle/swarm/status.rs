@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use rmachine_driver::MachineName;
 
 use super::super::{Failure, Lifecycle};
 use super::{Cluster, Manager, NoManager};
@@ -34,15 +35,16 @@ impl Lifecycle {
         }
     }
 
-    async fn ask_all(&self, cluster: &Cluster) -> Result<Manager, Vec<NoManager>> {
-        let mut failed = Vec::new();
-        for names in cluster.to_ask() {
-            match self.race(names).await {
-                Ok(manager) => return Ok(manager),
-                Err(reasons) => failed.extend(reasons),
-            }
-        }
-        Err(failed)
+    /// The machines whose nodes bear this label.
+    pub async fn swarm_labelled(
+        &self,
+        cluster: &Cluster,
+        key: &str,
+        value: &str,
+    ) -> Result<Vec<MachineName>, Failure> {
+        let manager = self.manager(cluster).await?;
+        let labelled = manager.nodes.iter().filter(|n| n.labels().any(|l| l == (key, value)));
+        Ok(labelled.filter_map(|n| cluster.machine_of(n)).cloned().collect())
     }
 
     async fn status_by(&self, cluster: &Cluster, mut manager: Manager) -> Status {

@@ -55,7 +55,8 @@ fn main_of(script: &str) -> &str {
 /// Where there is no shellcheck, there is one where tests/run is run.
 #[test]
 fn shellcheck_has_no_complaint() {
-    for text in [script::FACTS, &configure(), &by_script(), &install(InstallMethod::Distro, None)] {
+    let upgrade = script::upgrade("https://get.docker.com", None).unwrap();
+    for text in [script::FACTS, &configure(), &by_script(), &install(InstallMethod::Distro, None), &upgrade] {
         let run = Command::new("shellcheck")
             .args(["--shell=sh", "-"])
             .stdin(Stdio::piped())
@@ -115,4 +116,13 @@ fn a_template_cannot_get_round_it() {
         let values = context! { list => ["a"], none => (), nul => "a\0b" };
         assert!(script::render_text(template, &values).is_err(), "{template} was taken");
     }
+}
+
+#[test]
+fn the_text_that_upgrades() {
+    let script = script::upgrade("https://get.example.com", None).unwrap();
+    assert_snapshot!(main_of(&script));
+    assert!(script.contains("\nversion=''\n") && script.contains("by_script https://get.example.com; fi"));
+    let version = EngineVersion::parse("26.1").unwrap();
+    assert!(script::upgrade("u", Some(&version)).unwrap().contains("\nversion=26.1\n"));
 }

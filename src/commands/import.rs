@@ -1,0 +1,82 @@
+use std::collections::BTreeMap;
+use std::io::Read;
+
+use rmachine_driver::MachineName;
+
+use super::export::{ask, from_file};
+use crate::context::Context;
+use crate::error::CommandError;
+use crate::lifecycle::{Failure, MOST_ARCHIVE, open_archive};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Takes in machines that `export` wrote on another computer: all of them, or none. They keep the certificates of their own
+CA beside yours; `regenerate-certs --client-certs NAME` takes such a machine over to yours.
+
+Examples:
+  rmachine import machines.tar
+  rmachine import --rename node1=web1 machines.age
+  ssh office rmachine export node1 | rmachine import -")]
+pub struct Args {
+    /// The archive; - is standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+
+    /// Call a machine otherwise here; repeatable
+    #[arg(long, value_name = "OLD=NEW")]
+    rename: Vec<String>,
+
+    /// The passphrase of the archive is the first line of this file
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<String>,
+}
+
+pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
+    let renames = args.rename.iter().map(|r| rename(r)).collect::<Result<Vec<_>, _>>()?;
+    let bytes = read(ctx, &args.file)?;
+    let passphrase = || match &args.passphrase_file {
+        Some(file) => from_file(file).map_err(Failure::from),
+        None => ask("Passphrase of the archive: ").map_err(Failure::from),
+    };
+    let archive = open_archive(&bytes, &passphrase)?;
+    let mut machines = BTreeMap::new();
+    for (old, files) in archive.machines {
+        let new = renames.iter().find(|(from, _)| *from == old.as_str()).map_or(&old, |(_, to)| to);
+        if machines.insert(new.clone(), files).is_some() {
+            return Err(CommandError::usage(format!("two machines would be called {new}")));
+        }
+    }
+    if let Some((old, _)) = renames.iter().find(|(_, to)| !machines.contains_key(to)) {
+        return Err(CommandError::usage(format!("--rename: there is no machine {old:?} in the archive")));
+    }
+    let names: Vec<MachineName> = machines.keys().cloned().collect();
+    ctx.lifecycle().import(machines).await?;
+    for name in names {
+        ctx.last_word(&format!("Imported {name}"));
+    }
+    Ok(())
+}
+
+fn rename(text: &str) -> Result<(&str, MachineName), CommandError> {
+    let (old, new) = text
+        .split_once('=')
+        .filter(|(old, _)| !old.is_empty())
+        .ok_or_else(|| CommandError::usage(format!("--rename wants OLD=NEW, not {text:?}")))?;
+    let new = MachineName::parse(new).map_err(|e| CommandError::usage(format!("--rename {text}: {e}")))?;
+    Ok((old, new))
+}
+
+fn read(ctx: &Context, file: &str) -> Result<Vec<u8>, CommandError> {
+    let mut bytes = Vec::new();
+    let failed = |e: std::io::Error| CommandError::failed(format!("open {file}: {e}"));
+    if file == "-" {
+        if ctx.printer.stdin_is_terminal() {
+            return Err(CommandError::usage("standard input is a terminal, and no archive"));
+        }
+        std::io::stdin().lock().take(MOST_ARCHIVE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let source = std::fs::File::open(file).map_err(failed)?;
+        source.take(MOST_ARCHIVE + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    Ok(bytes)
+}

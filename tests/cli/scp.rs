@@ -1,0 +1,78 @@
+//! `scp` and `mount` without hosts: their grammar, and what is refused before anybody is asked.
+
+use insta::assert_snapshot;
+
+use super::harness::Sandbox;
+
+#[test]
+fn words_that_make_no_copy() {
+    let lab = Sandbox::new();
+    for words in ["scp", "scp a", "mount", "mount a b c"] {
+        let outcome = lab.run(words);
+        assert_eq!(outcome.code, Some(2), "{words}: {outcome}");
+        assert!(outcome.stdout.contains("Usage: rmachine "), "{outcome}");
+        assert_eq!(outcome.stderr, "Improper number of arguments\n");
+    }
+}
+
+#[test]
+fn machines_that_are_not_there() {
+    let lab = Sandbox::new();
+    lab.write("H/file", "x");
+    assert_snapshot!(lab.run("scp file nosuch:/tmp"), @r#"
+    exit 1
+    --- stderr
+    Error loading host: Error loading host: Docker machine "nosuch" does not exist. Use "rmachine ls" to list machines. Use "rmachine create" to add a new one.
+    "#);
+    assert_eq!(lab.run("scp -d file nosuch:/tmp").code, Some(1));
+    lab.create_none("n");
+    assert_snapshot!(lab.run("scp file n:/tmp"), @r#"
+    exit 1
+    --- stderr
+    Docker machine "n" has no host that answers SSH
+    Hint: one that is only a URL is reached with `env`; one that was not finished, with `create --resume`
+    "#);
+}
+
+#[test]
+fn a_copy_on_this_computer_alone() {
+    let lab = Sandbox::new();
+    lab.write("H/file", "text");
+    assert_eq!(lab.run("scp -q localhost:file ./a:b").code, Some(0));
+    assert_eq!(lab.read("H/a:b"), "text");
+    assert_snapshot!(lab.run("scp nowhere file"), @r"
+    exit 1
+    --- stderr
+    cannot read nowhere: no such file or directory
+    ");
+    assert_snapshot!(lab.run("scp . file"), @r"
+    exit 1
+    --- stderr
+    cannot copy .: it is a directory
+    Hint: add -r to copy it with all that is in it
+    ");
+}
+
+#[test]
+fn programs_that_are_missing_are_named_with_what_to_install() {
+    let lab = Sandbox::new();
+    lab.create_none("n");
+    assert_snapshot!(lab.run("scp -d file n:/tmp"), @r"
+    exit 1
+    --- stderr
+    You must have a copy of the rsync binary locally to use the --delta option
+    Hint: on Debian and Ubuntu: apt-get install rsync; or leave out -d
+    ");
+    assert_snapshot!(lab.run("mount n:/srv /H"), @r"
+    exit 1
+    --- stderr
+    You must have a copy of the sshfs binary locally to use the mount feature
+    Hint: on Debian and Ubuntu: apt-get install sshfs; on macOS: macFUSE and sshfs
+    ");
+    assert_snapshot!(lab.run("mount -u n:/srv /H"), @r"
+    exit 1
+    --- stderr
+    You must have a copy of the fusermount binary locally to use the unmount option
+    Hint: on Debian and Ubuntu: apt-get install fuse3; on macOS: umount
+    ");
+}

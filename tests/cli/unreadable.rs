@@ -1,0 +1,53 @@
+//! What cannot be read is not the same as what is not there.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use super::harness::Sandbox;
+use super::hosts;
+
+#[test]
+fn a_store_that_cannot_be_looked_into_is_not_one_without_the_machine() {
+    let lab = Sandbox::new();
+    // Not a folder, so nothing in it can be looked for: what root cannot be refused otherwise.
+    lab.write("S/machines", "");
+    for words in ["rm -y x", "rm -f x"] {
+        let outcome = lab.run(words);
+        assert!(
+            outcome.stderr.starts_with("Error removing host \"x\": open /S/machines/x: not a directory\n"),
+            "{outcome}"
+        );
+        assert!(!outcome.stdout.contains("Successfully"), "{outcome}");
+    }
+    assert_snapshot!(lab.run("rm -y x"), @r#"
+    exit 1
+    --- stdout
+    About to remove x
+    WARNING: This action will delete both local reference and remote instance.
+    --- stderr
+    Error removing host "x": open /S/machines/x: not a directory
+    Hint: whether the machine is there is not known: nothing was removed
+    "#);
+}
+
+#[test]
+fn a_key_that_is_none_is_found_before_anything_is_made() {
+    let lab = hosts::lab();
+    lab.write("H/nokey", "this is a letter\n");
+    let create = |key: &str| {
+        format!(
+            "create -d generic --generic-ip-address 127.0.0.1 --generic-ssh-port 1 --ssh-timeout 1 --generic-ssh-key {key} x"
+        )
+    };
+    let outcome = lab.run(&create("/H/nokey"));
+    assert_eq!(outcome.code, Some(3), "{outcome}");
+    assert!(
+        outcome.stderr.contains("Error with pre-create check: \"/H/nokey is not a usable SSH private key"),
+        "{outcome}"
+    );
+    assert!(lab.machines().is_empty(), "{:?}", lab.machines());
+    // Its mode is nobody's business yet, and one that is locked is a key.
+    fs::set_permissions(lab.path("H/key"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(lab.run(&create("/H/key")).stderr.contains("refused the connection"));
+}

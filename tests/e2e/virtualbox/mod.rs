@@ -1,0 +1,9 @@
+//! The driver `virtualbox` against a real VirtualBox 7.2, in a root of its own that `tests/virtualbox/root` makes from Debian's
+//! archive. Machines boot in VirtualBox's interpreter, so without a kernel module; adapters are bridges.
+
+mod boot;
+mod cut_off;
+mod docker_machine;
+mod make;
+mod scene;
+mod snapshots;
