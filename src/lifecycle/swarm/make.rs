@@ -181,7 +181,9 @@ impl Lifecycle {
             let ready = self.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
             ready && m.membership.role == Role::Worker && !m.membership.has_joined()
         });
+        let places = Semaphore::new(JOINING);
         join_all(waits.map(async |m| {
+            let _place = places.acquire().await;
             if let Err(e) = self.swarm_enter(&m.machine).await {
                 self.reporter.warn(&m.machine, &e.message);
             }
