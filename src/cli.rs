@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, adopt, catalog, certs, completion, config, create, credentials, env, export, import, inspect, ip,
-    kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs, restart, rm, run,
-    scp, snapshot, ssh, stack, start, status, stop, swarm, top, upgrade, url, version,
+    active, adopt, catalog, certs, cluster, completion, config, create, credentials, env, export, import,
+    inspect, ip, kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs,
+    restart, rm, run, scp, snapshot, ssh, stack, start, status, stop, swarm, top, upgrade, url, version,
 };
 use crate::context::Environment;
 use crate::error::CommandError;
@@ -132,6 +132,8 @@ pub enum Command {
     Catalog(catalog::Asked),
     /// List certificates and when they end
     Certs(certs::Args),
+    /// Plan, bring about, roll and remove a cluster that a file declares
+    Cluster(cluster::Args),
     /// Print the script by which a shell completes our words
     Completion(completion::Args),
     /// Print the docker CLI's flags for a machine

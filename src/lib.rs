@@ -3,6 +3,7 @@
 //! The binary is a thin shell around this library; ARCHITECTURE.md says which room may use which.
 
 pub mod cli;
+pub mod cluster;
 pub mod commands;
 pub mod context;
 pub mod deploy;

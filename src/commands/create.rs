@@ -306,10 +306,21 @@ pub(super) fn plan(
     }
     let driver = driver(ctx)?;
     let own_options = resolve(&driver.options(), matches, &ctx.env);
+    Ok(CreatePlan { keep_on_failure, ..plan_of(ctx, name, driver, &shared, &own_options)? })
+}
+
+/// The same of options that are resolved already.
+pub(super) fn plan_of(
+    ctx: &Context,
+    name: MachineName,
+    driver: Arc<dyn Driver>,
+    shared: &rmachine_driver::Options,
+    own_options: &rmachine_driver::Options,
+) -> Result<CreatePlan, CommandError> {
     let draft = driver
         .draft(&DraftRequest {
             name: &name,
-            options: &own_options,
+            options: own_options,
             store_path: ctx.store.root(),
             machine_dir: &ctx.store.machine_dir(&name),
         })
@@ -319,13 +330,13 @@ pub(super) fn plan(
         })?;
     let config = HostConfig::new(&name, driver.name(), draft.state, ctx.store.root());
     let mut machine = StoredMachine { config, own: OwnState::new(Timestamp::now()) };
-    options::apply(&mut machine, &shared)?;
+    options::apply(&mut machine, shared)?;
     options::certificates(&mut machine.config, ctx);
     engine_settings(&machine.config).map_err(|e| e.prefix("Invalid engine options: "))?;
     if driver.features().ssh_config {
         ctx.lifecycle().apply_ssh_config(&mut machine)?;
     }
-    in_a_swarm(&mut machine, driver.as_ref(), &shared)?;
+    in_a_swarm(&mut machine, driver.as_ref(), shared)?;
     let StoredMachine { config, own } = machine;
     Ok(CreatePlan {
         name,
@@ -334,8 +345,8 @@ pub(super) fn plan(
         own,
         imports: draft.imports,
         secret: draft.secret,
-        keep_on_failure,
-        ssh_timeout: ssh_timeout(&shared)?,
+        keep_on_failure: false,
+        ssh_timeout: ssh_timeout(shared)?,
     })
 }
 

@@ -4,6 +4,7 @@ pub mod active;
 pub mod adopt;
 pub mod catalog;
 pub mod certs;
+pub mod cluster;
 pub mod completion;
 pub mod config;
 pub mod create;
@@ -59,6 +60,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Adopt(args) => adopt::run(ctx, &args, matches).await,
         Command::Catalog(args) => catalog::run(ctx, &args).await,
         Command::Certs(args) => certs::run(ctx, &args),
+        Command::Cluster(args) => cluster::run(ctx, &args).await,
         Command::Completion(args) => completion::run(ctx, &args),
         Command::Config(args) => config::run(ctx, &args).await,
         Command::Create(args) => create::run(ctx, &args, matches).await,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{OptionKind, OptionSpec, Options, Source, Value};
 
+use crate::cluster;
 use crate::context::{Context, Environment};
 use crate::error::CommandError;
 use crate::provision::EngineVersion;
@@ -30,6 +31,9 @@ const fn env(mut spec: OptionSpec, env: &'static str) -> OptionSpec {
     spec.env = Some(env);
     spec
 }
+
+/// Past, for a machine that has an engine, or of the way to it alone.
+const INSTALLATION: [&str; 4] = ["engine-install", "engine-install-url", "ssh-timeout", "ssh-host-key"];
 
 /// The flags that every driver's `create` has.
 pub(super) fn shared() -> Vec<OptionSpec> {
@@ -138,6 +142,37 @@ pub(super) fn resolve(specs: &[OptionSpec], matches: &ArgMatches, env: &Environm
         {
             options.set(spec.name, value, Source::Environment);
         }
+    }
+    options
+}
+
+/// What a cluster's file says, else environment, else default.
+pub(super) fn from_file(specs: &[OptionSpec], file: &cluster::Options, env: &Environment) -> Options {
+    let mut options = Options::defaults(specs);
+    for spec in specs {
+        let from_env = || spec.env.and_then(|key| env.get(key)).and_then(|text| from_env(spec, text));
+        if let Some(given) = file.get(spec.name) {
+            options.set(spec.name, given.value.clone(), Source::Given);
+        } else if let Some(value) = from_env() {
+            options.set(spec.name, value, Source::Environment);
+        }
+    }
+    options
+}
+
+/// For a machine that is there: what the file no longer says is taken back. How its engine was installed stays as it was.
+pub(super) fn amendments_from_file(file: &cluster::Options, env: &Environment) -> Options {
+    let specs: Vec<_> = amendments().into_iter().filter(|s| !INSTALLATION.contains(&s.name)).collect();
+    let mut options = from_file(&specs, file, env);
+    let silent: Vec<_> =
+        specs.iter().filter(|s| !options.given(s.name) && s.name != "engine-version").collect();
+    let defaults = Options::defaults(&specs);
+    for spec in silent {
+        let value = match spec.kind {
+            OptionKind::List(_) => Value::List(defaults.list(spec.name).to_vec()),
+            _ => Value::Text(defaults.text(spec.name).to_owned()),
+        };
+        options.set(spec.name, value, Source::Given);
     }
     options
 }

@@ -9,5 +9,5 @@ mod tls_tests;
 
 pub use rmachine_engine_api::{
     EngineClient, EngineError, Frame, TlsFault, TlsFiles, Version, client, connect_tls, filters, over_tls,
-    segment, swarm, tls, with_query,
+    segment, services, swarm, tls, with_query,
 };

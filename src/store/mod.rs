@@ -7,6 +7,7 @@
 mod change;
 mod config;
 mod credentials;
+mod declared;
 mod error;
 mod files;
 mod journal;
@@ -29,6 +30,7 @@ use rmachine_driver::MachineName;
 
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
 pub use credentials::Account;
+pub use declared::{Declared, Due};
 pub use error::StoreError;
 pub use journal::StoreJournal;
 pub use lock::{CertsLock, ClusterLock, MachineLock};
@@ -123,6 +125,11 @@ impl Store {
     pub fn load(&self, name: &MachineName) -> Result<StoredMachine, StoreError> {
         let Readable { config, own } = self.load_lenient(name)?;
         Ok(StoredMachine { config: config?, own: own? })
+    }
+
+    /// Our own state alone, for what is asked of many machines.
+    pub fn load_own(&self, name: &MachineName) -> Result<OwnState, StoreError> {
+        own::load(&self.machine_dir(name)).map(Option::unwrap_or_default)
     }
 
     /// What can be read of a machine; fails only when the machine is not there.

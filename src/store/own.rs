@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{EngineOptions, Membership, OWN, StoreError, files, json};
+use super::{Declared, EngineOptions, Membership, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
 
@@ -69,6 +69,9 @@ pub struct OwnState {
     /// The cluster that it belongs to, or is to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub swarm: Option<Membership>,
+    /// What the cluster's file said of it, where it was made of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declared>,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -119,6 +122,7 @@ impl Default for OwnState {
             adopted: None,
             told: Vec::new(),
             swarm: None,
+            declared: None,
             failure: None,
             journal: Vec::new(),
             extra: Map::new(),

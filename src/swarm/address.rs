@@ -106,6 +106,13 @@ pub fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// An address and the length of its prefix.
+pub fn is_network(text: &str) -> bool {
+    let Some((address, prefix)) = text.split_once('/') else { return false };
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    prefix.parse::<u8>().is_ok_and(|p| p <= if address.is_ipv4() { 32 } else { 128 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

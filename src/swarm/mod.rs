@@ -7,7 +7,7 @@ pub mod look;
 pub mod quorum;
 pub mod status;
 
-pub use address::{Choice, Interface, choose};
+pub use address::{Choice, Interface, choose, is_network};
 pub use look::{Answer, Look, Probe, Protocol};
 pub use quorum::Quorum;
 pub use status::{NodeRow, Status};

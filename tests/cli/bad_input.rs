@@ -151,19 +151,19 @@ fn drivers_that_are_not_there() {
     exit 1
     --- stderr
     Driver "nosuch" not found. Do you have the plugin binary "docker-machine-driver-nosuch" accessible in your PATH?
-    Hint: name one of these with -d: docker, generic, none
+    Hint: name one of these with -d: docker, digitalocean, generic, none, virtualbox
     "#);
     assert_snapshot!(refused("create x"), @r#"
     exit 1
     --- stderr
     Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
-    Hint: none was named, and none works here without flags: name one of these with -d: docker, generic, none
+    Hint: none was named, and none works here without flags: name one of these with -d: docker, digitalocean, generic, none, virtualbox
     "#);
     assert_snapshot!(refused("create -d virtualbox --virtualbox-memory 2048 x"), @r#"
     exit 1
     --- stderr
     Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
-    Hint: name one of these with -d: docker, generic, none
+    Hint: name one of these with -d: docker, digitalocean, generic, none, virtualbox
     "#);
 }
 

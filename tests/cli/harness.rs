@@ -150,6 +150,16 @@ impl Sandbox {
         self.write(&format!("S/machines/{name}/config.json"), &here);
     }
 
+    /// A machine of a driver that we do not have, as docker-machine keeps it.
+    pub(super) fn plant_stranger(&self, name: &str) {
+        self.plant(name, "v3-virtualbox.json");
+        let path = self.machine(name).join("config.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let driver = "\"DriverName\": \"virtualbox\"";
+        assert!(text.contains(driver));
+        fs::write(path, text.replace(driver, "\"DriverName\": \"vmwarefusion\"")).unwrap();
+    }
+
     /// Every path in the box but the program's links, sorted; folders end with a slash.
     pub(super) fn tree(&self) -> Vec<String> {
         let mut paths = Vec::new();

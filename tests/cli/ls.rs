@@ -58,7 +58,7 @@ fn the_table_is_docker_machines() {
     let url = up.url();
     up.serve(&lab, VERSION);
     lab.write("S/machines/broken/config.json", "{ nonsense");
-    lab.plant("default", "v3-virtualbox.json");
+    lab.plant_stranger("default");
     let table = lab.call("ls").env("DOCKER_HOST", &url).run();
     assert_snapshot!(ports(table, &[&url, &down]), @r"
     exit 0

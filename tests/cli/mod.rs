@@ -5,6 +5,7 @@ mod active;
 mod archive;
 mod bad_input;
 mod certs;
+mod cluster;
 mod compatibility;
 mod digitalocean;
 mod engine;

@@ -17,10 +17,10 @@ fn machines_of_every_version_are_listed_and_told_of() {
     assert_snapshot!(lab.run("ls -f '{{.Name}} {{.DriverName}} {{.State}} {{.URL}} {{.DockerVersion}} {{.Error}}'"), @r"
     exit 0
     --- stdout
-    v0-flat not-found Error  Unknown ⏎
-    v0-nested not-found Error  Unknown ⏎
-    v1 not-found Error  Unknown ⏎
-    v2 not-found Error  Unknown ⏎
+    v0-flat digitalocean Error  Unknown digitalocean driver requires the --digitalocean-access-token option
+    v0-nested digitalocean Error  Unknown digitalocean driver requires the --digitalocean-access-token option
+    v1 digitalocean Error  Unknown digitalocean driver requires the --digitalocean-access-token option
+    v2 digitalocean Error  Unknown digitalocean driver requires the --digitalocean-access-token option
     ");
     for version in ["v0-flat", "v0-nested", "v1", "v2"] {
         assert_eq!(
@@ -46,7 +46,7 @@ fn a_refusal_leaves_an_old_file_in_its_old_form() {
 #[test]
 fn a_driver_that_we_do_not_have_is_listed_as_not_found() {
     let lab = Sandbox::new();
-    lab.plant("default", "v3-virtualbox.json");
+    lab.plant_stranger("default");
     assert_snapshot!(lab.run("ls"), @r"
     exit 0
     --- stdout
@@ -56,7 +56,7 @@ fn a_driver_that_we_do_not_have_is_listed_as_not_found() {
     assert_snapshot!(lab.run("status default"), @r#"
     exit 1
     --- stderr
-    error getting state for host default: Driver "virtualbox" not found. Do you have the plugin binary accessible in your PATH?
+    error getting state for host default: Driver "vmwarefusion" not found. Do you have the plugin binary accessible in your PATH?
     Hint: drivers that run as separate programs are not supported yet; docker-machine still reads this store
     "#);
     assert_snapshot!(lab.run("stop default"), @r#"
@@ -64,13 +64,13 @@ fn a_driver_that_we_do_not_have_is_listed_as_not_found() {
     --- stdout
     Stopping "default"...
     --- stderr
-    Driver "virtualbox" not found. Do you have the plugin binary accessible in your PATH?
+    Driver "vmwarefusion" not found. Do you have the plugin binary accessible in your PATH?
     Hint: drivers that run as separate programs are not supported yet; docker-machine still reads this store
     "#);
     assert_snapshot!(lab.run("provision default"), @r#"
     exit 1
     --- stderr
-    Driver "virtualbox" not found. Do you have the plugin binary accessible in your PATH?
+    Driver "vmwarefusion" not found. Do you have the plugin binary accessible in your PATH?
     Hint: drivers that run as separate programs are not supported yet; docker-machine still reads this store
     "#);
     assert_eq!(lab.ok("ip default"), "192.168.99.100\n");

@@ -227,14 +227,14 @@ fn a_folder_without_a_config_goes_by_force() {
 #[test]
 fn a_machine_of_a_driver_we_do_not_have_goes_by_force() {
     let lab = lab(&[]);
-    lab.plant("default", "v3-virtualbox.json");
+    lab.plant_stranger("default");
     assert_snapshot!(lab.run("rm -y default"), @r#"
     exit 1
     --- stdout
     About to remove default
     WARNING: This action will delete both local reference and remote instance.
     --- stderr
-    Error removing host "default": Driver "virtualbox" not found. Do you have the plugin binary accessible in your PATH?
+    Error removing host "default": Driver "vmwarefusion" not found. Do you have the plugin binary accessible in your PATH?
     Hint: drivers that run as separate programs are not supported yet; docker-machine still reads this store
     "#);
     assert_eq!(lab.machines(), ["default"]);
@@ -243,7 +243,7 @@ fn a_machine_of_a_driver_we_do_not_have_goes_by_force() {
     --- stdout
     About to remove default
     WARNING: This action will delete both local reference and remote instance.
-    (default) Warning: it is only forgotten here: Driver "virtualbox" not found. Do you have the plugin binary accessible in your PATH?
+    (default) Warning: it is only forgotten here: Driver "vmwarefusion" not found. Do you have the plugin binary accessible in your PATH?
     Successfully removed default
     "#);
     assert!(lab.machines().is_empty());

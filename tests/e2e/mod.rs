@@ -4,6 +4,7 @@
 //! builds its images; without them these tests fail.
 
 mod clients;
+mod cluster;
 mod digitalocean;
 mod docker_driver;
 mod elsewhere;

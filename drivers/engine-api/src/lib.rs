@@ -8,6 +8,7 @@ mod error;
 mod frames;
 pub mod host;
 pub mod query;
+pub mod services;
 mod stream;
 pub mod swarm;
 pub mod tls;

@@ -63,26 +63,23 @@ impl Args {
         }
         ctx.when_interrupted("Interrupted. Deploying again goes on.");
         let done = deploy::deploy(&lifecycle, &cluster.name, &request).await?;
-        self.tell(ctx, &request, &done);
+        tell(ctx, &self.cluster, &request, &done);
         Ok(())
     }
+}
 
-    fn tell(&self, ctx: &Context, request: &Request, done: &Done) {
-        let (cluster, name, program) = (&self.cluster, &request.name, &ctx.program);
-        done.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
-        ctx.last_word(&format!("The stack {name} runs on {cluster}"));
-        for (key, secret) in &done.generated {
-            // To standard output whatever the progress is: nobody can read it again.
-            let secret = secret.expose_secret();
-            ctx.printer.line(&format!("{key}: {secret}  (kept as a secret of the swarm; not shown again)"));
-        }
-        for page in &done.pages {
-            let opened = page.publish.as_ref().map(|_| " (also opened on the nodes)").unwrap_or_default();
-            ctx.last_word(&format!(
-                "{program} stack open {cluster} {name} {} shows its page{opened}",
-                page.name
-            ));
-        }
+pub(in crate::commands) fn tell(ctx: &Context, cluster: &str, request: &Request, done: &Done) {
+    let (name, program) = (&request.name, &ctx.program);
+    done.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
+    ctx.last_word(&format!("The stack {name} runs on {cluster}"));
+    for (key, secret) in &done.generated {
+        // To standard output whatever the progress is: nobody can read it again.
+        let secret = secret.expose_secret();
+        ctx.printer.line(&format!("{key}: {secret}  (kept as a secret of the swarm; not shown again)"));
+    }
+    for page in &done.pages {
+        let opened = page.publish.as_ref().map(|_| " (also opened on the nodes)").unwrap_or_default();
+        ctx.last_word(&format!("{program} stack open {cluster} {name} {} shows its page{opened}", page.name));
     }
 }
 

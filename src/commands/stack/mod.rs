@@ -1,6 +1,6 @@
 //! `stack`: sets of services on a swarm, ours or the user's own.
 
-mod deploy;
+pub(super) mod deploy;
 mod list;
 mod open;
 mod show;

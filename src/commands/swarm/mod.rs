@@ -16,6 +16,7 @@ use crate::error::CommandError;
 use crate::lifecycle::{Cluster, Failure, Lifecycle};
 use crate::registry::Registry;
 use crate::store::{Availability, ClusterName, SwarmSettings};
+use crate::swarm::is_network;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -101,6 +102,11 @@ pub async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) -> Outc
         Verb::Restore(args) => args.run(ctx).await,
         Verb::Recover(args) => args.run(ctx).await,
     }
+}
+
+/// For `cluster status`.
+pub(super) async fn status_of(ctx: &Context, name: &ClusterName) -> Outcome {
+    status::of(ctx, name).await
 }
 
 /// What nodes are told when they found a swarm or join one.
@@ -197,12 +203,6 @@ fn plausible(flag: &str, value: Option<&str>) -> Result<(), CommandError> {
         }
         None => Ok(()),
     }
-}
-
-fn is_network(text: &str) -> bool {
-    let Some((address, prefix)) = text.split_once('/') else { return false };
-    let Ok(address) = address.parse::<std::net::IpAddr>() else { return false };
-    prefix.parse::<u8>().is_ok_and(|p| p <= if address.is_ipv4() { 32 } else { 128 })
 }
 
 fn cluster_name(text: &str) -> Result<ClusterName, CommandError> {

@@ -90,3 +90,9 @@ impl Ls {
         Ok(())
     }
 }
+
+/// The same for a cluster whose name is known.
+pub(super) async fn of(ctx: &Context, name: &crate::store::ClusterName) -> Outcome {
+    let args = Args { cluster: Some(name.to_string()), output: Output::default(), timeout: 10 };
+    args.run(ctx).await
+}

@@ -15,6 +15,7 @@ pub use flags::{Words, without_clashes};
 pub use merge::{Endpoints, daemon_json, parse_daemon_json, render};
 pub use parse::EngineOpt;
 pub use settings::{EngineFlags, EngineSettings};
+pub use table::closest;
 pub use unit::systemd_environment;
 
 /// An engine option that cannot be, or a daemon.json that nothing can be added to.

@@ -256,6 +256,12 @@ pub(super) fn nearest(word: &str) -> Option<&'static str> {
     (far <= 1 + word.len() / 4).then_some(name)
 }
 
+/// The one of these words that was probably meant.
+pub fn closest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let (far, name) = words.into_iter().map(|w| (distance(word, w), w)).min()?;
+    (far <= 1 + word.len() / 4).then_some(name)
+}
+
 /// How many letters must change to make one word of the other.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();

@@ -7,7 +7,7 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::super::{Failure, Lifecycle};
-use super::{Cluster, Manager};
+use super::{Cluster, Manager, lacks_leader};
 use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
 use crate::store::{Availability, Role};
@@ -237,7 +237,14 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let deadline = Instant::now() + ROLE_WAIT;
         loop {
-            let node = manager.reached.client.node(id).await?;
+            let node = match manager.reached.client.node(id).await {
+                // Who lays down the leader's office leaves the others to elect another one.
+                Err(e) if lacks_leader(&e) && Instant::now() < deadline => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                node => node?,
+            };
             let there = match role {
                 Role::Manager => node.is_reachable_manager(),
                 Role::Worker => node.manager.is_none(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rmachine_driver::{MachineName, Phase};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::super::{Amend, CreatePlan, Failure, Lifecycle, Run};
 use crate::store::{ClusterName, Membership, Role};
@@ -28,6 +28,15 @@ impl Making {
     }
 }
 
+/// Each that joins asks the managers for all nodes, and is looked at by one of them: hundreds at once would ask them to death.
+const JOINING: usize = 6;
+
+/// How many may be at the same thing at a time.
+struct Places {
+    making: Semaphore,
+    joining: Semaphore,
+}
+
 /// Whether workers can come in yet.
 #[derive(Debug, Clone, Copy)]
 struct Door {
@@ -40,11 +49,21 @@ impl Lifecycle {
     /// One that fails does not keep the others, unless it is the last manager. In the order of `makings`; a machine that
     /// belongs to no cluster is only made.
     pub async fn swarm_make(&self, makings: Vec<Making>) -> Vec<Result<(), Failure>> {
+        self.swarm_make_some(makings, Semaphore::MAX_PERMITS).await
+    }
+
+    /// The same, with no more than so many machines in the making at a time.
+    pub async fn swarm_make_some(&self, makings: Vec<Making>, at_once: usize) -> Vec<Result<(), Failure>> {
+        // Who waits for a manager holds no place.
+        let places = Places { making: Semaphore::new(at_once), joining: Semaphore::new(JOINING) };
         let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
         let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
         // Without a manager among them, there is one already.
         let (door, _) = watch::channel(Door { open: coming == 0, coming });
-        let work = makings.into_iter().zip(wishes).map(|(making, wish)| self.make_node(making, wish, &door));
+        let work = makings
+            .into_iter()
+            .zip(wishes)
+            .map(|(making, wish)| self.make_node(making, wish, &door, &places));
         join_all(work).await
     }
 
@@ -73,15 +92,21 @@ impl Lifecycle {
         making: Making,
         wish: Option<Membership>,
         door: &watch::Sender<Door>,
+        places: &Places,
     ) -> Result<(), Failure> {
         let name = making.name().clone();
-        let made = self.make_machine(making).await;
+        let made = {
+            // Never closed.
+            let _place = places.making.acquire().await;
+            self.make_machine(making).await
+        };
         let Some(wish) = wish else { return made };
         if wish.role == Role::Worker {
             made?;
             if !opened(door).await {
                 return Err(Failure::new("it has no swarm to join: none of the managers came up"));
             }
+            let _place = places.joining.acquire().await;
             return self.come_in(&name, &wish).await;
         }
         let entered = match made {
@@ -156,7 +181,9 @@ impl Lifecycle {
             let ready = self.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
             ready && m.membership.role == Role::Worker && !m.membership.has_joined()
         });
+        let places = Semaphore::new(JOINING);
         join_all(waits.map(async |m| {
+            let _place = places.acquire().await;
             if let Err(e) = self.swarm_enter(&m.machine).await {
                 self.reporter.warn(&m.machine, &e.message);
             }

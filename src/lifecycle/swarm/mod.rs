@@ -3,6 +3,7 @@
 //!
 //! The record of a machine says to which cluster it belongs; what is true of a node, a manager is asked.
 
+mod bulk;
 mod change;
 mod enter;
 mod make;
@@ -156,7 +157,7 @@ impl Lifecycle {
 
     /// To which cluster a machine belongs, as the store knows it.
     pub fn membership(&self, machine: &MachineName) -> Option<Membership> {
-        self.store.load_lenient(machine).ok()?.own.ok()?.swarm
+        self.store.load_own(machine).ok()?.swarm
     }
 
     /// For what is asked of one machine's engine.

@@ -1,0 +1,51 @@
+//! A cluster declared in one file: read ([`file`]), compared with what is there ([`look`], [`plan`]), and brought about
+//! ([`up`], [`roll`], [`down`]).
+//!
+//! What belongs to a cluster is recorded in each machine's own state, and nowhere else. Reading, planning and the order of
+//! a roll ask nobody; what is done is done by the lifecycle's operations.
+
+pub mod down;
+pub mod file;
+pub mod look;
+mod model;
+mod network;
+mod order;
+pub mod plan;
+mod read;
+mod record;
+pub mod roll;
+mod settle;
+#[cfg(test)]
+mod tests;
+pub mod up;
+
+use std::time::Duration;
+
+use crate::lifecycle::{CreatePlan, Failure, Lifecycle};
+use crate::store::StoredMachine;
+
+pub use model::{Given, Network, Node, Options, Stack, Wanted};
+pub use plan::{Action, Plan, Present, Step, Subject};
+pub use read::{Place, Remark};
+
+/// What turns a node of the file into a machine; it belongs to `create`, which lies above.
+pub type Draft<'a> = &'a dyn Fn(&Node) -> Result<CreatePlan, Failure>;
+/// What tells an existing machine what the file says of its engine.
+pub type Amendment<'a> = &'a dyn Fn(&Node, &mut StoredMachine) -> Result<(), Failure>;
+
+/// The tools for work on a cluster.
+pub struct Kit<'a> {
+    pub lifecycle: Lifecycle,
+    pub draft: Draft<'a>,
+    pub amend: Amendment<'a>,
+    /// Hears what is about the cluster as a whole.
+    pub tell: &'a dyn Fn(&str),
+}
+
+/// How much at a time, and how long is waited.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub at_once: usize,
+    /// For tasks to move, and for nodes to come back.
+    pub wait: Duration,
+}

@@ -1,0 +1,102 @@
+//! A cluster as its file wants it: every name, number and option understood.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use rmachine_driver::{MachineName, Value};
+use serde_json::{Map, Value as Json};
+
+use super::read::Place;
+use crate::store::{Availability, ClusterName, Role, SwarmSettings};
+
+/// An option that the file gives, and where.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub value: Value,
+    pub at: Place,
+}
+
+/// Options by the names that `create` has for them.
+pub type Options = BTreeMap<String, Given>;
+
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub name: ClusterName,
+    pub settings: SwarmSettings,
+    pub nodes: Vec<Node>,
+    pub networks: Vec<Network>,
+    pub stacks: Vec<Stack>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub name: MachineName,
+    pub group: String,
+    pub role: Role,
+    pub availability: Availability,
+    pub labels: BTreeMap<String, String>,
+    pub driver: String,
+    /// The driver's own options.
+    pub options: Options,
+    /// Those that every driver has: the engine's, `ttl`, `tls-san`, `ssh-timeout`.
+    pub shared: Options,
+    /// Its group in the file.
+    pub at: Place,
+}
+
+/// An overlay network.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    pub name: String,
+    pub attachable: bool,
+    pub internal: bool,
+    pub encrypted: bool,
+    pub subnets: Vec<String>,
+    pub options: BTreeMap<String, String>,
+}
+
+/// A stack of `templates/stacks/` or a folder, and what it is told; `cluster up` deploys it once the nodes are there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    pub name: String,
+    pub parameters: Map<String, Json>,
+}
+
+impl Wanted {
+    pub fn managers(&self) -> usize {
+        self.nodes.iter().filter(|n| n.role == Role::Manager).count()
+    }
+
+    pub fn node(&self, name: &MachineName) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name == *name)
+    }
+}
+
+impl Node {
+    /// What its driver was asked for, for the record: a secret's value is nobody's business.
+    pub fn asked(&self) -> BTreeMap<String, String> {
+        let shown = self.options.iter().filter_map(|(k, g)| Some((k.clone(), shown(&g.value)?)));
+        shown.collect()
+    }
+
+    /// What swarm says to a node that joins.
+    pub fn settings(&self, of_all: &SwarmSettings) -> SwarmSettings {
+        SwarmSettings { availability: self.availability, ..of_all.clone() }
+    }
+}
+
+fn shown(value: &Value) -> Option<String> {
+    match value {
+        Value::Flag(flag) => Some(flag.to_string()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::Text(text) => Some(text.clone()),
+        Value::List(list) => Some(list.join(" ")),
+        Value::Secret(_) => None,
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

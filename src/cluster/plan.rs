@@ -1,0 +1,357 @@
+//! What is wanted against what is there: the steps from the one to the other, each with its reason. Asks nobody.
+
+use std::collections::BTreeMap;
+
+use rmachine_driver::MachineName;
+use serde::Serialize;
+
+use super::model::{Network, Node, Wanted};
+use crate::store::{Availability, Declared, Due, Role};
+use crate::swarm::Quorum;
+
+/// How far a machine of the cluster is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// Its making was cut short.
+    Partly,
+    Ready,
+    /// It has a host, which is down.
+    Stopped,
+    /// Its removal was cut short.
+    Removing,
+}
+
+/// A machine that belongs to the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    pub name: MachineName,
+    pub role: Role,
+    pub driver: String,
+    pub made: Made,
+    pub joined: bool,
+    pub declared: Option<Declared>,
+    /// What its engine was told and the file says otherwise.
+    pub engine: Vec<String>,
+    /// As the swarm knows it; nothing where it does not, or cannot be asked.
+    pub live: Option<Live>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub role: Role,
+    pub leader: bool,
+    pub ready: bool,
+    pub availability: Availability,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// All that is there.
+#[derive(Debug, Clone, Default)]
+pub struct Present {
+    pub nodes: Vec<Found>,
+    /// Nothing as long as there is no swarm.
+    pub swarm: Option<Swarm>,
+    /// There is one, and nobody speaks for it until machines are started.
+    pub silent: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Swarm {
+    pub autolock: bool,
+    /// Those of the cluster's file.
+    pub networks: Vec<Network>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    Add,
+    Change,
+    Replace,
+    Remove,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    Create,
+    /// Its making, or its way into the swarm, is finished.
+    Finish,
+    /// What a cut-short removal left goes, then it is made.
+    CreateAgain,
+    /// The swarm has forgotten it.
+    Rejoin,
+    Start,
+    Due(Due),
+    Promote,
+    Demote,
+    Availability(Availability),
+    Labels {
+        set: Vec<(String, String)>,
+        unset: Vec<String>,
+    },
+    Remove,
+    Network(Network),
+    ReplaceNetwork(Network),
+    RemoveNetwork(String),
+    Autolock(bool),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Machine(MachineName, Role),
+    Network(String),
+    Swarm,
+}
+
+/// What is done to one machine, network or swarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    pub action: Action,
+    pub subject: Subject,
+    pub work: Vec<Work>,
+    pub reasons: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// Worth knowing, nothing to do.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    pub fn count(&self, action: Action) -> usize {
+        self.steps.iter().filter(|s| s.action == action).count()
+    }
+
+    /// Whether something would be lost that cannot be had back.
+    pub fn destroys(&self) -> bool {
+        self.steps.iter().any(|s| matches!(s.action, Action::Replace | Action::Remove))
+    }
+
+    /// The machines that this is to be done to.
+    pub fn machines(&self, wanted: impl Fn(&Work) -> bool) -> Vec<MachineName> {
+        let steps = self.steps.iter().filter(|s| s.work.iter().any(&wanted));
+        steps.filter_map(|s| s.machine().cloned()).collect()
+    }
+
+    pub fn work(&self) -> impl Iterator<Item = (Option<&MachineName>, &Work)> {
+        self.steps.iter().flat_map(|s| s.work.iter().map(|w| (s.machine(), w)))
+    }
+}
+
+impl Step {
+    pub fn machine(&self) -> Option<&MachineName> {
+        match &self.subject {
+            Subject::Machine(name, _) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// In the order in which it is done: machines are added before any goes, so that the majority stays.
+pub fn plan(wanted: &Wanted, present: &Present) -> Plan {
+    let mut plan = Plan::default();
+    for node in &wanted.nodes {
+        let found = present.nodes.iter().find(|f| f.name == node.name);
+        plan.steps.extend(match found {
+            None => Some(adding(node, Work::Create, format!("in the group {:?}", node.group))),
+            Some(found) => existing(node, found, present, &mut plan.notes),
+        });
+    }
+    if let Some(swarm) = &present.swarm {
+        plan.steps.extend(autolock(wanted, swarm));
+    }
+    if present.silent {
+        plan.notes.push(
+            "its managers are down: once they are started they say what else there is to do".to_owned(),
+        );
+    } else {
+        let nothing = Swarm::default();
+        networks(wanted, present.swarm.as_ref().unwrap_or(&nothing), &mut plan.steps);
+    }
+    for found in present.nodes.iter().filter(|f| wanted.node(&f.name).is_none()) {
+        plan.steps.push(removing(found));
+    }
+    // As long as nothing else decides, the order is that of the file.
+    plan.steps.sort_by_key(|s| s.action);
+    plan
+}
+
+fn adding(node: &Node, work: Work, reason: String) -> Step {
+    Step {
+        action: Action::Add,
+        subject: Subject::Machine(node.name.clone(), node.role),
+        work: vec![work],
+        reasons: vec![reason],
+    }
+}
+
+fn removing(found: &Found) -> Step {
+    Step {
+        action: Action::Remove,
+        subject: Subject::Machine(found.name.clone(), found.role),
+        work: vec![Work::Remove],
+        reasons: vec!["it is not in the file".to_owned()],
+    }
+}
+
+fn existing(node: &Node, found: &Found, present: &Present, notes: &mut Vec<String>) -> Option<Step> {
+    match found.made {
+        Made::Removing => {
+            return Some(adding(node, Work::CreateAgain, "its removal was not finished".to_owned()));
+        }
+        Made::Partly => {
+            return Some(adding(node, Work::Finish, "its making was not finished".to_owned()));
+        }
+        Made::Ready | Made::Stopped => {}
+    }
+    let replacing = replacement(node, found);
+    if !replacing.is_empty() {
+        return Some(Step {
+            action: Action::Replace,
+            subject: Subject::Machine(node.name.clone(), node.role),
+            work: vec![Work::Due(Due::Replace)],
+            reasons: replacing,
+        });
+    }
+    if !found.joined && found.made == Made::Ready {
+        return Some(adding(node, Work::Finish, "it has not joined the swarm".to_owned()));
+    }
+    let (mut work, mut reasons) = (Vec::new(), Vec::new());
+    changes(node, found, present, &mut work, &mut reasons);
+    let live = found.live.as_ref();
+    if live.is_some_and(|l| !l.ready) && found.made == Made::Ready {
+        notes.push(format!("{} runs, and the swarm says that it is down", node.name));
+    }
+    let subject = Subject::Machine(node.name.clone(), node.role);
+    (!work.is_empty()).then_some(Step { action: Action::Change, subject, work, reasons })
+}
+
+/// What only a new machine can have.
+fn replacement(node: &Node, found: &Found) -> Vec<String> {
+    if node.driver != found.driver {
+        return vec![format!("driver: {} -> {}", found.driver, node.driver)];
+    }
+    let Some(declared) = &found.declared else { return Vec::new() };
+    let mut reasons = differences(&declared.options, &node.asked());
+    if declared.due == Some(Due::Replace) {
+        reasons.push("a roll that replaces it is not finished".to_owned());
+    }
+    reasons
+}
+
+fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let mut names: Vec<_> = before.keys().chain(after.keys()).collect();
+    names.sort();
+    names.dedup();
+    let told = |value: Option<&String>| value.map_or_else(|| "(none)".to_owned(), |v| format!("{v:?}"));
+    let differing = names.into_iter().filter(|n| before.get(*n) != after.get(*n));
+    differing.map(|n| format!("{n}: {} -> {}", told(before.get(n)), told(after.get(n)))).collect()
+}
+
+fn changes(node: &Node, found: &Found, present: &Present, work: &mut Vec<Work>, reasons: &mut Vec<String>) {
+    let mut to_do = |one: Work, reason: String| {
+        work.push(one);
+        reasons.push(reason);
+    };
+    if found.made == Made::Stopped {
+        to_do(Work::Start, "it is stopped".to_owned());
+    }
+    if found.joined && found.live.is_none() && present.swarm.is_some() {
+        to_do(Work::Rejoin, "the swarm does not know it any more".to_owned());
+    } else if let Some(role) = other_role(node, found) {
+        let how = if node.role == Role::Manager { Work::Promote } else { Work::Demote };
+        to_do(how, format!("role: {role} -> {}", node.role));
+    }
+    if let Some(due) = found.declared.as_ref().and_then(|d| d.due) {
+        to_do(Work::Due(due), "a roll over it is not finished".to_owned());
+    } else if !found.engine.is_empty() {
+        to_do(Work::Due(Due::Provision), format!("engine: {}", found.engine.join("; ")));
+    }
+    let Some(live) = &found.live else { return };
+    if live.availability != node.availability {
+        let (is, wants) = (live.availability.as_str(), node.availability.as_str());
+        to_do(Work::Availability(node.availability), format!("availability: {is} -> {wants}"));
+    }
+    if let Some((labels, reason)) = labels(node, found.declared.as_ref(), &live.labels) {
+        to_do(labels, reason);
+    }
+}
+
+/// By the swarm, or by the record: a change that was cut short leaves the two apart.
+fn other_role(node: &Node, found: &Found) -> Option<Role> {
+    let live = found.live.as_ref().map(|l| l.role);
+    live.into_iter().chain([found.role]).find(|role| *role != node.role)
+}
+
+/// Labels that the file has set once and has no longer are taken back; those of others stay.
+fn labels(
+    node: &Node,
+    declared: Option<&Declared>,
+    live: &BTreeMap<String, String>,
+) -> Option<(Work, String)> {
+    let set: Vec<(String, String)> = node
+        .labels
+        .iter()
+        .filter(|(k, v)| live.get(*k) != Some(v))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    let ours = declared.map(|d| d.labels.as_slice()).unwrap_or_default();
+    let gone = ours.iter().filter(|k| !node.labels.contains_key(*k) && live.contains_key(*k));
+    let unset: Vec<String> = gone.cloned().collect();
+    if set.is_empty() && unset.is_empty() {
+        return None;
+    }
+    let said = set.iter().map(|(k, v)| format!("+{k}={v}")).chain(unset.iter().map(|k| format!("-{k}")));
+    let reason = format!("labels: {}", said.collect::<Vec<_>>().join(" "));
+    Some((Work::Labels { set, unset }, reason))
+}
+
+fn autolock(wanted: &Wanted, swarm: &Swarm) -> Option<Step> {
+    let on = wanted.settings.autolock;
+    (on != swarm.autolock).then(|| Step {
+        action: Action::Change,
+        subject: Subject::Swarm,
+        work: vec![Work::Autolock(on)],
+        reasons: vec![format!("autolock: {} -> {on}", swarm.autolock)],
+    })
+}
+
+fn networks(wanted: &Wanted, swarm: &Swarm, steps: &mut Vec<Step>) {
+    let step = |action, name: &str, work, reason: &str| Step {
+        action,
+        subject: Subject::Network(name.to_owned()),
+        work: vec![work],
+        reasons: vec![reason.to_owned()],
+    };
+    for network in &wanted.networks {
+        match swarm.networks.iter().find(|n| n.name == network.name) {
+            None => {
+                steps.push(step(Action::Add, &network.name, Work::Network(network.clone()), "in the file"));
+            }
+            Some(there) if there != network => {
+                let reason = "a network cannot be changed, and this one is to be another";
+                let work = Work::ReplaceNetwork(network.clone());
+                steps.push(step(Action::Replace, &network.name, work, reason));
+            }
+            Some(_) => {}
+        }
+    }
+    for there in swarm.networks.iter().filter(|n| wanted.networks.iter().all(|w| w.name != n.name)) {
+        let work = Work::RemoveNetwork(there.name.clone());
+        steps.push(step(Action::Remove, &there.name, work, "it is not in the file"));
+    }
+}
+
+/// The managers as they are now.
+pub fn quorum(present: &Present) -> Quorum {
+    let managers = present.nodes.iter().filter(|f| f.joined && f.role == Role::Manager);
+    let ready = managers.clone().filter(|f| f.live.as_ref().is_some_and(|l| l.ready));
+    Quorum::new(managers.count(), ready.count())
+}

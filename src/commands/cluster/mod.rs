@@ -1,0 +1,381 @@
+//! `cluster`: swarms declared in one file.
+
+mod init;
+mod show;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rmachine_driver::MachineName;
+
+use super::Outcome;
+use super::create::plan_of;
+use super::options::{amendments_from_file, apply, from_file, shared};
+use super::stack::deploy::tell;
+use crate::cluster::file::{Surroundings, parse, place_of};
+use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Stack, Wanted, down};
+use crate::context::Context;
+use crate::deploy::Request;
+use crate::error::{CommandError, Exit};
+use crate::lifecycle::{CreatePlan, Failure};
+use crate::stacks::Given;
+use crate::store::{ClusterName, Due, StoredMachine};
+use crate::ui::confirm;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rmachine cluster init && $EDITOR cluster.toml
+  rmachine cluster plan
+  rmachine cluster up
+  rmachine cluster roll --replace workers
+  rmachine cluster down")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Write an example of a cluster's file, with comments
+    Init(init::Args),
+    /// Show what `up` would add, change, replace and remove
+    Plan(PlanArgs),
+    /// Make the cluster what the file says; a second run changes nothing
+    Up(Up),
+    /// Provision, restart or replace nodes one at a time, while the rest does the work
+    Roll(Roll),
+    /// Remove everything that was made for the cluster
+    Down(Down),
+    /// Show the nodes of the cluster, and whether its managers have a majority
+    Status(Status),
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct File {
+    /// The cluster's file
+    #[arg(long, short, value_name = "FILE", default_value = "cluster.toml")]
+    file: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    file: File,
+
+    /// text or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    output: show::Output,
+
+    /// Exit with 2 when something would change, with 0 when nothing would
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Up {
+    #[command(flatten)]
+    file: File,
+
+    /// How many machines may be in the making at a time [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    parallel: Option<u32>,
+
+    #[command(flatten)]
+    patience: Patience,
+
+    /// Do not ask before machines are replaced or removed
+    #[arg(short)]
+    yes: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+struct Patience {
+    /// Seconds for tasks to move, and for nodes to come back
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    wait: u64,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Workers first, then managers, the leader last. Each node is emptied, worked on, found ready and
+given tasks again before the next one; the managers keep their majority. It stops at the first that
+fails; `cluster up` goes on with what is left.")]
+struct Roll {
+    /// Groups or machines [default: all]
+    #[arg(value_name = "GROUP|NODE")]
+    which: Vec<String>,
+
+    #[command(flatten)]
+    file: File,
+
+    /// Remove each and make it anew
+    #[arg(long, conflicts_with = "restart")]
+    replace: bool,
+
+    /// Restart each host
+    #[arg(long)]
+    restart: bool,
+
+    #[command(flatten)]
+    patience: Patience,
+
+    /// Do not ask before machines are replaced
+    #[arg(short)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Down {
+    /// The cluster, where its file is not at hand
+    #[arg(value_name = "CLUSTER", conflicts_with = "file")]
+    cluster: Option<String>,
+
+    #[command(flatten)]
+    file: File,
+
+    /// Forget machines even when their provider cannot be asked; implies -y
+    #[arg(long)]
+    force: bool,
+
+    /// Do not ask
+    #[arg(short)]
+    yes: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Status {
+    #[command(flatten)]
+    file: File,
+}
+
+pub async fn run(ctx: &Context, args: &Args) -> Outcome {
+    match &args.verb {
+        Verb::Init(args) => init::run(ctx, args),
+        Verb::Plan(args) => plan(ctx, args).await,
+        Verb::Up(args) => up(ctx, args).await,
+        Verb::Roll(args) => roll(ctx, args).await,
+        Verb::Down(args) => down(ctx, args).await,
+        Verb::Status(args) => super::swarm::status_of(ctx, &read(ctx, &args.file)?.name).await,
+    }
+}
+
+/// Reads the file, and finds out of every group whether its machines could be made.
+fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
+    let path = &file.file;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        CommandError::failed(format!("cannot read {}: {e}", path.display()))
+            .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
+    })?;
+    let specs = shared();
+    let env = |name: &str| ctx.env.get(name).map(str::to_owned);
+    let around = Surroundings { registry: &ctx.registry, shared: &specs, env: &env };
+    let read = parse(&text, &around).map_err(|problems| refused(path, &problems))?;
+    for warning in &read.warnings {
+        ctx.printer.error_line(&format!("Warning: {}", told(path, warning)));
+    }
+    for node in &read.wanted.nodes {
+        draft(ctx, node).map_err(|failure| {
+            let at = place_of(node, &failure.message);
+            CommandError::from(failure).prefix(&format!("{}:{at}: {}: ", path.display(), node.name))
+        })?;
+    }
+    Ok(read.wanted)
+}
+
+fn refused(path: &Path, problems: &[Remark]) -> CommandError {
+    let lines: Vec<String> = problems.iter().map(|p| told(path, p)).collect();
+    CommandError::failed(lines.join("\n"))
+}
+
+fn told(path: &Path, remark: &Remark) -> String {
+    format!("{}:{}: {}", path.display(), remark.at, remark.text)
+}
+
+fn draft(ctx: &Context, node: &Node) -> Result<CreatePlan, Failure> {
+    let driver = ctx.registry.find(&node.driver);
+    let driver = driver.ok_or_else(|| Failure::new(format!("there is no driver {:?}", node.driver)))?;
+    let common = from_file(&shared(), &node.shared, &ctx.env);
+    let own = from_file(&driver.options(), &node.options, &ctx.env);
+    Ok(plan_of(ctx, node.name.clone(), driver, &common, &own)?)
+}
+
+fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), Failure> {
+    let options = amendments_from_file(&node.shared, &ctx.env);
+    if !options.given("engine-version") {
+        machine.own.engine_version = None;
+    }
+    Ok(apply(machine, &options)?)
+}
+
+/// Everything that work on a cluster needs, for as long as that work takes.
+async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit<'_>) -> T) -> T {
+    let kit = Kit {
+        lifecycle: ctx.lifecycle_for(wanted.nodes.len().max(2)),
+        draft: &|node| draft(ctx, node),
+        amend: &|node, machine| amend(ctx, node, machine),
+        tell: &|text| ctx.last_word(text),
+    };
+    work(&kit).await
+}
+
+async fn compare(kit: &Kit<'_>, wanted: &Wanted) -> Result<(Plan, Present), CommandError> {
+    let present = kit.look(wanted).await?;
+    Ok((crate::cluster::plan::plan(wanted, &present), present))
+}
+
+async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
+    let wanted = read(ctx, &args.file)?;
+    let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted).await).await?;
+    ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
+    if args.detailed_exitcode && !plan.is_empty() {
+        return Err(CommandError::silent(Exit::Remote(2)));
+    }
+    Ok(())
+}
+
+async fn up(ctx: &Context, args: &Up) -> Outcome {
+    let wanted = read(ctx, &args.file)?;
+    let at_once = args.parallel.map_or(tokio::sync::Semaphore::MAX_PERMITS, |n| n as usize);
+    let limits = Limits { at_once, wait: Duration::from_secs(args.patience.wait) };
+    let stacks = wanted.stacks.iter().map(request).collect::<Result<Vec<_>, _>>()?;
+    with_kit(ctx, &wanted, async |kit| {
+        if converge(ctx, kit, &wanted, &limits, args.yes).await? {
+            deploy(ctx, kit, &wanted, &stacks).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A stack of the file, understood before anything is made.
+fn request(stack: &Stack) -> Result<Request, CommandError> {
+    let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let given: Vec<Given> =
+        stack.parameters.iter().map(|(key, value)| Given::word(key, &word(value))).collect();
+    Ok(Request::new(&stack.name, None, &given, false)?)
+}
+
+/// What is there as the file has it stays as it is.
+async fn deploy(ctx: &Context, kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Outcome {
+    for request in stacks {
+        let done = crate::deploy::deploy(&kit.lifecycle, &wanted.name, request).await?;
+        tell(ctx, wanted.name.as_str(), request, &done);
+    }
+    Ok(())
+}
+
+/// Whether the cluster is as its file says in the end: somebody may not agree to what that takes.
+///
+/// What is done may show what else there is to do: a swarm whose managers were stopped can be asked once they run.
+async fn converge(
+    ctx: &Context,
+    kit: &Kit<'_>,
+    wanted: &Wanted,
+    limits: &Limits,
+    yes: bool,
+) -> Result<bool, CommandError> {
+    const ROUNDS: usize = 3;
+    for round in 0..ROUNDS {
+        let (plan, present) = compare(kit, wanted).await?;
+        if plan.is_empty() {
+            let said = if round == 0 { "No changes: the cluster is as its file says." } else { "Done." };
+            plan.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
+            ctx.last_word(said);
+            return Ok(true);
+        }
+        ctx.last_word(show::plan(wanted, &plan, show::Output::Text).trim_end());
+        if plan.destroys() && !yes && !agreed(ctx, "Replace or remove these? (y/n): ")? {
+            return Ok(false);
+        }
+        ctx.when_interrupted("Interrupted. The same words again go on where it was.");
+        let done = kit.up(wanted, &plan, &present, limits).await;
+        done.map_err(|failures| failed(ctx, failures))?;
+    }
+    Err(CommandError::failed("the cluster does not come to rest: something else changes it")
+        .hint(format!("{} cluster plan", ctx.program)))
+}
+
+fn failed(ctx: &Context, failures: Vec<Failure>) -> CommandError {
+    let errors = failures.into_iter().map(|f| CommandError::from(Failure { before_making: false, ..f }));
+    match CommandError::join(errors.collect()) {
+        Err(joined) => joined.hint(format!("`{} cluster up` goes on where it was", ctx.program)),
+        Ok(()) => CommandError::silent(Exit::Failed),
+    }
+}
+
+fn agreed(ctx: &Context, question: &str) -> Result<bool, CommandError> {
+    confirm(ctx.printer, question)
+        .map_err(|e| CommandError::failed(e.to_string()).hint("add -y to do it without being asked"))
+}
+
+async fn roll(ctx: &Context, args: &Roll) -> Outcome {
+    let wanted = read(ctx, &args.file)?;
+    let names = chosen(&wanted, &args.which)?;
+    let due = match (args.replace, args.restart) {
+        (true, _) => Due::Replace,
+        (_, true) => Due::Restart,
+        _ => Due::Provision,
+    };
+    let limits = Limits { at_once: 1, wait: Duration::from_secs(args.patience.wait) };
+    let work = async |kit: &Kit<'_>| -> Outcome {
+        let known = down::members(&kit.lifecycle, &wanted.name)?;
+        if let Some(missing) = names.iter().find(|n| !known.contains(n)) {
+            return Err(CommandError::failed(format!("the machine {missing} is not there yet"))
+                .hint(format!("{} cluster up", ctx.program)));
+        }
+        if due == Due::Replace {
+            let list: Vec<&str> = names.iter().map(MachineName::as_str).collect();
+            ctx.last_word(&format!("About to replace, one after the other: {}", list.join(", ")));
+            if !args.yes && !agreed(ctx, "Are you sure? (y/n): ")? {
+                return Ok(());
+            }
+        }
+        ctx.when_interrupted(format!("Interrupted. `{} cluster up` goes on with the roll.", ctx.program));
+        let due: Vec<(MachineName, Due)> = names.iter().map(|n| (n.clone(), due)).collect();
+        kit.roll(&wanted, &due, &limits).await?;
+        ctx.last_word(&format!("Rolled over {} nodes.", due.len()));
+        Ok(())
+    };
+    with_kit(ctx, &wanted, work).await
+}
+
+/// The machines that these words name, each once.
+fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, CommandError> {
+    let nodes = &wanted.nodes;
+    for word in words {
+        if !nodes.iter().any(|n| n.group == *word || n.name.as_str() == word) {
+            let mut groups: Vec<&str> = nodes.iter().map(|n| n.group.as_str()).collect();
+            groups.dedup();
+            return Err(CommandError::usage(format!("the file has no group and no machine {word:?}"))
+                .hint(format!("its groups: {}", groups.join(", "))));
+        }
+    }
+    let meant = |n: &&Node| words.is_empty() || words.iter().any(|w| n.group == *w || n.name.as_str() == w);
+    Ok(nodes.iter().filter(meant).map(|n| n.name.clone()).collect())
+}
+
+async fn down(ctx: &Context, args: &Down) -> Outcome {
+    let name = match &args.cluster {
+        Some(name) => ClusterName::parse(name).map_err(|e| CommandError::usage(e.to_string()))?,
+        None => read(ctx, &args.file)?.name,
+    };
+    let members = down::members(&ctx.lifecycle(), &name)?;
+    if members.is_empty() {
+        ctx.last_word(&format!("Nothing to remove: no machine belongs to the cluster {name}."));
+        return Ok(());
+    }
+    let list: Vec<&str> = members.iter().map(MachineName::as_str).collect();
+    ctx.last_word(&format!("About to remove the cluster {name}, with everything on it: {}", list.join(", ")));
+    if !args.yes && !args.force && !agreed(ctx, "Are you sure? (y/n): ")? {
+        return Ok(());
+    }
+    ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
+    let lifecycle = ctx.lifecycle_for(members.len());
+    down::down(&lifecycle, &name, args.force).await.map_err(|failures| {
+        let errors = failures.into_iter().map(CommandError::from).collect();
+        CommandError::join(errors).err().unwrap_or_else(|| CommandError::silent(Exit::Failed))
+    })?;
+    ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
+    Ok(())
+}

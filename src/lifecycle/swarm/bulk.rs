@@ -1,0 +1,26 @@
+//! Many nodes changed over one connection to one manager. For what needs no turn: availability and labels.
+
+use rmachine_driver::MachineName;
+
+use super::super::{Failure, Lifecycle};
+use super::{Cluster, NodeChange};
+
+impl Lifecycle {
+    /// What is so already is left alone. The first that cannot be changed ends it, by name.
+    pub async fn swarm_change_many(
+        &self,
+        cluster: &Cluster,
+        changes: &[(MachineName, NodeChange)],
+    ) -> Result<(), Failure> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut manager = self.manager(cluster).await?;
+        for (name, change) in changes {
+            let id = self.node_id(cluster, name, &manager)?;
+            let done = self.change_node(&mut manager, &id, change).await;
+            done.map_err(|e| e.prefix(&format!("{name}: ")))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! Clusters of real engines, declared in a file: machines that are containers, on a network of the test's own.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::e2e::lab::{Done, User};
+
+/// A user with a file. Whatever a failed test leaves goes with it.
+struct Owner {
+    user: User,
+    network: String,
+    name: &'static str,
+}
+
+impl Owner {
+    fn new(name: &'static str) -> Self {
+        let owner = Self { user: User::new(), network: format!("rm-cluster-{name}"), name };
+        // What a run that was killed left would be in the way.
+        docker(&["network", "rm", &owner.network]);
+        owner
+    }
+
+    /// `groups` and what else the file is to say.
+    fn declare(&self, rest: &str) {
+        let (name, network) = (self.name, &self.network);
+        let text = format!(
+            "name = \"{name}\"\ndriver = \"docker\"\noptions = {{ network = \"{network}\" }}\n{rest}"
+        );
+        std::fs::write(self.user.home().join("cluster.toml"), text).expect("the file");
+    }
+
+    fn cluster(&self, words: &str) -> Done {
+        let words: Vec<&str> = ["cluster"].into_iter().chain(words.split(' ')).collect();
+        self.user.rmachine(&words)
+    }
+
+    fn nodes(&self) -> Vec<Value> {
+        let told = self.user.rmachine(&["swarm", "status", "-o", "json", self.name]);
+        let status: Value = serde_json::from_str(&told.out).unwrap_or_else(|e| panic!("{e}: {told:?}"));
+        status["nodes"].as_array().expect("nodes").clone()
+    }
+
+    /// `NAME ROLE AVAILABILITY DISK`, of all that are ready.
+    fn standing(&self) -> Vec<String> {
+        let text = |n: &Value, key: &str| n[key].as_str().unwrap_or_default().to_owned();
+        let mut all: Vec<String> = self
+            .nodes()
+            .iter()
+            .filter(|n| n["state"] == "ready")
+            .map(|n| {
+                let disk = n["labels"]["disk"].as_str().unwrap_or("-").to_owned();
+                format!("{} {} {} {disk}", text(n, "name"), text(n, "role"), text(n, "availability"))
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// All that the engine holds of this user.
+    fn left(&self) -> String {
+        let label = format!("label=rmachine.store={}", self.user.store().display());
+        let listed = |what: &[&str]| docker(&[what, &["-q", "--filter", &label]].concat());
+        listed(&["ps", "-a"]) + &listed(&["volume", "ls"]) + &listed(&["network", "ls"])
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let label = format!("label=rmachine.store={}", self.user.store().display());
+        for id in docker(&["ps", "-aq", "--filter", &label]).lines() {
+            docker(&["rm", "-fv", id]);
+        }
+        docker(&["network", "rm", &self.network]);
+    }
+}
+
+/// The outer engine's CLI.
+fn docker(args: &[&str]) -> String {
+    let output = Command::new("docker").args(args).output().expect("docker runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Changes with every start of a machine's engine.
+fn engine_start(machine: &str) -> String {
+    let started =
+        docker(&["exec", machine, "systemctl", "show", "-p", "InvocationID", "--value", "docker.service"]);
+    assert!(started.len() > 30, "{machine}: {started:?}");
+    started
+}
+
+fn engine_starts(machines: &[&str]) -> Vec<String> {
+    machines.iter().map(|m| engine_start(m)).collect()
+}
+
+const THREE: &str = "
+[groups.m]
+role = \"manager\"
+count = 1
+[groups.w]
+role = \"worker\"
+count = 2
+[networks.web]
+attachable = true
+";
+
+#[test]
+fn a_cluster_from_its_file_to_nothing() {
+    let owner = Owner::new("clf");
+    owner.declare(THREE);
+    let plan = owner.cluster("plan --detailed-exitcode").failed(2, &[]);
+    assert!(plan.out.contains("4 to add, 0 to change, 0 to replace, 0 to remove"), "{}", plan.out);
+
+    // Killed when machines are half made, and again when the swarm is half there.
+    owner.user.start_until(&["cluster", "up"], "Waiting for SSH").kill_9();
+    owner.user.start_until(&["cluster", "up"], "Joining the swarm").kill_9();
+    owner.cluster("up").ok();
+    let all = ["clf-m-1 manager active -", "clf-w-1 worker active -", "clf-w-2 worker active -"];
+    assert_eq!(owner.standing(), all);
+    assert_eq!(docker(&["ps", "-q", "--filter", "name=^clf-"]).lines().count(), 3);
+
+    // Again: no change, no restart.
+    let machines = ["clf-m-1", "clf-w-1", "clf-w-2"];
+    let starts = engine_starts(&machines);
+    let again = owner.cluster("up").ok();
+    assert_eq!(again.out, "No changes: the cluster is as its file says.\n");
+    owner.cluster("plan --detailed-exitcode").ok();
+    assert_eq!(engine_starts(&machines), starts);
+
+    scaled_up_and_down(&owner);
+    a_stopped_node_is_started(&owner);
+    a_node_is_replaced(&owner);
+
+    let asked = owner.user.rmachine_with(&["cluster", "down"], b"n\n").ok();
+    assert!(asked.out.contains("About to remove the cluster clf") && asked.out.contains("clf-m-1, clf-w-1"));
+    assert_eq!(owner.standing().len(), 2, "it was not removed");
+    owner.cluster("down -y").ok();
+    assert_eq!(owner.left(), "");
+    assert_eq!(owner.user.rmachine(&["ls", "-q"]).ok().out, "");
+    let nothing = owner.cluster("down -y").ok();
+    assert!(nothing.out.starts_with("Nothing to remove"), "{}", nothing.out);
+}
+
+fn scaled_up_and_down(owner: &Owner) {
+    let starts = engine_starts(&["clf-m-1", "clf-w-1"]);
+    owner.declare(
+        &THREE.replace("count = 2", "count = 3\nlabels = { disk = \"ssd\" }\navailability = \"pause\""),
+    );
+    owner.cluster("up").ok();
+    let bigger = [
+        "clf-m-1 manager active -",
+        "clf-w-1 worker pause ssd",
+        "clf-w-2 worker pause ssd",
+        "clf-w-3 worker pause ssd",
+    ];
+    assert_eq!(owner.standing(), bigger);
+    // A label of somebody else's stays, one that the file no longer has goes.
+    owner.user.rmachine(&["swarm", "label", "clf-w-1", "mine=1"]).ok();
+    owner.declare(&THREE.replace("count = 2", "count = 1").replace("[networks.web]", "[networks.db]"));
+    let asked = owner.user.rmachine_with(&["cluster", "up"], b"n\n").ok();
+    assert!(asked.out.contains("1 to add, 1 to change, 0 to replace, 3 to remove"), "{}", asked.out);
+    assert_eq!(owner.standing(), bigger, "nothing is removed unasked");
+    owner.cluster("up -y").ok();
+    assert_eq!(owner.standing(), ["clf-m-1 manager active -", "clf-w-1 worker active -"]);
+    let worker = owner.nodes().into_iter().find(|n| n["name"] == "clf-w-1").expect("the worker");
+    assert_eq!(worker["labels"], serde_json::json!({"mine": "1"}));
+    let networks = owner.user.docker(
+        "clf-m-1",
+        &[
+            "network",
+            "ls",
+            "--filter",
+            "driver=overlay",
+            "-f",
+            "label=rmachine.cluster=clf",
+            "--format",
+            "{{.Name}}",
+        ],
+    );
+    assert_eq!(networks.ok().out, "db\n");
+    assert_eq!(docker(&["ps", "-aq", "--filter", "name=^clf-"]).lines().count(), 2, "the others are gone");
+    assert_eq!(engine_starts(&["clf-m-1", "clf-w-1"]), starts);
+}
+
+fn a_stopped_node_is_started(owner: &Owner) {
+    for stopped in [&["clf-m-1", "clf-w-1"][..], &["clf-w-1"]] {
+        owner.user.rmachine(&[&["stop"], stopped].concat()).ok();
+        if stopped.len() == 1 {
+            // The swarm takes a while to miss a worker.
+            super::lab::until("the swarm misses the worker", || owner.standing().len() == 1);
+        }
+        let done = owner.cluster("up").ok();
+        assert!(done.out.contains("it is stopped"), "{}", done.out);
+        assert_eq!(owner.standing().len(), 2);
+    }
+}
+
+/// The only manager, while a worker stands in for it.
+fn a_node_is_replaced(owner: &Owner) {
+    let id = |machine: &str| docker(&["inspect", "-f", "{{.Id}}", machine]);
+    let before = (id("clf-m-1"), id("clf-w-1"));
+    owner.user.docker("clf-m-1", &["config", "create", "kept", "/etc/hostname"]).ok();
+    let done = owner.cluster("roll --replace -y m").ok();
+    assert!(done.out.contains("[1/1] Replacing clf-m-1"), "{}", done.out);
+    assert!(
+        id("clf-m-1") != before.0 && id("clf-w-1") == before.1,
+        "the manager is another, the worker is not"
+    );
+    assert_eq!(owner.standing(), ["clf-m-1 manager active -", "clf-w-1 worker active -"]);
+    let kept = owner.user.docker("clf-m-1", &["config", "ls", "--format", "{{.Name}}"]).ok().out;
+    assert_eq!(kept, "kept\n", "what the swarm knows went from manager to manager");
+    let again = owner.cluster("up").ok();
+    assert_eq!(again.out, "No changes: the cluster is as its file says.\n");
+}
+
+/// An image of what a node has itself, since there may be no registry: a perl that answers.
+const PACK: &str = "set -e; files=$(ldd /usr/bin/perl | grep -o '/[^ ]*'); \
+    tar -C / -ch /usr/bin/perl $files $(echo /usr/lib/*/perl-base) 2>/dev/null | docker import - answerer >/dev/null";
+const SERVE: &str = "$SIG{TERM} = sub { exit }; use IO::Socket::INET; \
+    $s = IO::Socket::INET->new(LocalPort => 80, Listen => 64, ReuseAddr => 1) or die; \
+    while ($c = $s->accept) { $c->sysread($b, 999); print $c \"HTTP/1.0 200 OK\\r\\n\\r\\nhello\"; close $c }";
+
+fn service<'a>(name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["service", "create", "--quiet", "--detach", "--name", name, "--no-resolve-image"];
+    args.extend(["--endpoint-mode", "dnsrr"]);
+    args.extend(extra);
+    args.extend(["answerer", "/usr/bin/perl", "-e", SERVE]);
+    args
+}
+
+const FOUR: &str = "
+[engine]
+label = { round = 1 }
+[groups.m]
+role = \"manager\"
+count = 3
+[groups.w]
+role = \"worker\"
+count = 1
+";
+
+#[test]
+fn a_roll_over_four_nodes_while_every_request_is_answered() {
+    let owner = Owner::new("clr");
+    owner.declare(FOUR);
+    owner.cluster("up --parallel 2").ok();
+    let machines = ["clr-m-1", "clr-m-2", "clr-m-3", "clr-w-1"];
+    std::thread::scope(|scope| {
+        for machine in machines {
+            let user = &owner.user;
+            scope.spawn(move || user.rmachine(&["ssh", machine, PACK]).ok());
+        }
+    });
+    let web = ["--replicas", "2", "--publish", "mode=host,target=80,published=8080"];
+    owner.user.docker("clr-m-1", &service("web", &web)).ok();
+    let addresses: Vec<SocketAddr> = machines.iter().map(|m| at_8080(&owner, m)).collect();
+    super::lab::until("two of them answer", || addresses.iter().filter(|a| answers(a)).count() == 2);
+
+    a_roll_that_cannot_go_on_stops(&owner);
+
+    let leader = owner.nodes().into_iter().find(|n| n["leader"] == true).expect("a leader");
+    let leader = leader["name"].as_str().expect("a name").to_owned();
+    let starts = engine_starts(&machines);
+    owner.declare(&FOUR.replace("round = 1", "round = 2"));
+    let (done, asked, lost) = asking(&addresses, || owner.cluster("up"));
+    let done = done.ok();
+    assert!(asked > 50, "{asked} requests are too few to tell anything");
+    assert_eq!(lost, 0, "of {asked} requests\n{}", done.out);
+    assert!(done.out.contains("[1/4] Provisioning clr-w-1"), "{}", done.out);
+    assert!(
+        done.out.contains(&format!("[4/4] Provisioning {leader}")),
+        "the leader {leader} is last: {}",
+        done.out
+    );
+    for (machine, before) in machines.iter().zip(&starts) {
+        assert!(engine_start(machine) != *before, "{machine} was not restarted");
+        assert!(owner.user.labels(machine).contains(&"round=2".to_owned()));
+    }
+    let whole =
+        machines.map(|m| format!("{m} {} active -", if m.contains("-m-") { "manager" } else { "worker" }));
+    assert_eq!(owner.standing(), whole);
+    assert_eq!(owner.cluster("up").ok().out, "No changes: the cluster is as its file says.\n");
+    owner.cluster("down -y").ok();
+    assert_eq!(owner.left(), "");
+}
+
+/// A service that may run on one node only keeps that node from being emptied.
+fn a_roll_that_cannot_go_on_stops(owner: &Owner) {
+    let tied = ["--constraint", "node.hostname==clr-w-1"];
+    owner.user.docker("clr-m-1", &service("tied", &tied)).ok();
+    let running = || {
+        owner.user.docker("clr-m-1", &["service", "ls", "--filter", "name=tied", "--format", "{{.Replicas}}"])
+    };
+    super::lab::until("it runs", || running().ok().out.starts_with("1/1"));
+    let start = engine_start("clr-w-1");
+    let stopped = owner.cluster("roll --wait 3");
+    stopped.failed(
+        1,
+        &[
+            "clr-w-1: after 3 s services do not run",
+            "tied: 0 of 1 tasks run",
+            "nothing was done to it",
+            "the roll stopped here, with 3 more",
+        ],
+    );
+    assert_eq!(engine_start("clr-w-1"), start, "it was not touched");
+    assert!(owner.standing().contains(&"clr-w-1 worker active -".to_owned()), "it is given tasks again");
+    let plan = owner.cluster("plan").ok().out;
+    assert!(
+        plan.contains("0 to add, 4 to change") && plan.contains("a roll over it is not finished"),
+        "{plan}"
+    );
+    owner.user.docker("clr-m-1", &["service", "rm", "tied"]).ok();
+    // Nothing of it is to be seen in what follows.
+    super::lab::until("two of them answer", || owner.standing().len() == 4);
+}
+
+fn at_8080(owner: &Owner, machine: &str) -> SocketAddr {
+    let ip = owner.user.rmachine(&["ip", machine]).ok().out;
+    format!("{}:8080", ip.trim()).parse().expect("an address")
+}
+
+fn answers(address: &SocketAddr) -> bool {
+    let patience = Duration::from_millis(700);
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(address, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask().is_ok_and(|text| text.ends_with("hello"))
+}
+
+/// Asks, as a client with a list of addresses does, until `work` is done: how many requests there were, and how many of them
+/// nobody answered.
+fn asking(addresses: &[SocketAddr], work: impl FnOnce() -> Done) -> (Done, usize, usize) {
+    let (over, asked, lost) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let done = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let began = Instant::now();
+                asked.fetch_add(1, Ordering::Relaxed);
+                if !addresses.iter().any(answers) {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+                std::thread::sleep(Duration::from_millis(50).saturating_sub(began.elapsed()));
+            }
+        });
+        let done = work();
+        over.store(true, Ordering::Relaxed);
+        done
+    });
+    (done, asked.into_inner(), lost.into_inner())
+}
