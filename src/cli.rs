@@ -25,7 +25,7 @@ pub use refused::refused;
 #[derive(Debug, Parser)]
 #[command(
     name = "rmachine",
-    about = "From nothing to a running Docker host, on whatever boots or answers SSH",
+    about = "From nothing to a running Docker swarm, on whatever boots or answers SSH",
     disable_version_flag = true,
     disable_help_subcommand = false,
     arg_required_else_help = false,
@@ -78,7 +78,7 @@ pub struct Globals {
     #[arg(long, value_name = "FILE")]
     pub tls_client_key: Option<PathBuf>,
 
-    /// How progress is shown: auto, plain, fancy, json, none
+    /// Progress as auto, plain, fancy, json, none
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = true)]
     pub progress: Progress,
 

@@ -44,7 +44,7 @@ const GROUPS: &[(&str, &[&[Entry]])] = &[
             &[
                 ("swarm", "make and change swarms"),
                 ("cluster", "from a file"),
-                ("stack", "monitoring, logging and more on one"),
+                ("stack", "monitoring and more"),
             ],
             &[
                 ("run", "a command on every node"),
@@ -59,8 +59,12 @@ const GROUPS: &[(&str, &[&[Entry]])] = &[
         &[
             &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
             &[("snapshot", "an image of a machine"), ("credentials", "of providers")],
-            &[("version", "of this program, or of an engine"), ("help", "of a command")],
-            &[("completion", "for a shell"), ("man", "manual pages")],
+            &[
+                ("version", "of us or of an engine"),
+                ("help", "of a command"),
+                ("completion", "for a shell"),
+                ("man", "pages"),
+            ],
         ],
     ),
 ];

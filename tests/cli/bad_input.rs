@@ -153,18 +153,30 @@ fn drivers_that_are_not_there() {
     Driver "nosuch" not found. Do you have the plugin binary "docker-machine-driver-nosuch" accessible in your PATH?
     Hint: name one of these with -d: docker, digitalocean, generic, none, virtualbox
     "#);
-    assert_snapshot!(refused("create x"), @r#"
+    assert_snapshot!(refused("create -d vmwarefusion --vmwarefusion-memory 2048 x"), @r#"
     exit 1
     --- stderr
-    Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
-    Hint: none was named, and none works here without flags: name one of these with -d: docker, digitalocean, generic, none, virtualbox
-    "#);
-    assert_snapshot!(refused("create -d virtualbox --virtualbox-memory 2048 x"), @r#"
-    exit 1
-    --- stderr
-    Driver "virtualbox" not found. Do you have the plugin binary "docker-machine-driver-virtualbox" accessible in your PATH?
+    Driver "vmwarefusion" not found. Do you have the plugin binary "docker-machine-driver-vmwarefusion" accessible in your PATH?
     Hint: name one of these with -d: docker, digitalocean, generic, none, virtualbox
     "#);
+}
+
+#[test]
+fn without_a_driver_that_works_here_the_one_that_was_taken_is_named() {
+    let lab = Sandbox::new();
+    let outcome = lab.call("create x").env("DOCKER_HOST", "unix:///nowhere/docker.sock").run();
+    assert_snapshot!(outcome, @r#"
+    exit 3
+    --- stdout
+    No driver is named: taking "virtualbox", because no other can work here without being told how.
+    Creating CA: /S/certs/ca.pem
+    Creating client certificate: /S/certs/cert.pem
+    Running pre-create checks...
+    --- stderr
+    Error with pre-create check: "VBoxManage not found. Make sure VirtualBox is installed and VBoxManage is in the path"
+    Hint: VirtualBox 7: https://www.virtualbox.org/wiki/Downloads, or your distribution's package
+    "#);
+    assert!(lab.machines().is_empty());
 }
 
 #[test]
