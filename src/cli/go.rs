@@ -16,10 +16,14 @@ pub(super) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
         if !word.starts_with('-') || word == "-" {
             let is_help = word == "h" && std::ptr::eq(command, root);
             out.push(if is_help { "help".to_owned() } else { word.clone() });
-            if ["ssh", "__rsh"].contains(&command.get_name()) {
+            if command.get_name() == "ssh" {
                 break;
             }
             command = command.find_subcommand(word).unwrap_or(command);
+            // rsync's words, and not a user's.
+            if command.get_name() == "__rsh" {
+                break;
+            }
             continue;
         }
         let Some(flag) = rewrite(word, command) else { continue };
@@ -128,6 +132,7 @@ mod tests {
             ("rm rm a -f", "rm rm a -f"),
             ("rm rm -fy a -yf -fx -badflag -x", "rm rm -fy a -yf --fx --badflag -x"),
             ("rm ip -- -debug", "rm ip -- -debug"),
+            ("rm -D __rsh -l root n -x", "rm -D __rsh -l root n -x"),
             ("rm h ls", "rm help ls"),
             ("rm ip h", "rm ip h"),
         ] {

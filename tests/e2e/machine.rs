@@ -128,7 +128,7 @@ fn every_command_works_on_a_machine() {
     user.rmachine(&["kill", "node1"]).failed(1, &["generic driver does not support kill"]);
     user.rmachine(&["start", "node1"]).failed(1, &["Machine \"node1\" is already running."]);
 
-    user.rmachine(&["ls", "-t", "18446744073709551615"]).ok();
+    user.rmachine(&["ls", "-t", "9223372036854775807"]).ok();
     user.rmachine(&["rm", "-y", "node1"]).ok();
     assert_eq!(user.rmachine(&["ls", "-q"]).ok().out, "");
     assert!(host.engine_is_up(), "rm of a generic machine leaves the host alone");
