@@ -10,15 +10,17 @@ TARGET=${CARGO_TARGET_DIR:-$REPO/target}
 LAB=$TARGET/lab
 # What the demo made, one file each, so that removing takes away that and nothing else.
 MADE=$LAB/demo
-MACHINE=demo
+CLUSTER=demo
+MACHINE=demo-m1
+NODES="demo-m1 demo-w1 demo-w2"
 
 usage() {
     cat <<EOF
 Usage: ./install.sh [--demo | --demo-remove | --help]
 
   (nothing)      build rmachine with cargo and install it to \$PREFIX/bin (now $BINDIR)
-  --demo         on Debian or Ubuntu, as root or with sudo: also install what is missing and create the machine
-                 '$MACHINE': a container with systemd, sshd and an engine of its own
+  --demo         on Debian or Ubuntu, as root or with sudo: also install what is missing and create the swarm '$CLUSTER'
+                 of three machines: containers with systemd, sshd and an engine of their own
   --demo-remove  remove all that --demo made; packages it installed stay
 
 Environment: PREFIX (/usr/local), DESTDIR (put before PREFIX), CARGO_TARGET_DIR
@@ -151,23 +153,23 @@ start_engine() {
 }
 
 has_machine() {
-    rmachine ls -q 2>/dev/null | grep -qx "$MACHINE"
+    rmachine ls -q 2>/dev/null | grep -qx "$1"
 }
 
-create_machine() {
-    if [ -f "$MADE/machine" ] && has_machine; then
-        rmachine provision "$MACHINE" ||
-            die "machine '$MACHINE' could not be provisioned" "start afresh with: ./install.sh --demo-remove"
-        return
+create_swarm() {
+    if [ ! -f "$MADE/machine" ]; then
+        for node in $NODES; do
+            ! has_machine "$node" ||
+                die "there is a machine '$node' that is not the demo's" "remove it, or use another store: MACHINE_STORAGE_PATH"
+        done
+        as_root test -e "$STORE" || : >"$MADE/store"
+        [ -f "$MADE/images" ] || engine images -q rmachine-node >"$MADE/images"
+        : >"$MADE/machine"
     fi
-    if has_machine; then
-        die "there is a machine '$MACHINE' that is not the demo's" "remove it, or use another store: MACHINE_STORAGE_PATH"
-    fi
-    as_root test -e "$STORE" || : >"$MADE/store"
-    [ -f "$MADE/images" ] || engine images -q rmachine-node >"$MADE/images"
-    : >"$MADE/machine"
-    rmachine create -d docker --engine-opt metrics-addr=0.0.0.0:9323 --engine-label env=demo "$MACHINE" ||
-        die "machine '$MACHINE' could not be created" "remove what is there with ./install.sh --demo-remove, and run this again"
+    # What an earlier run left unfinished is gone on with.
+    rmachine swarm create -d docker --managers 1 --workers 2 --engine-opt metrics-addr=0.0.0.0:9323 --engine-label env=demo \
+        "$CLUSTER" ||
+        die "the swarm '$CLUSTER' could not be created" "remove what is there with ./install.sh --demo-remove, and run this again"
 }
 
 demo() {
@@ -178,29 +180,36 @@ demo() {
     install_rmachine
     start_engine
     choose_user
-    say "creating the machine '$MACHINE' (a minute the first time)"
-    create_machine
+    say "creating the swarm '$CLUSTER' of three machines (a minute more the first time)"
+    create_swarm
     echo
     rmachine ls
+    echo
+    rmachine swarm status "$CLUSTER"
     cat <<EOF
 
-A machine is running. Look around:
+A swarm is running. Look around:
 
   ${SUDO}rmachine ssh $MACHINE
   eval \$(${SUDO}rmachine env --shell sh $MACHINE) && ${SUDO:+sudo -E }docker info    # the docker client here, the engine there
   curl -s http://$(rmachine ip "$MACHINE"):9323/metrics | head    # what --engine-opt metrics-addr=... switched on
   ${SUDO}rmachine inspect $MACHINE
-  ${SUDO}rmachine create -d docker node-1 node-2 node-3    # three more, at once
+  ${SUDO}rmachine run $CLUSTER -- uptime    # on every node
+  ${SUDO}rmachine top $CLUSTER
 
 Remove it all: ./install.sh --demo-remove
 EOF
 }
 
-remove_machine() {
+remove_machines() {
     [ -f "$MADE/machine" ] || return 0
-    if [ -x "$BINDIR/rmachine" ] && has_machine; then
-        rmachine rm -y "$MACHINE" || die "machine '$MACHINE' could not be removed" "try: ${SUDO}rmachine rm -f $MACHINE"
-    fi
+    there=
+    for node in $NODES; do
+        if [ -x "$BINDIR/rmachine" ] && has_machine "$node"; then there="$there $node"; fi
+    done
+    # shellcheck disable=SC2086  # names
+    [ -z "$there" ] || rmachine rm -y $there ||
+        die "these machines could not be removed:$there" "try: ${SUDO}rmachine rm -f$there"
     rm -f "$MADE/machine"
 }
 
@@ -235,7 +244,7 @@ remove_engine() {
 demo_remove() {
     [ -d "$MADE" ] || { say "there is no demo here"; return; }
     choose_user
-    remove_machine
+    remove_machines
     remove_store
     remove_images
     remove_engine
