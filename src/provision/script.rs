@@ -13,8 +13,9 @@ use super::plan::{Configure, EngineVersion, Install, InstallMethod};
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("prelude.sh", include_str!("../../templates/provision/prelude.sh")),
+    ("engine.sh", include_str!("../../templates/provision/engine.sh")),
     ("apt.sh", include_str!("../../templates/provision/apt.sh")),
     ("upgrade.sh", include_str!("../../templates/provision/upgrade.sh")),
     ("install.sh", include_str!("../../templates/provision/install.sh")),

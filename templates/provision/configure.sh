@@ -1,5 +1,6 @@
 # Puts files into place, restarts the engine and, if it does not come up with them, puts the old ones back.
 {% include "prelude.sh" %}
+{% include "engine.sh" %}
 etc=/etc/docker
 new=$etc/.rmachine-new
 # The files as they were when the engine last came up. There from before the first change until the engine answers.
@@ -160,19 +161,7 @@ start_engine() {
     # along; systemd would pass on one that nobody can reach.
     [ -S /run/docker.sock ] || ! systemctl is-active --quiet docker.socket || systemctl restart docker.socket
     says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) || return
-    # A unit of type notify is up by now; others get the rest of the time.
-    deadline=$(($(date +%s) + {{ engine_seconds }}))
-    until answers; do
-        [ "$(date +%s)" -lt $deadline ] && systemctl is-active --quiet docker.service || return
-        sleep 0.2
-    done
-}
-
-answers() {
-    if command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
-    elif command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
-    else systemctl is-active --quiet docker.service
-    fi
+    await_answer {{ engine_seconds }}
 }
 
 # The unit's own lines alone, not systemd's about it; each once, since systemd tries several times.

@@ -1,5 +1,6 @@
 # Brings the engine of a host to another version, by the way it came there, and sees that it runs afterwards.
 {% include "prelude.sh" %}
+{% include "engine.sh" %}
 {% include "apt.sh" %}
 version={{ version }}
 
@@ -108,18 +109,7 @@ leave_the_old_one() {
 start_engine() {
     systemctl reset-failed docker.service docker.socket 2>/dev/null
     says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) || return
-    deadline=$(($(date +%s) + {{ engine_seconds }}))
-    until answers; do
-        [ "$(date +%s)" -lt $deadline ] && systemctl is-active --quiet docker.service || return
-        sleep 0.2
-    done
-}
-
-answers() {
-    if command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
-    elif command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
-    else systemctl is-active --quiet docker.service
-    fi
+    await_answer {{ engine_seconds }}
 }
 
 engine_words() {

@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# What configuring and upgrading share: whether the engine is up.
+
+# A unit of type notify is up once it has started; others get the rest of the time.
+await_answer() {
+    deadline=$(($(date +%s) + $1))
+    until answers; do
+        [ "$(date +%s)" -lt $deadline ] && systemctl is-active --quiet docker.service || return
+        sleep 0.2
+    done
+}
+
+answers() {
+    if command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
+    elif command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
+    else systemctl is-active --quiet docker.service
+    fi
+}
