@@ -114,15 +114,14 @@ fn digitalocean(env: &Environment) -> digitalocean::Settings {
 fn docker(env: &Environment) -> Settings {
     let text = |key: &str| env.get(key).map(str::to_owned);
     // What `env` set leads to a machine, and nobody who works with one means to nest the next inside it.
-    let host = if env.get("DOCKER_MACHINE_NAME").is_some() {
-        HostSettings::default()
-    } else {
-        HostSettings {
-            host: text("DOCKER_HOST"),
-            cert_path: text("DOCKER_CERT_PATH").map(PathBuf::from),
-            tls_verify: env.get("DOCKER_TLS_VERIFY").is_some(),
-            home: text("HOME").map(PathBuf::from),
-        }
+    let own = env.get("DOCKER_MACHINE_NAME").is_none();
+    let host = HostSettings {
+        host: text("DOCKER_HOST").filter(|_| own),
+        cert_path: text("DOCKER_CERT_PATH").map(PathBuf::from).filter(|_| own),
+        tls_verify: own && env.get("DOCKER_TLS_VERIFY").is_some(),
+        home: text("HOME").map(PathBuf::from),
+        context: text("DOCKER_CONTEXT"),
+        config: text("DOCKER_CONFIG").map(PathBuf::from),
     };
     Settings { host, locks: locks(env) }
 }
@@ -166,7 +165,8 @@ mod tests {
         assert_eq!(settings.host.host.as_deref(), Some("tcp://10.0.0.5:2376"));
         assert_eq!(settings.host.cert_path, Some("/c".into()));
         vars[2] = ("DOCKER_MACHINE_NAME", "node1");
-        assert_eq!(docker(&Environment::from(vars)).host.host, None);
+        let settings = docker(&Environment::from(vars)).host;
+        assert_eq!((settings.host, settings.cert_path), (None, None));
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub struct Machine {
     pub stored: StoredMachine,
     /// Nothing when this program has no such driver.
     pub driver: Option<Arc<dyn Driver>>,
+    /// The process that was changing it then.
+    busy: Option<u32>,
     dir: std::path::PathBuf,
     keyring: Arc<DriverKeyring>,
 }
@@ -136,6 +138,10 @@ impl Machine {
     pub fn unfinished(&self, program: &str) -> Option<String> {
         let OwnState { phase, failure, .. } = &self.stored.own;
         let name = &self.name;
+        if let Some(pid) = self.busy.filter(|_| *phase != Phase::Ready) {
+            let what = if *phase == Phase::Removing { "removed" } else { "created" };
+            return Some(format!("is being {what} by process {pid} (phase {phase})"));
+        }
         let next = match phase {
             Phase::Ready => return self.not_joined(program),
             Phase::Removing => format!("`{program} rm {name}` finishes it"),
@@ -185,15 +191,17 @@ impl Machine {
 
 impl Lifecycle {
     pub fn load(&self, name: &MachineName) -> Result<Machine, Failure> {
+        // Before the state is read: one that was finished since then is finished.
+        let busy = self.store.busy(name);
         let stored = self.store.load(name).map_err(|e| self.store_failure(&e))?;
-        Ok(self.machine(name.clone(), stored))
+        Ok(Machine { busy, ..self.machine(name.clone(), stored) })
     }
 
     fn machine(&self, name: MachineName, stored: StoredMachine) -> Machine {
         let driver = self.registry.find(&stored.config.driver_name);
         let dir = self.store.machine_dir(&name);
         let keyring = Arc::new(DriverKeyring::new(&self.store, &stored.config.driver_name, None));
-        Machine { name, stored, driver, dir, keyring }
+        Machine { name, stored, driver, busy: None, dir, keyring }
     }
 
     fn store_failure(&self, error: &StoreError) -> Failure {

@@ -33,15 +33,29 @@ impl MachineLock {
         &self.name
     }
 
+    /// The process that has it now, for whoever only looks: nothing is written, and nobody is kept waiting.
+    pub(super) fn holder(machines: &Path, name: &MachineName) -> Option<u32> {
+        let mut file = File::open(path(machines, name)).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => holder(&mut file),
+            // Left by one that was killed, or let go just now.
+            _ => None,
+        }
+    }
+
     pub(super) async fn take(
         machines: &Path,
         name: &MachineName,
         wait: Duration,
     ) -> Result<Self, StoreError> {
-        let path = machines.join(format!(".{name}.lock"));
+        let path = path(machines, name);
         let file = FileLock::take(path, wait, || format!("Docker machine \"{name}\"")).await?;
         Ok(Self { name: name.clone(), _file: file })
     }
+}
+
+fn path(machines: &Path, name: &MachineName) -> PathBuf {
+    machines.join(format!(".{name}.lock"))
 }
 
 impl ClusterLock {

@@ -145,6 +145,11 @@ impl Store {
         Ok(Readable { config, own: own.map(Option::unwrap_or_default) })
     }
 
+    /// The process that is changing a machine right now, as far as it told.
+    pub fn busy(&self, name: &MachineName) -> Option<u32> {
+        MachineLock::holder(&self.machines_dir(), name)
+    }
+
     /// Waits until no other process works on the machine, which need not exist yet. Makes the store's folders, so
     /// every command but `create` looks first whether the machine is there.
     pub async fn lock(&self, name: &MachineName, wait: Duration) -> Result<MachineLock, StoreError> {

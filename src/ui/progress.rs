@@ -38,7 +38,9 @@ pub fn reporter(progress: Progress, printer: Printer, audience: Audience) -> Arc
     match progress {
         Progress::Fancy => Arc::new(Fancy::default()),
         Progress::Auto if terminal => Arc::new(Fancy::default()),
-        Progress::Auto | Progress::Plain => Arc::new(Plain { printer, several: audience.several }),
+        Progress::Auto | Progress::Plain => {
+            Arc::new(Plain { printer, several: audience.several, lines: Mutex::default() })
+        }
         Progress::Json => Arc::new(Json { printer, began: Instant::now() }),
         Progress::None => Arc::new(Silent),
     }
@@ -47,17 +49,40 @@ pub fn reporter(progress: Progress, printer: Printer, audience: Audience) -> Arc
 struct Plain {
     printer: Printer,
     several: bool,
+    /// When a machine had its last line.
+    lines: Mutex<HashMap<MachineName, Instant>>,
+}
+
+/// A step that takes longer tells in a pipe, too, what it is at.
+const QUIET: Duration = Duration::from_secs(5);
+
+impl Plain {
+    /// Whether a machine had no line for so long; if so, it has one now.
+    fn quiet_for(&self, machine: &MachineName, at_least: Duration) -> bool {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = lines.entry(machine.clone()).or_insert_with(Instant::now);
+        let quiet = last.elapsed() >= at_least;
+        if quiet {
+            *last = Instant::now();
+        }
+        quiet
+    }
 }
 
 impl Reporter for Plain {
     fn step(&self, machine: &MachineName, text: &str) {
+        self.quiet_for(machine, Duration::ZERO);
         if self.several {
             self.info(machine, text);
         } else {
             self.printer.line(text);
         }
     }
-    fn detail(&self, _: &MachineName, _: &str) {}
+    fn detail(&self, machine: &MachineName, text: &str) {
+        if self.quiet_for(machine, QUIET) {
+            self.info(machine, text);
+        }
+    }
     fn info(&self, machine: &MachineName, text: &str) {
         self.printer.line(&format!("({machine}) {text}"));
     }
@@ -167,5 +192,22 @@ impl Reporter for Fancy {
     }
     fn finish(&self, machine: &MachineName, done: bool) {
         self.end(machine, if done { "\u{2713}" } else { "\u{2717}" });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_hears_of_details_only_after_a_while_without_a_line() {
+        let plain = Plain { printer: Printer, several: false, lines: Mutex::default() };
+        let [one, two] = ["one", "two"].map(|name| MachineName::parse(name).unwrap());
+        assert!(!plain.quiet_for(&one, QUIET), "the first detail of all waits, too");
+        let earlier = Instant::now().checked_sub(QUIET).unwrap();
+        plain.lines.lock().unwrap().insert(one.clone(), earlier);
+        assert!(!plain.quiet_for(&two, QUIET), "each machine has a quiet of its own");
+        assert!(plain.quiet_for(&one, QUIET));
+        assert!(!plain.quiet_for(&one, QUIET), "it has just had a line");
     }
 }

@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::archive::{Entry, pack};
 use crate::body::{self, Bounding};
-use crate::engine::{Container, Engine, Info, PORTS, STORE, UUID, refused};
+use crate::engine::{Container, Engine, PORTS, STORE, UUID, refused};
 use crate::lock::Lock;
 use crate::network::{self, Place};
 use crate::options::Wanted;
-use crate::{hostkey, image};
+use crate::{hostkey, image, reach};
 
 pub(crate) const CONTAINER: &str = "container";
 const NETWORK: &str = "network";
@@ -71,7 +71,7 @@ async fn make(
     locks: &Path,
 ) -> Result<String, DriverError> {
     let image = image(machine, engine, wanted, locks).await?;
-    let publish = publish_at(engine, wanted).await?;
+    let publish = reach::publish_at(engine, wanted).await?;
     let mut lessons =
         Lessons { caps: bounding(engine.peer), addresses: BTreeSet::new(), ports: BTreeSet::new() };
     for _ in 1..TRIES {
@@ -105,6 +105,19 @@ async fn image(
     image::ensure(engine, &wanted.recipe, locks, &announce, &progress).await
 }
 
+/// What the engine did not do as it was asked, and where the machine answers if not at an address of its own.
+fn tell(machine: &MachineHandle<'_>, made: &Value, place: &Place) {
+    for warning in made["Warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        machine.reporter.warn(machine.name, warning);
+    }
+    if let Some(ports) = &place.ports {
+        let at = if ports.ip.is_empty() { "the engine's host" } else { &ports.ip };
+        let (ssh, engine) = (ports.ssh, ports.engine);
+        let text = format!("Publishing its SSH and its engine on {at}, ports {ssh} and {engine}");
+        machine.reporter.info(machine.name, &text);
+    }
+}
+
 pub(crate) fn no_such_image(image: &str) -> DriverError {
     DriverError::new(DriverErrorKind::Missing, format!("the engine has no image {image:?}"))
         .hint("leave --docker-image out to have a node image built, or `docker load` yours first")
@@ -136,6 +149,7 @@ async fn reserve(
         match engine.client.post::<Value>(&path, Some(&body)).await {
             Ok(made) => {
                 let id = made.get("Id").and_then(Value::as_str).unwrap_or_default();
+                tell(machine, &made, &place);
                 return Ok((id.to_owned(), place));
             }
             Err(e) if e.status() == Some(409) => return Err(taken(engine, machine.name.as_str(), e).await),
@@ -144,21 +158,6 @@ async fn reserve(
             Err(e) => return Err(refused(e)),
         }
     }
-}
-
-/// Where its ports are to be published, when its own address cannot be reached from here.
-async fn publish_at(engine: &mut Engine, wanted: &Wanted) -> Result<Option<String>, DriverError> {
-    if engine.host.remote().is_some() {
-        // Not a loopback address there: nobody would reach it.
-        return Ok(Some(String::new()));
-    }
-    let info = engine.info().await?;
-    Ok((wanted.publish || is_elsewhere(&info)).then(|| "127.0.0.1".to_owned()))
-}
-
-/// Engines in a virtual machine of their own.
-fn is_elsewhere(info: &Info) -> bool {
-    !cfg!(target_os = "linux") || info.operating_system == "Docker Desktop"
 }
 
 /// What the engine's own process may hand on, where that can be seen.
@@ -406,12 +405,5 @@ mod tests {
             told(json!({"rmachine.uuid": "1", "rmachine.store": "/S"}))
                 .ends_with("it is a machine of the store /S")
         );
-    }
-
-    #[test]
-    fn engines_in_a_machine_of_their_own() {
-        let info = |os: &str| Info { operating_system: os.into(), ..Info::default() };
-        assert!(is_elsewhere(&info("Docker Desktop")));
-        assert_eq!(is_elsewhere(&info("Debian GNU/Linux 13 (trixie)")), !cfg!(target_os = "linux"));
     }
 }

@@ -94,6 +94,8 @@ pub(crate) struct Info {
     pub(crate) os_type: String,
     #[serde(rename = "OperatingSystem")]
     pub(crate) operating_system: String,
+    #[serde(rename = "KernelVersion")]
+    pub(crate) kernel: String,
     #[serde(rename = "SecurityOptions")]
     pub(crate) security: Option<Vec<String>>,
 }
@@ -193,7 +195,7 @@ fn unreachable(host: &EngineHost, error: EngineError) -> DriverError {
             .caused_by(error);
     }
     DriverError::new(DriverErrorKind::Unreachable, format!("no engine answers at {host}: {error}"))
-        .hint("start one (sudo systemctl start docker), install one (sudo apt-get install docker.io), or name one with DOCKER_HOST")
+        .hint("start one (sudo systemctl start docker), install one (sudo apt-get install docker.io), or name one with DOCKER_HOST or `docker context use`")
         .caused_by(error)
 }
 

@@ -12,6 +12,7 @@ mod image;
 mod lock;
 mod network;
 mod options;
+mod reach;
 mod remove;
 
 use std::path::PathBuf;
@@ -23,8 +24,8 @@ use rmachine_driver::{
     ENGINE_PORT, Features, Keyring, Login, MachineHandle, MachineView, NodeImage, OptionSpec, Options,
     Progress, Restart, State, Tagged,
 };
-use rmachine_engine_api::EngineHost;
 pub use rmachine_engine_api::HostSettings;
+use rmachine_engine_api::{EngineHost, context};
 
 use crate::engine::{Container, Engine, Info, PATIENCE, UUID};
 use crate::options::Wanted;
@@ -178,7 +179,7 @@ impl Driver for Docker {
     async fn tagged(&self, _: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         let host = self.host()?;
         // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
-        let unnamed = self.0.host.host.is_none();
+        let unnamed = self.0.host.host.is_none() && self.0.host.context.is_none();
         if unnamed && matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
             return Ok(Vec::new());
         }
@@ -197,7 +198,9 @@ impl Driver for Docker {
         let host = self.host().ok()?;
         let ping = async { host.connect(patience).await.ok()?.client.ping().await.ok() };
         tokio::time::timeout(patience, ping).await.ok()??;
-        Some(format!("the engine at {host} answers"))
+        let context = context::current(&self.0.host).ok()?;
+        let of = context.map(|name| format!(" of the docker context {name:?}")).unwrap_or_default();
+        Some(format!("the engine at {host}{of} answers"))
     }
 
     async fn images(&self) -> Result<Vec<NodeImage>, DriverError> {

@@ -8,6 +8,7 @@ use rmachine_driver::secrecy::SecretString;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::context;
 use crate::tls::dial;
 use crate::{EngineClient, EngineError, TlsFiles, connect_tls};
 
@@ -24,8 +25,12 @@ pub struct HostSettings {
     pub cert_path: Option<PathBuf>,
     /// Whether `DOCKER_TLS_VERIFY` is set.
     pub tls_verify: bool,
-    /// Whose `.docker` holds the certificates when no path is given.
+    /// Whose `.docker` holds the certificates when no path is given, and contexts.
     pub home: Option<PathBuf>,
+    /// `DOCKER_CONTEXT`.
+    pub context: Option<String>,
+    /// `DOCKER_CONFIG`.
+    pub config: Option<PathBuf>,
 }
 
 /// An engine's address, understood.
@@ -40,11 +45,11 @@ pub enum EngineHost {
     },
 }
 
-/// A `DOCKER_HOST` that leads nowhere from here.
+/// A `DOCKER_HOST` or a context that leads nowhere from here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("DOCKER_HOST {given:?}: {reason}")]
+#[error("{named_by}: {reason}")]
 pub struct HostError {
-    pub given: String,
+    pub named_by: String,
     pub reason: String,
 }
 
@@ -58,21 +63,33 @@ pub struct Connection {
 
 impl EngineHost {
     pub fn parse(settings: &HostSettings) -> Result<Self, HostError> {
+        if let Some(context) = context::find(settings)? {
+            let named_by = format!("{} ({:?})", context::words(&context.name), context.host);
+            return Self::named(&context.host, context.certs)
+                .map_err(|reason| HostError { named_by, reason });
+        }
         let given = settings.host.as_deref().unwrap_or_default();
-        let refused = |reason: &str| HostError { given: given.to_owned(), reason: reason.to_owned() };
+        let home = || settings.home.as_ref().map(|h| h.join(".docker"));
+        let certs = settings.cert_path.clone().or_else(|| settings.tls_verify.then(home).flatten());
+        let named_by = format!("DOCKER_HOST {given:?}");
+        Self::named(given, certs).map_err(|reason| HostError { named_by, reason })
+    }
+
+    fn named(given: &str, certs: Option<PathBuf>) -> Result<Self, String> {
+        let refused = |reason: &str| Err(reason.to_owned());
         match given.split_once("://") {
             _ if given.is_empty() => Ok(Self::Unix(SOCKET.into())),
             Some(("unix", "")) => Ok(Self::Unix(SOCKET.into())),
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
-            Some(("unix", _)) => Err(refused("the path of a socket begins with /")),
-            Some(("tcp" | "http" | "https", rest)) => tcp(rest, settings).map_err(|r| refused(&r)),
-            Some(("npipe", _)) => Err(refused(
+            Some(("unix", _)) => refused("the path of a socket begins with /"),
+            Some(("tcp" | "http" | "https", rest)) => tcp(rest, certs),
+            Some(("npipe", _)) => refused(
                 "named pipes are not spoken here; let Docker Desktop expose tcp://localhost:2375, or run rmachine in WSL",
-            )),
-            Some(("ssh", _)) => Err(refused(
+            ),
+            Some(("ssh", _)) => refused(
                 "engines behind SSH are not spoken to; forward the socket with `ssh -L` and name it with unix://",
-            )),
-            _ => Err(refused("it is neither unix:///path nor tcp://host:port")),
+            ),
+            _ => refused("it is neither unix:///path nor tcp://host:port"),
         }
     }
 
@@ -110,9 +127,7 @@ impl std::fmt::Display for EngineHost {
     }
 }
 
-fn tcp(rest: &str, settings: &HostSettings) -> Result<EngineHost, String> {
-    let home = || settings.home.as_ref().map(|h| h.join(".docker"));
-    let certs = settings.cert_path.clone().or_else(|| settings.tls_verify.then(home).flatten());
+fn tcp(rest: &str, certs: Option<PathBuf>) -> Result<EngineHost, String> {
     let default = if certs.is_some() { TLS_PORT } else { PLAIN_PORT };
     let rest = rest.trim_end_matches('/');
     let bare_v6 = rest.ends_with(']') || rest.matches(':').count() > 1 && !rest.contains(']');
@@ -197,6 +212,7 @@ mod tests {
                 cert_path: cert_path.map(Into::into),
                 tls_verify,
                 home: Some("/home/me".into()),
+                ..HostSettings::default()
             };
             match EngineHost::parse(&settings).unwrap() {
                 EngineHost::Tcp { port, certs, .. } => (port, certs),

@@ -1,9 +1,10 @@
 //! The Docker engine's API over any stream: TLS, a unix socket, a channel of an SSH session.
 //!
 //! One client for the core, which speaks to the engines of machines, and for drivers, whose provider is an engine. It
-//! reads no environment and no files but those whose paths it is given.
+//! reads no environment and no files but those whose paths it is given, and docker's contexts in folders it is given.
 
 pub mod client;
+pub mod context;
 mod error;
 mod frames;
 pub mod host;

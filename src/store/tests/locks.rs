@@ -21,10 +21,22 @@ fn a_held_lock_names_its_holder() {
 }
 
 #[test]
+fn whoever_looks_sees_the_holder_and_keeps_nobody_waiting() {
+    let Scene { store, dir: _dir } = scene();
+    assert_eq!(store.busy(&name("x")), None);
+    let held = lock(&store, "x", NOW).unwrap();
+    assert_eq!((store.busy(&name("x")), store.busy(&name("y"))), (Some(std::process::id()), None));
+    drop(held);
+    assert_eq!(store.busy(&name("x")), None);
+    assert!(ls(&store.machines_dir()).is_empty(), "looking leaves nothing");
+}
+
+#[test]
 fn a_lock_file_of_a_killed_process_is_no_lock() {
     let Scene { store, dir: _dir } = scene();
     fs::create_dir_all(store.machines_dir()).unwrap();
     fs::write(store.machines_dir().join(".x.lock"), "99999999").unwrap();
+    assert_eq!(store.busy(&name("x")), None);
     lock(&store, "x", NOW).unwrap();
     assert!(ls(&store.machines_dir()).is_empty());
 }

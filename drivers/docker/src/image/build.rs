@@ -27,6 +27,8 @@ pub(super) async fn build(
     recipe: &Recipe,
     progress: Progress<'_>,
 ) -> Result<(), DriverError> {
+    // Of a build that was killed.
+    sweep(engine, recipe).await;
     let no_base = match base(engine, recipe, progress).await {
         Ok(()) => return from_base(engine, recipe, progress).await,
         Err(e) => e,
@@ -125,7 +127,7 @@ fn labels(recipe: &Recipe) -> [(String, Value); 4] {
     .map(|(key, value)| (key.to_owned(), Value::from(value)))
 }
 
-/// What the steps before a failed one left. Best effort: the failure is what is told.
+/// What the steps before one that failed or was killed left. Best effort: how the build ends is what is told.
 async fn sweep(engine: &mut Engine, recipe: &Recipe) {
     // The connection over which a stream was left before its end is of no use any more.
     let Ok(Connection { mut client, .. }) = engine.host.connect(REGISTRY).await else { return };

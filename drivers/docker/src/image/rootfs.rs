@@ -51,11 +51,12 @@ pub(super) async fn start(recipe: &Recipe) -> Result<Rootfs, DriverError> {
 }
 
 /// Among processes and mounts of its own, which end with it: whoever makes a root file system mounts /proc and more in
-/// it, and a builder that is killed would leave them behind.
+/// it, and a builder that is killed would leave them behind. It ends with this program, however that ends.
 fn command(scripts: &Path, recipe: &Recipe) -> Command {
     let mut command = if can_be_apart() {
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]);
+        command.args(["--mount-proc", "sh"]);
         command
     } else {
         Command::new("sh")
@@ -67,10 +68,11 @@ fn command(scripts: &Path, recipe: &Recipe) -> Command {
     command
 }
 
-/// Root may; others are refused by the script anyway.
+/// Root may; others are refused by the script anyway. Both programs come in one package.
 fn can_be_apart() -> bool {
     let root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    root && ["/usr/bin/unshare", "/bin/unshare"].iter().any(|program| Path::new(program).exists())
+    let there = |program: &str| ["/usr/bin", "/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
+    root && there("unshare") && there("setpriv")
 }
 
 const SCRIPTS: &str = "rmachine-node-";
