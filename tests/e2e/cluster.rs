@@ -2,27 +2,32 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::e2e::lab::{Done, User};
+use crate::e2e::lab::{Done, until};
+use crate::e2e::owner::{Owner, docker};
 
-/// A user with a file. Whatever a failed test leaves goes with it.
-struct Owner {
-    user: User,
-    network: String,
+/// A user with a file.
+struct Site {
+    owner: Owner,
     name: &'static str,
 }
 
-impl Owner {
+impl Deref for Site {
+    type Target = Owner;
+
+    fn deref(&self) -> &Owner {
+        &self.owner
+    }
+}
+
+impl Site {
     fn new(name: &'static str) -> Self {
-        let owner = Self { user: User::new(), network: format!("rm-cluster-{name}"), name };
-        // What a run that was killed left would be in the way.
-        docker(&["network", "rm", &owner.network]);
-        owner
+        Self { owner: Owner::new(&format!("rm-cluster-{name}")), name }
     }
 
     /// `groups` and what else the file is to say.
@@ -60,35 +65,13 @@ impl Owner {
         all.sort();
         all
     }
-
-    /// All that the engine holds of this user.
-    fn left(&self) -> String {
-        let label = format!("label=rmachine.store={}", self.user.store().display());
-        let listed = |what: &[&str]| docker(&[what, &["-q", "--filter", &label]].concat());
-        listed(&["ps", "-a"]) + &listed(&["volume", "ls"]) + &listed(&["network", "ls"])
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let label = format!("label=rmachine.store={}", self.user.store().display());
-        for id in docker(&["ps", "-aq", "--filter", &label]).lines() {
-            docker(&["rm", "-fv", id]);
-        }
-        docker(&["network", "rm", &self.network]);
-    }
-}
-
-/// The outer engine's CLI.
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// Changes with every start of a machine's engine.
 fn engine_start(machine: &str) -> String {
     let started =
-        docker(&["exec", machine, "systemctl", "show", "-p", "InvocationID", "--value", "docker.service"]);
+        docker(&["exec", machine, "systemctl", "show", "-p", "InvocationID", "--value", "docker.service"])
+            .out;
     assert!(started.len() > 30, "{machine}: {started:?}");
     started
 }
@@ -110,65 +93,65 @@ attachable = true
 
 #[test]
 fn a_cluster_from_its_file_to_nothing() {
-    let owner = Owner::new("clf");
-    owner.declare(THREE);
-    let plan = owner.cluster("plan --detailed-exitcode").failed(2, &[]);
+    let site = Site::new("clf");
+    site.declare(THREE);
+    let plan = site.cluster("plan --detailed-exitcode").failed(2, &[]);
     assert!(plan.out.contains("4 to add, 0 to change, 0 to replace, 0 to remove"), "{}", plan.out);
 
     // Killed when machines are half made, and again when the swarm is half there.
-    owner.user.start_until(&["cluster", "up"], "Waiting for SSH").kill_9();
-    owner.user.start_until(&["cluster", "up"], "Joining the swarm").kill_9();
-    owner.cluster("up").ok();
+    site.user.start_until(&["cluster", "up"], "Waiting for SSH").kill_9();
+    site.user.start_until(&["cluster", "up"], "Joining the swarm").kill_9();
+    site.cluster("up").ok();
     let all = ["clf-m-1 manager active -", "clf-w-1 worker active -", "clf-w-2 worker active -"];
-    assert_eq!(owner.standing(), all);
-    assert_eq!(docker(&["ps", "-q", "--filter", "name=^clf-"]).lines().count(), 3);
+    assert_eq!(site.standing(), all);
+    assert_eq!(docker(&["ps", "-q", "--filter", "name=^clf-"]).out.lines().count(), 3);
 
     // Again: no change, no restart.
     let machines = ["clf-m-1", "clf-w-1", "clf-w-2"];
     let starts = engine_starts(&machines);
-    let again = owner.cluster("up").ok();
+    let again = site.cluster("up").ok();
     assert_eq!(again.out, "No changes: the cluster is as its file says.\n");
-    owner.cluster("plan --detailed-exitcode").ok();
+    site.cluster("plan --detailed-exitcode").ok();
     assert_eq!(engine_starts(&machines), starts);
 
-    scaled_up_and_down(&owner);
-    a_stopped_node_is_started(&owner);
-    a_node_is_replaced(&owner);
+    scaled_up_and_down(&site);
+    a_stopped_node_is_started(&site);
+    a_node_is_replaced(&site);
 
-    let asked = owner.user.rmachine_with(&["cluster", "down"], b"n\n").ok();
+    let asked = site.user.rmachine_with(&["cluster", "down"], b"n\n").ok();
     assert!(asked.out.contains("About to remove the cluster clf") && asked.out.contains("clf-m-1, clf-w-1"));
-    assert_eq!(owner.standing().len(), 2, "it was not removed");
-    owner.cluster("down -y").ok();
-    assert_eq!(owner.left(), "");
-    assert_eq!(owner.user.rmachine(&["ls", "-q"]).ok().out, "");
-    let nothing = owner.cluster("down -y").ok();
+    assert_eq!(site.standing().len(), 2, "it was not removed");
+    site.cluster("down -y").ok();
+    assert_eq!(site.left(), "");
+    assert_eq!(site.user.rmachine(&["ls", "-q"]).ok().out, "");
+    let nothing = site.cluster("down -y").ok();
     assert!(nothing.out.starts_with("Nothing to remove"), "{}", nothing.out);
 }
 
-fn scaled_up_and_down(owner: &Owner) {
+fn scaled_up_and_down(site: &Site) {
     let starts = engine_starts(&["clf-m-1", "clf-w-1"]);
-    owner.declare(
+    site.declare(
         &THREE.replace("count = 2", "count = 3\nlabels = { disk = \"ssd\" }\navailability = \"pause\""),
     );
-    owner.cluster("up").ok();
+    site.cluster("up").ok();
     let bigger = [
         "clf-m-1 manager active -",
         "clf-w-1 worker pause ssd",
         "clf-w-2 worker pause ssd",
         "clf-w-3 worker pause ssd",
     ];
-    assert_eq!(owner.standing(), bigger);
+    assert_eq!(site.standing(), bigger);
     // A label of somebody else's stays, one that the file no longer has goes.
-    owner.user.rmachine(&["swarm", "label", "clf-w-1", "mine=1"]).ok();
-    owner.declare(&THREE.replace("count = 2", "count = 1").replace("[networks.web]", "[networks.db]"));
-    let asked = owner.user.rmachine_with(&["cluster", "up"], b"n\n").ok();
+    site.user.rmachine(&["swarm", "label", "clf-w-1", "mine=1"]).ok();
+    site.declare(&THREE.replace("count = 2", "count = 1").replace("[networks.web]", "[networks.db]"));
+    let asked = site.user.rmachine_with(&["cluster", "up"], b"n\n").ok();
     assert!(asked.out.contains("1 to add, 1 to change, 0 to replace, 3 to remove"), "{}", asked.out);
-    assert_eq!(owner.standing(), bigger, "nothing is removed unasked");
-    owner.cluster("up -y").ok();
-    assert_eq!(owner.standing(), ["clf-m-1 manager active -", "clf-w-1 worker active -"]);
-    let worker = owner.nodes().into_iter().find(|n| n["name"] == "clf-w-1").expect("the worker");
+    assert_eq!(site.standing(), bigger, "nothing is removed unasked");
+    site.cluster("up -y").ok();
+    assert_eq!(site.standing(), ["clf-m-1 manager active -", "clf-w-1 worker active -"]);
+    let worker = site.nodes().into_iter().find(|n| n["name"] == "clf-w-1").expect("the worker");
     assert_eq!(worker["labels"], serde_json::json!({"mine": "1"}));
-    let networks = owner.user.docker(
+    let networks = site.user.docker(
         "clf-m-1",
         &[
             "network",
@@ -182,29 +165,33 @@ fn scaled_up_and_down(owner: &Owner) {
         ],
     );
     assert_eq!(networks.ok().out, "db\n");
-    assert_eq!(docker(&["ps", "-aq", "--filter", "name=^clf-"]).lines().count(), 2, "the others are gone");
+    assert_eq!(
+        docker(&["ps", "-aq", "--filter", "name=^clf-"]).out.lines().count(),
+        2,
+        "the others are gone"
+    );
     assert_eq!(engine_starts(&["clf-m-1", "clf-w-1"]), starts);
 }
 
-fn a_stopped_node_is_started(owner: &Owner) {
+fn a_stopped_node_is_started(site: &Site) {
     for stopped in [&["clf-m-1", "clf-w-1"][..], &["clf-w-1"]] {
-        owner.user.rmachine(&[&["stop"], stopped].concat()).ok();
+        site.user.rmachine(&[&["stop"], stopped].concat()).ok();
         if stopped.len() == 1 {
             // The swarm takes a while to miss a worker.
-            super::lab::until("the swarm misses the worker", || owner.standing().len() == 1);
+            until("the swarm misses the worker", || site.standing().len() == 1);
         }
-        let done = owner.cluster("up").ok();
+        let done = site.cluster("up").ok();
         assert!(done.out.contains("it is stopped"), "{}", done.out);
-        assert_eq!(owner.standing().len(), 2);
+        assert_eq!(site.standing().len(), 2);
     }
 }
 
 /// The only manager, while a worker stands in for it.
-fn a_node_is_replaced(owner: &Owner) {
-    let id = |machine: &str| docker(&["inspect", "-f", "{{.Id}}", machine]);
+fn a_node_is_replaced(site: &Site) {
+    let id = |machine: &str| docker(&["inspect", "-f", "{{.Id}}", machine]).out;
     let before = (id("clf-m-1"), id("clf-w-1"));
-    owner.user.docker("clf-m-1", &["config", "create", "kept", "/etc/hostname"]).ok();
-    let done = owner.cluster("roll --replace -y m").ok();
+    site.user.docker("clf-m-1", &["config", "create", "kept", "/etc/hostname"]).ok();
+    let done = site.cluster("roll --replace -y m").ok();
     assert!(done.out.contains("[1/1] Replacing clf-m-1"), "{}", done.out);
     assert!(
         id("clf-m-1") != before.0 && id("clf-w-1") == before.1,
@@ -212,10 +199,10 @@ fn a_node_is_replaced(owner: &Owner) {
     );
     // The worker may be missed for a moment when it finds the other manager.
     let both = ["clf-m-1 manager active -", "clf-w-1 worker active -"];
-    super::lab::until("both are ready", || owner.standing() == both);
-    let kept = owner.user.docker("clf-m-1", &["config", "ls", "--format", "{{.Name}}"]).ok().out;
+    until("both are ready", || site.standing() == both);
+    let kept = site.user.docker("clf-m-1", &["config", "ls", "--format", "{{.Name}}"]).ok().out;
     assert_eq!(kept, "kept\n", "what the swarm knows went from manager to manager");
-    let again = owner.cluster("up").ok();
+    let again = site.cluster("up").ok();
     assert_eq!(again.out, "No changes: the cluster is as its file says.\n");
 }
 
@@ -247,28 +234,28 @@ count = 1
 
 #[test]
 fn a_roll_over_four_nodes_while_every_request_is_answered() {
-    let owner = Owner::new("clr");
-    owner.declare(FOUR);
-    owner.cluster("up --parallel 2").ok();
+    let site = Site::new("clr");
+    site.declare(FOUR);
+    site.cluster("up --parallel 2").ok();
     let machines = ["clr-m-1", "clr-m-2", "clr-m-3", "clr-w-1"];
     std::thread::scope(|scope| {
         for machine in machines {
-            let user = &owner.user;
+            let user = &site.user;
             scope.spawn(move || user.rmachine(&["ssh", machine, PACK]).ok());
         }
     });
     let web = ["--replicas", "2", "--publish", "mode=host,target=80,published=8080"];
-    owner.user.docker("clr-m-1", &service("web", &web)).ok();
-    let addresses: Vec<SocketAddr> = machines.iter().map(|m| at_8080(&owner, m)).collect();
-    super::lab::until("two of them answer", || addresses.iter().filter(|a| answers(a)).count() == 2);
+    site.user.docker("clr-m-1", &service("web", &web)).ok();
+    let addresses: Vec<SocketAddr> = machines.iter().map(|m| at_8080(&site, m)).collect();
+    until("two of them answer", || addresses.iter().filter(|a| answers(a)).count() == 2);
 
-    a_roll_that_cannot_go_on_stops(&owner);
+    a_roll_that_cannot_go_on_stops(&site);
 
-    let leader = owner.nodes().into_iter().find(|n| n["leader"] == true).expect("a leader");
+    let leader = site.nodes().into_iter().find(|n| n["leader"] == true).expect("a leader");
     let leader = leader["name"].as_str().expect("a name").to_owned();
     let starts = engine_starts(&machines);
-    owner.declare(&FOUR.replace("round = 1", "round = 2"));
-    let (done, asked, lost) = asking(&addresses, || owner.cluster("up"));
+    site.declare(&FOUR.replace("round = 1", "round = 2"));
+    let (done, asked, lost) = asking(&addresses, || site.cluster("up"));
     let done = done.ok();
     assert!(asked > 50, "{asked} requests are too few to tell anything");
     assert_eq!(lost, 0, "of {asked} requests\n{}", done.out);
@@ -280,26 +267,26 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
     );
     for (machine, before) in machines.iter().zip(&starts) {
         assert!(engine_start(machine) != *before, "{machine} was not restarted");
-        assert!(owner.user.labels(machine).contains(&"round=2".to_owned()));
+        assert!(site.user.labels(machine).contains(&"round=2".to_owned()));
     }
     let whole =
         machines.map(|m| format!("{m} {} active -", if m.contains("-m-") { "manager" } else { "worker" }));
-    assert_eq!(owner.standing(), whole);
-    assert_eq!(owner.cluster("up").ok().out, "No changes: the cluster is as its file says.\n");
-    owner.cluster("down -y").ok();
-    assert_eq!(owner.left(), "");
+    assert_eq!(site.standing(), whole);
+    assert_eq!(site.cluster("up").ok().out, "No changes: the cluster is as its file says.\n");
+    site.cluster("down -y").ok();
+    assert_eq!(site.left(), "");
 }
 
 /// A service that may run on one node only keeps that node from being emptied.
-fn a_roll_that_cannot_go_on_stops(owner: &Owner) {
+fn a_roll_that_cannot_go_on_stops(site: &Site) {
     let tied = ["--constraint", "node.hostname==clr-w-1"];
-    owner.user.docker("clr-m-1", &service("tied", &tied)).ok();
+    site.user.docker("clr-m-1", &service("tied", &tied)).ok();
     let running = || {
-        owner.user.docker("clr-m-1", &["service", "ls", "--filter", "name=tied", "--format", "{{.Replicas}}"])
+        site.user.docker("clr-m-1", &["service", "ls", "--filter", "name=tied", "--format", "{{.Replicas}}"])
     };
-    super::lab::until("it runs", || running().ok().out.starts_with("1/1"));
+    until("it runs", || running().ok().out.starts_with("1/1"));
     let start = engine_start("clr-w-1");
-    let stopped = owner.cluster("roll --wait 3");
+    let stopped = site.cluster("roll --wait 3");
     stopped.failed(
         1,
         &[
@@ -310,19 +297,19 @@ fn a_roll_that_cannot_go_on_stops(owner: &Owner) {
         ],
     );
     assert_eq!(engine_start("clr-w-1"), start, "it was not touched");
-    assert!(owner.standing().contains(&"clr-w-1 worker active -".to_owned()), "it is given tasks again");
-    let plan = owner.cluster("plan").ok().out;
+    assert!(site.standing().contains(&"clr-w-1 worker active -".to_owned()), "it is given tasks again");
+    let plan = site.cluster("plan").ok().out;
     assert!(
         plan.contains("0 to add, 4 to change") && plan.contains("a roll over it is not finished"),
         "{plan}"
     );
-    owner.user.docker("clr-m-1", &["service", "rm", "tied"]).ok();
+    site.user.docker("clr-m-1", &["service", "rm", "tied"]).ok();
     // Nothing of it is to be seen in what follows.
-    super::lab::until("two of them answer", || owner.standing().len() == 4);
+    until("two of them answer", || site.standing().len() == 4);
 }
 
-fn at_8080(owner: &Owner, machine: &str) -> SocketAddr {
-    let ip = owner.user.rmachine(&["ip", machine]).ok().out;
+fn at_8080(site: &Site, machine: &str) -> SocketAddr {
+    let ip = site.user.rmachine(&["ip", machine]).ok().out;
     format!("{}:8080", ip.trim()).parse().expect("an address")
 }
 

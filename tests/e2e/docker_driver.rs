@@ -4,21 +4,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::e2e::lab::{Done, Host, Running, User, until};
-
-/// A user whose machines are containers on a network of the test's own. Whatever a failed test leaves goes with it.
-struct Owner {
-    user: User,
-    network: String,
-}
+use crate::e2e::owner::{Owner, docker};
 
 impl Owner {
-    fn new(network: &str) -> Self {
-        let owner = Self { user: User::new(), network: format!("rm-e2e-{network}") };
-        // What a run that was killed left would be in the way.
-        docker(&["network", "rm", &owner.network]);
-        owner
-    }
-
     fn args<'a>(&'a self, name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
         let mut args = vec!["create", "-d", "docker", "--docker-network", &self.network];
         args.extend(extra);
@@ -38,15 +26,6 @@ impl Owner {
         self.user.rmachine(&["rm", "-y", name]).ok();
     }
 
-    /// All that the engine holds of this user.
-    fn left(&self) -> String {
-        let label = format!("label=rmachine.store={}", self.user.store().display());
-        let mut left = docker(&["ps", "-aq", "--filter", &label]).out;
-        left += &docker(&["volume", "ls", "-q", "--filter", &label]).out;
-        left += &docker(&["network", "ls", "-q", "--filter", &label]).out;
-        left
-    }
-
     fn address(&self, name: &str) -> String {
         self.user.rmachine(&["ip", name]).ok().out.trim().to_owned()
     }
@@ -56,26 +35,9 @@ impl Owner {
     }
 }
 
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let label = format!("label=rmachine.store={}", self.user.store().display());
-        for id in docker(&["ps", "-aq", "--filter", &label]).out.lines() {
-            docker(&["rm", "-fv", id]);
-        }
-        docker(&["network", "rm", &self.network]);
-    }
-}
-
-/// The outer engine's CLI.
-fn docker(args: &[&str]) -> Done {
-    let output = Command::new("docker").args(args).output().expect("docker runs");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Done { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
-}
-
 #[test]
 fn a_machine_from_its_first_to_its_last_day() {
-    let owner = Owner::new("life");
+    let owner = Owner::new("rm-e2e-life");
     let user = &owner.user;
     let made = owner.create("dd-life", &["--docker-memory", "1g", "--engine-label", "env=test"]).ok();
     assert!(!made.out.contains("seen for the first time"), "its host key was known before:\n{}", made.out);
@@ -111,7 +73,7 @@ fn a_machine_from_its_first_to_its_last_day() {
 
 #[test]
 fn an_engine_starts_once_and_not_before_it_is_configured() {
-    let owner = Owner::new("once");
+    let owner = Owner::new("rm-e2e-once");
     owner.create("dd-once", &[]).ok();
     let started = "journalctl -u docker.service -o cat --no-pager | grep -c '^Starting docker.service'";
     assert_eq!(owner.user.rmachine(&["ssh", "dd-once", started]).ok().out, "1\n");
@@ -120,7 +82,7 @@ fn an_engine_starts_once_and_not_before_it_is_configured() {
 
 #[test]
 fn a_machine_whose_network_was_pruned_gets_it_back() {
-    let owner = Owner::new("pruned");
+    let owner = Owner::new("rm-e2e-pruned");
     owner.create("dd-pruned", &[]).ok();
     let address = owner.address("dd-pruned");
     let range =
@@ -155,7 +117,7 @@ fn a_machine_whose_network_was_pruned_gets_it_back() {
 
 #[test]
 fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
-    let owner = Owner::new("killed");
+    let owner = Owner::new("rm-e2e-killed");
     for milliseconds in [0, 15, 40, 80, 130, 200, 300, 450, 700, 1000, 1500] {
         let create = owner.create_until("dd-killed", "Creating machine...");
         std::thread::sleep(Duration::from_millis(milliseconds));
@@ -167,7 +129,7 @@ fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
 
 #[test]
 fn killed_at_any_moment_a_create_is_resumed() {
-    let owner = Owner::new("resumed");
+    let owner = Owner::new("rm-e2e-resumed");
     for milliseconds in [0, 60, 180, 400, 900] {
         let create = owner.create_until("dd-resumed", "Creating machine...");
         std::thread::sleep(Duration::from_millis(milliseconds));
@@ -176,8 +138,7 @@ fn killed_at_any_moment_a_create_is_resumed() {
             owner.user.rmachine(&["create", "--resume", "dd-resumed"]).ok();
         }
         owner.user.docker("dd-resumed", &["version"]).ok();
-        let label = format!("label=rmachine.store={}", owner.user.store().display());
-        let containers = docker(&["ps", "-aq", "--filter", &label]).out;
+        let containers = docker(&["ps", "-aq", "--filter", &owner.label()]).out;
         assert_eq!(containers.lines().count(), 1, "killed after {milliseconds} ms");
         owner.rm("dd-resumed");
     }
@@ -186,7 +147,7 @@ fn killed_at_any_moment_a_create_is_resumed() {
 
 #[test]
 fn two_stores_share_a_network_and_the_last_one_removes_it() {
-    let (one, two) = (Owner::new("shared"), Owner::new("shared"));
+    let (one, two) = (Owner::new("rm-e2e-shared"), Owner::new("rm-e2e-shared"));
     std::thread::scope(|scope| {
         scope.spawn(|| one.create("dd-shared-1", &[]).ok());
         scope.spawn(|| two.create("dd-shared-2", &[]).ok());
@@ -206,7 +167,7 @@ fn two_stores_share_a_network_and_the_last_one_removes_it() {
 
 #[test]
 fn a_machine_behind_published_ports() {
-    let owner = Owner::new("published");
+    let owner = Owner::new("rm-e2e-published");
     let options =
         ["--docker-publish", "--docker-hostname", "web.example", "--docker-volume", "/etc:/outer:ro"];
     owner.create("dd-published", &options).ok();
@@ -223,7 +184,7 @@ fn a_machine_behind_published_ports() {
 
 #[test]
 fn a_container_that_somebody_removed_is_an_error_until_rm() {
-    let owner = Owner::new("vanished");
+    let owner = Owner::new("rm-e2e-vanished");
     owner.create("dd-vanished", &[]).ok();
     docker(&["rm", "-f", "dd-vanished"]).ok();
     assert!(!owner.left().is_empty(), "its volumes are still there");
@@ -239,7 +200,7 @@ fn a_container_that_somebody_removed_is_an_error_until_rm() {
 
 #[test]
 fn a_strangers_container_keeps_its_name_and_its_peace() {
-    let owner = Owner::new("foreign");
+    let owner = Owner::new("rm-e2e-foreign");
     docker(&["rm", "-f", "dd-foreign"]);
     let id = docker(&["create", "--name", "dd-foreign", "rmachine-lab:trixie", "true"]).ok().out;
     owner.create("dd-foreign", &[]).failed(3, &["already", "rmachine did not make it", "another name"]);
@@ -251,7 +212,7 @@ fn a_strangers_container_keeps_its_name_and_its_peace() {
 
 #[test]
 fn without_an_engine_nothing_is_made() {
-    let owner = Owner::new("none");
+    let owner = Owner::new("rm-e2e-none");
     let with = |host: &str, args: &[&str]| owner.user.rmachine_in(&[("DOCKER_HOST", host)], args);
     with("unix:///nowhere.sock", &["create", "-d", "docker", "dd-none"])
         .failed(3, &["no engine answers at unix:///nowhere.sock", "apt-get install docker.io"]);
@@ -265,7 +226,7 @@ fn without_an_engine_nothing_is_made() {
 
 #[test]
 fn the_default_is_what_works_here() {
-    let owner = Owner::new("default");
+    let owner = Owner::new("rm-e2e-default");
     let taken = owner.user.rmachine(&["create", "--dry-run", "dd-default"]).ok().out;
     let begin =
         "No driver is named: taking \"docker\", because the engine at unix:///var/run/docker.sock answers.";
@@ -281,7 +242,7 @@ fn the_default_is_what_works_here() {
 /// Root may open any socket, so it is somebody else who tries.
 #[test]
 fn without_permission_the_way_to_get_it_is_told() {
-    let owner = Owner::new("denied");
+    let owner = Owner::new("rm-e2e-denied");
     let root = Command::new("id").arg("-u").output().expect("id runs").stdout == b"0\n";
     let store = tempfile::tempdir().expect("a store");
     make_open(store.path());
@@ -309,7 +270,7 @@ fn make_open(path: &std::path::Path) {
 /// From a base image that is there under Debian's name, as where a registry answers.
 #[test]
 fn a_build_that_fails_says_why_and_leaves_nothing() {
-    let owner = Owner::new("broken");
+    let owner = Owner::new("rm-e2e-broken");
     docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-broken"]).ok();
     let options = ["--docker-suite", "rmachine-broken", "--docker-package", "no-such-package"];
     owner.create("dd-broken", &options).failed(
@@ -325,7 +286,7 @@ fn a_build_that_fails_says_why_and_leaves_nothing() {
 
 #[test]
 fn an_image_is_built_listed_and_removed() {
-    let owner = Owner::new("image");
+    let owner = Owner::new("rm-e2e-image");
     docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-base"]).ok();
     let build = ["node-image", "build", "--docker-suite", "rmachine-base", "--docker-no-engine"];
     let built = owner.user.rmachine(&build).ok().out;

@@ -14,6 +14,7 @@ mod install;
 mod interrupted;
 mod lab;
 mod machine;
+mod owner;
 mod renewal;
 mod scp;
 mod several;

@@ -1,17 +1,11 @@
 //! Several machines at once, machines with a time to live, and what is left when a store is lost.
 
-use std::process::Command;
-
 use crate::e2e::lab::{User, until};
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
+use crate::e2e::owner::docker;
 
 /// Containers, also stopped ones, whose names begin like this.
 fn containers(prefix: &str) -> Vec<String> {
-    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}"]).out;
     let mut names: Vec<_> = names.lines().filter(|n| n.starts_with(prefix)).map(str::to_owned).collect();
     names.sort();
     names
@@ -103,14 +97,14 @@ fn what_a_lost_store_left_is_pruned_and_what_other_stores_know_is_not() {
     let (loser, keeper) = (User::new(), User::new());
     loser.rmachine(&["create", "-d", "docker", "e2e-lost"]).ok();
     keeper.rmachine(&["create", "-d", "docker", "e2e-kept-machine"]).ok();
-    let volumes = docker(&["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", "e2e-lost"]);
+    let volumes = docker(&["inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", "e2e-lost"]).out;
     std::fs::remove_dir_all(loser.store()).expect("the store is lost");
     let shown = User::new().rmachine(&["prune"]).ok().out;
     assert!(shown.contains("made for machine e2e-lost of the store"), "{shown}");
     assert!(!shown.contains("e2e-kept-machine"), "{shown}");
     User::new().rmachine(&["prune", "-y"]).ok();
     assert!(containers("e2e-lost").is_empty());
-    let left = docker(&["volume", "ls", "-q"]);
+    let left = docker(&["volume", "ls", "-q"]).out;
     assert!(!volumes.split_whitespace().any(|v| left.contains(v)), "volumes of the lost machine are left");
     keeper.docker("e2e-kept-machine", &["version"]).ok();
     keeper.rmachine(&["rm", "-y", "e2e-kept-machine"]).ok();

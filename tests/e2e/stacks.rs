@@ -14,6 +14,7 @@ use rmachine::stacks::{
 use serde_json::Value;
 
 use crate::e2e::lab::{Done, Running, User, lab_dir, lab_script};
+use crate::e2e::owner::docker;
 
 const STACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/stacks");
 const NODES: [&str; 3] = ["stk-m1", "stk-w1", "stk-w2"];
@@ -68,7 +69,7 @@ impl Owner {
 impl Drop for Owner {
     fn drop(&mut self) {
         let label = format!("label=rmachine.store={}", self.user.store().display());
-        for id in docker(&["ps", "-aq", "--filter", &label]).lines() {
+        for id in docker(&["ps", "-aq", "--filter", &label]).out.lines() {
             docker(&["rm", "-fv", id]);
         }
         docker(&["network", "rm", "rm-e2e-stacks"]);
@@ -124,11 +125,6 @@ impl Drop for Page {
             running.signal("-INT").failed(130, &[]);
         }
     }
-}
-
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What lies where is said by the script that made it.
@@ -442,7 +438,7 @@ fn own_stacks_and_where_their_logs_go(owner: &Owner) {
     let again = owner.deploy("logging-syslog", &syslog).ok();
     assert!(!again.out.contains("Draining"), "engines that are told already are left alone: {}", again.out);
     let gateway =
-        docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "rm-e2e-stacks"]);
+        docker(&["network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "rm-e2e-stacks"]).out;
     let gelf = UdpSocket::bind((gateway.trim(), 0)).expect("a socket");
     gelf.set_read_timeout(Some(Duration::from_secs(60))).expect("a limit");
     let port = gelf.local_addr().expect("an address").port();

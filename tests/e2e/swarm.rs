@@ -4,22 +4,10 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::e2e::lab::{Done, User, until};
-
-/// A user whose machines are containers on a network of the test's own. Whatever a failed test leaves goes with it.
-struct Owner {
-    user: User,
-    network: String,
-}
+use crate::e2e::lab::{Done, until};
+use crate::e2e::owner::{Owner, docker};
 
 impl Owner {
-    fn new(network: &str) -> Self {
-        let owner = Self { user: User::new(), network: format!("rm-swarm-{network}") };
-        // What a run that was killed left would be in the way.
-        docker(&["network", "rm", &owner.network]);
-        owner
-    }
-
     /// `create` or `swarm create` with the docker driver.
     fn made<'a>(&'a self, words: &[&'a str]) -> Vec<&'a str> {
         let mut args = words.to_vec();
@@ -31,24 +19,24 @@ impl Owner {
         self.user.rmachine(&self.made(words))
     }
 
-    fn rm(&self, args: &[&str]) -> Done {
+    fn run(&self, args: &[&str]) -> Done {
         self.user.rmachine(args)
     }
 
-    fn status(&self, cluster: &str) -> Value {
+    fn swarm(&self, cluster: &str) -> Value {
         let told = self.user.rmachine(&["swarm", "status", "-o", "json", cluster]);
         serde_json::from_str(&told.out).unwrap_or_else(|e| panic!("{e}: {told:?}"))
     }
 
     /// A node of the status.
     fn node(&self, cluster: &str, name: &str) -> Value {
-        let status = self.status(cluster);
+        let status = self.swarm(cluster);
         let nodes = status["nodes"].as_array().expect("nodes");
         nodes.iter().find(|n| n["name"] == name).cloned().unwrap_or(Value::Null)
     }
 
     fn leader(&self, cluster: &str) -> String {
-        let status = self.status(cluster);
+        let status = self.swarm(cluster);
         let nodes = status["nodes"].as_array().expect("nodes");
         let leader = nodes.iter().find(|n| n["leader"] == true);
         leader.map_or(String::new(), |n| n["name"].as_str().expect("a name").to_owned())
@@ -59,22 +47,6 @@ impl Owner {
         let told = self.user.docker(name, &["info", "-f", "{{.Swarm.LocalNodeState}}"]);
         told.out.trim().to_owned()
     }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        let label = format!("label=rmachine.store={}", self.user.store().display());
-        for id in docker(&["ps", "-aq", "--filter", &label]).lines() {
-            docker(&["rm", "-fv", id]);
-        }
-        docker(&["network", "rm", &self.network]);
-    }
-}
-
-/// The outer engine's CLI.
-fn docker(args: &[&str]) -> String {
-    let output = Command::new("docker").args(args).output().expect("docker runs");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// An image of what a node has itself, since there may be no registry: `sleep`, `getent`, and what they are linked to.
@@ -92,7 +64,7 @@ fn sleepers<'a>(name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn a_swarm_from_its_first_to_its_last_day() {
-    let owner = Owner::new("life");
+    let owner = Owner::new("rm-swarm-life");
     let user = &owner.user;
     let made = owner.make(&["swarm", "create", "--managers", "3", "--workers", "1", "swl"]).ok();
     assert!(made.out.contains("4 of 4 nodes are in the swarm swl: 3 managers, 1 workers"), "{}", made.out);
@@ -101,13 +73,13 @@ fn a_swarm_from_its_first_to_its_last_day() {
         "{}",
         made.out
     );
-    let status = owner.status("swl");
+    let status = owner.swarm("swl");
     assert_eq!(status["words"], "3 managers, majority 2, can lose 1");
     let nodes = status["nodes"].as_array().expect("nodes");
     let ready = nodes.iter().filter(|n| n["state"] == "ready" && n["machine"] == true).count();
     assert_eq!(ready, 4, "{status}");
     assert_eq!(status["absent"], serde_json::json!([]));
-    let list = owner.rm(&["swarm", "ls"]).ok().out;
+    let list = owner.run(&["swarm", "ls"]).ok().out;
     assert!(list.contains("swl       3          1         swl-m1 swl-m2 swl-m3 swl-w1\n"), "{list}");
     // The same words again: nothing to do, nothing done.
     let again = owner.make(&["swarm", "create", "--managers", "3", "--workers", "1", "swl"]).ok();
@@ -122,15 +94,15 @@ fn a_swarm_from_its_first_to_its_last_day() {
     a_cut_off_node_is_seen(&owner);
 
     // Nodes go one by one, and the swarm knows.
-    owner.rm(&["rm", "-y", "swl-w1"]).ok();
-    let nodes = owner.status("swl")["nodes"].as_array().expect("nodes").len();
+    owner.run(&["rm", "-y", "swl-w1"]).ok();
+    let nodes = owner.swarm("swl")["nodes"].as_array().expect("nodes").len();
     assert_eq!(nodes, 3, "its node went with it");
-    owner.rm(&["rm", "-y", "swl-m3"]).ok();
+    owner.run(&["rm", "-y", "swl-m3"]).ok();
     assert_eq!(
-        owner.status("swl")["words"],
+        owner.swarm("swl")["words"],
         "2 managers: worse than 1, for losing either of them stops the swarm"
     );
-    let done = owner.rm(&["rm", "-y", "swl-m1", "swl-m2"]).ok();
+    let done = owner.run(&["rm", "-y", "swl-m1", "swl-m2"]).ok();
     assert!(!done.out.contains("Leaving"), "a swarm that goes as a whole needs no goodbyes: {}", done.out);
     assert_eq!(user.rmachine(&["swarm", "ls", "-q"]).ok().out, "");
 }
@@ -153,8 +125,8 @@ fn commands_run_everywhere(owner: &Owner) {
         "test $(hostname) != swl-m3 || exit 7",
     ]);
     done.failed(7, &["It failed on 1 of 2 machines", "swl-m3: exit status 7"]);
-    owner.rm(&["swarm", "label", "swl-w1", "disk=ssd", "zone=a"]).ok();
-    owner.rm(&["swarm", "label", "swl-w1", "zone-"]).ok();
+    owner.run(&["swarm", "label", "swl-w1", "disk=ssd", "zone=a"]).ok();
+    owner.run(&["swarm", "label", "swl-w1", "zone-"]).ok();
     assert_eq!(owner.node("swl", "swl-w1")["labels"], serde_json::json!({"disk": "ssd"}));
     let json =
         user.rmachine(&["run", "swl", "--label", "disk=ssd", "-o", "json", "--", "echo", "hi"]).ok().out;
@@ -178,7 +150,7 @@ fn old_tokens_let_nobody_in(owner: &Owner) {
     assert!(old.starts_with("SWMTKN-1-") && new.starts_with("SWMTKN-1-") && old != new);
     let manager = user.rmachine(&["swarm", "token", "swl", "manager"]).ok().out.trim().to_owned();
     assert_ne!(manager, new);
-    owner.rm(&["swarm", "leave", "swl-w1"]).ok();
+    owner.run(&["swarm", "leave", "swl-w1"]).ok();
     assert_eq!(owner.local("swl-w1"), "inactive");
     assert_eq!(owner.node("swl", "swl-w1"), Value::Null, "it is struck off");
     let at = format!("{}:2377", user.rmachine(&["ip", "swl-m1"]).ok().out.trim());
@@ -200,7 +172,7 @@ fn tasks_move(owner: &Owner) {
     user.docker("swl-m1", &sleepers("spread", &["--network", "mesh", "--replicas", "4"])).ok();
     user.docker("swl-m1", &sleepers("everywhere", &["--network", "mesh", "--mode", "global"])).ok();
     let tasks = || {
-        owner.status("swl")["nodes"]
+        owner.swarm("swl")["nodes"]
             .as_array()
             .expect("nodes")
             .iter()
@@ -215,32 +187,32 @@ fn tasks_move(owner: &Owner) {
     until("each of the four is found by the name of its service", || {
         found().lines().filter(|l| l.contains("STREAM")).count() == 4
     });
-    owner.rm(&["swarm", "drain", "swl-w1"]).ok();
+    owner.run(&["swarm", "drain", "swl-w1"]).ok();
     let node = owner.node("swl", "swl-w1");
     assert_eq!((&node["availability"], &node["tasks"]), (&"drain".into(), &0.into()));
     until("what was there runs elsewhere", || tasks() == 7);
-    owner.rm(&["swarm", "activate", "swl-w1"]).ok();
+    owner.run(&["swarm", "activate", "swl-w1"]).ok();
     until("the global one is back", || owner.node("swl", "swl-w1")["tasks"] == 1);
     user.docker("swl-m1", &["service", "rm", "spread"]).ok();
 }
 
 fn roles_change(owner: &Owner) {
-    owner.rm(&["swarm", "promote", "swl-w1"]).ok();
-    assert_eq!(owner.status("swl")["words"], "4 managers, majority 3, can lose 1");
-    owner.rm(&["swarm", "demote", "swl-w1"]).ok();
-    owner.rm(&["swarm", "demote", "swl-w1"]).ok();
-    assert_eq!(owner.status("swl")["words"], "3 managers, majority 2, can lose 1");
+    owner.run(&["swarm", "promote", "swl-w1"]).ok();
+    assert_eq!(owner.swarm("swl")["words"], "4 managers, majority 3, can lose 1");
+    owner.run(&["swarm", "demote", "swl-w1"]).ok();
+    owner.run(&["swarm", "demote", "swl-w1"]).ok();
+    assert_eq!(owner.swarm("swl")["words"], "3 managers, majority 2, can lose 1");
     owner
-        .rm(&["swarm", "init", "swl-w1"])
+        .run(&["swarm", "init", "swl-w1"])
         .failed(1, &["\"swl-w1\" is in the swarm \"swl\" already", "swarm leave swl-w1"]);
-    owner.rm(&["swarm", "status", "nosuch"]).failed(1, &["no cluster \"nosuch\"", "there are: swl"]);
+    owner.run(&["swarm", "status", "nosuch"]).failed(1, &["no cluster \"nosuch\"", "there are: swl"]);
 }
 
 fn locked_managers_wait(owner: &Owner) {
     let user = &owner.user;
-    owner.rm(&["swarm", "unlock-key", "swl"]).failed(1, &["has no key", "swarm lock swl"]);
-    owner.rm(&["swarm", "lock", "swl"]).ok();
-    let key = owner.rm(&["swarm", "unlock-key", "swl"]).ok().out;
+    owner.run(&["swarm", "unlock-key", "swl"]).failed(1, &["has no key", "swarm lock swl"]);
+    owner.run(&["swarm", "lock", "swl"]).ok();
+    let key = owner.run(&["swarm", "unlock-key", "swl"]).ok().out;
     assert!(key.starts_with("SWMKEY-1-"), "{key}");
     let restart = |name| user.rmachine(&["ssh", name, "sudo systemctl restart docker"]).ok();
     restart("swl-m2");
@@ -251,47 +223,47 @@ fn locked_managers_wait(owner: &Owner) {
     assert!(told.out.contains("Unlocked swl-m2") && !format!("{told:?}").contains("SWMKEY"), "{told:?}");
     until("it is back", || owner.node("swl", "swl-m2")["reachability"] == "reachable");
     // A wrong key opens nothing; the new one does, from standard input, when nobody is open.
-    let new = owner.rm(&["swarm", "unlock-key", "swl", "--rotate"]).ok().out;
+    let new = owner.run(&["swarm", "unlock-key", "swl", "--rotate"]).ok().out;
     assert_ne!(new, key);
     for name in ["swl-m1", "swl-m2", "swl-m3"] {
         restart(name);
     }
     until("all are locked", || ["swl-m1", "swl-m2", "swl-m3"].iter().all(|n| owner.local(n) == "locked"));
-    owner.rm(&["swarm", "status", "swl"]).failed(1, &[]);
-    owner.rm(&["swarm", "token", "swl"]).failed(1, &["are locked", "swarm unlock swl"]);
+    owner.run(&["swarm", "status", "swl"]).failed(1, &[]);
+    owner.run(&["swarm", "token", "swl"]).failed(1, &["are locked", "swarm unlock swl"]);
     user.rmachine_with(&["swarm", "unlock", "swl"], b"nonsense").failed(1, &["begins with SWMKEY-"]);
     user.rmachine_with(&["swarm", "unlock", "swl"], key.as_bytes()).failed(1, &["cannot be unlocked"]);
     user.rmachine_with(&["swarm", "unlock", "swl"], new.as_bytes()).ok();
-    until("all are back", || owner.status("swl")["words"] == "3 managers, majority 2, can lose 1");
-    owner.rm(&["swarm", "lock", "--off", "swl"]).ok();
+    until("all are back", || owner.swarm("swl")["words"] == "3 managers, majority 2, can lose 1");
+    owner.run(&["swarm", "lock", "--off", "swl"]).ok();
 }
 
 fn another_leads(owner: &Owner) {
     let first = owner.leader("swl");
-    owner.rm(&["kill", &first]).ok();
+    owner.run(&["kill", &first]).ok();
     until("another leads", || {
         let now = owner.leader("swl");
         !now.is_empty() && now != first
     });
     until("and the loss is told", || {
-        owner.status("swl")["words"] == "3 managers, majority 2, 2 answer, can lose no more"
+        owner.swarm("swl")["words"] == "3 managers, majority 2, 2 answer, can lose no more"
     });
-    let told = owner.rm(&["swarm", "status", "swl"]).ok().out;
+    let told = owner.run(&["swarm", "status", "swl"]).ok().out;
     assert!(told.contains("Advice: bring back the managers that do not answer"), "{told}");
     // Now each of the two that are left is needed.
     let left = owner.leader("swl");
-    owner.rm(&["swarm", "demote", &left]).failed(1, &["stays a manager", "only 1 answers, and it takes 2"]);
-    owner.rm(&["rm", "-y", &left]).failed(1, &["stays a manager", "--force"]);
+    owner.run(&["swarm", "demote", &left]).failed(1, &["stays a manager", "only 1 answers, and it takes 2"]);
+    owner.run(&["rm", "-y", &left]).failed(1, &["stays a manager", "--force"]);
     assert_eq!(owner.user.phase(&left), "ready", "a refused removal has begun nothing");
-    owner.rm(&["start", &first]).ok();
-    until("it is whole again", || owner.status("swl")["words"] == "3 managers, majority 2, can lose 1");
+    owner.run(&["start", &first]).ok();
+    until("it is whole again", || owner.swarm("swl")["words"] == "3 managers, majority 2, can lose 1");
 }
 
 fn a_cut_off_node_is_seen(owner: &Owner) {
     let address = owner.user.rmachine(&["ip", "swl-w1"]).ok().out;
     docker(&["network", "disconnect", &owner.network, "swl-w1"]);
     until("its silence is noticed", || owner.node("swl", "swl-w1")["state"] == "down");
-    let told = owner.rm(&["swarm", "status", "swl"]).ok().out;
+    let told = owner.run(&["swarm", "status", "swl"]).ok().out;
     assert!(told.contains("swl-w1 is down"), "{told}");
     docker(&["network", "connect", "--ip", address.trim(), &owner.network, "swl-w1"]);
     until("it is back", || owner.node("swl", "swl-w1")["state"] == "ready");
@@ -300,7 +272,7 @@ fn a_cut_off_node_is_seen(owner: &Owner) {
 /// The words of the old Swarm workshops on engines of today, agents before their master too.
 #[test]
 fn the_old_workshop_loop() {
-    let owner = Owner::new("shop");
+    let owner = Owner::new("rm-swarm-shop");
     let user = &owner.user;
     let swarm = ["create", "--swarm", "--swarm-discovery", "token://shop"];
     let early = owner.make(&[&swarm[..], &["sws-early"]].concat()).ok();
@@ -337,17 +309,17 @@ fn the_old_workshop_loop() {
     what_cannot_join(&owner);
 
     // Without its manager a machine can still be removed; what that leaves is told.
-    owner.rm(&["kill", "sws-master"]).ok();
-    let gone = owner.rm(&["rm", "-y", "sws-early"]).ok();
+    owner.run(&["kill", "sws-master"]).ok();
+    let gone = owner.run(&["rm", "-y", "sws-early"]).ok();
     assert!(
         gone.out.contains("could not be told") && gone.out.contains("swarm rm --cluster shop sws-early"),
         "{}",
         gone.out
     );
-    owner.rm(&["start", "sws-master"]).ok();
-    until("its node counts as down", || owner.status("shop").to_string().contains("\"down\""));
-    owner.rm(&["swarm", "rm", "--cluster", "shop", "sws-early"]).ok();
-    assert_eq!(owner.status("shop")["nodes"].as_array().expect("nodes").len(), 2);
+    owner.run(&["start", "sws-master"]).ok();
+    until("its node counts as down", || owner.swarm("shop").to_string().contains("\"down\""));
+    owner.run(&["swarm", "rm", "--cluster", "shop", "sws-early"]).ok();
+    assert_eq!(owner.swarm("shop")["nodes"].as_array().expect("nodes").len(), 2);
 }
 
 /// Each is refused by name, with nothing half joined; the next try gets in.
@@ -355,13 +327,13 @@ fn what_cannot_join(owner: &Owner) {
     let user = &owner.user;
     let on = |name: &str, command: &str| user.rmachine(&["ssh", name, command]).ok();
     let ip = |name: &str| user.rmachine(&["ip", name]).ok().out.trim().to_owned();
-    let join = || owner.rm(&["swarm", "join", "sws-late", "--cluster", "shop"]);
+    let join = || owner.run(&["swarm", "join", "sws-late", "--cluster", "shop"]);
     let out = || {
         assert_eq!(owner.local("sws-late"), "inactive", "nothing half joined");
         let left = user.rmachine(&["swarm", "ls"]).ok().out;
         assert!(!left.contains("sws-late"), "{left}");
     };
-    owner.rm(&["swarm", "leave", "sws-late"]).ok();
+    owner.run(&["swarm", "leave", "sws-late"]).ok();
     on("sws-master", "iptables -I INPUT -p tcp --dport 2377 -j DROP");
     join().failed(
         1,
@@ -375,32 +347,32 @@ fn what_cannot_join(owner: &Owner) {
     on("sws-late", "iptables -I INPUT -p udp --dport 4789 -j DROP");
     let warned = join().ok();
     assert!(warned.out.contains("UDP 4789 gives no answer to sws-master"), "{}", warned.out);
-    owner.rm(&["swarm", "leave", "sws-late"]).ok();
+    owner.run(&["swarm", "leave", "sws-late"]).ok();
     on("sws-late", "iptables -F INPUT");
 
     user.docker("sws-late", &["swarm", "init"]).ok();
     join().failed(1, &["sws-late is a node of another swarm already", "swarm leave --force sws-late"]);
     assert_eq!(owner.local("sws-late"), "active", "it is left where it was");
-    owner.rm(&["swarm", "leave", "--force", "sws-late"]).ok();
-    owner.rm(&["kill", "sws-master"]).ok();
+    owner.run(&["swarm", "leave", "--force", "sws-late"]).ok();
+    owner.run(&["kill", "sws-master"]).ok();
     join().failed(1, &["no manager of the swarm \"shop\" answers", "sws-master: "]);
     out();
-    owner.rm(&["start", "sws-master"]).ok();
+    owner.run(&["start", "sws-master"]).ok();
     let joined = join().ok();
     assert!(!joined.out.contains("UDP 4789"), "its way is known to be free: {}", joined.out);
 }
 
 #[test]
 fn a_killed_swarm_create_goes_on_with_the_same_words() {
-    let owner = Owner::new("cut");
+    let owner = Owner::new("rm-swarm-cut");
     let words = owner.made(&["swarm", "create", "--managers", "1", "--workers", "1", "swc"]);
     for word in ["Creating machine...", "Starting the swarm", "Joining the swarm"] {
         owner.user.start_until(&words, word).kill_9();
         owner.user.rmachine(&words).ok();
-        let status = owner.status("swc");
+        let status = owner.swarm("swc");
         assert_eq!(status["nodes"].as_array().expect("nodes").len(), 2, "killed at {word:?}: {status}");
         assert_eq!(status["absent"], serde_json::json!([]), "killed at {word:?}");
-        owner.rm(&["rm", "-y", "swc-m1", "swc-w1"]).ok();
+        owner.run(&["rm", "-y", "swc-m1", "swc-w1"]).ok();
     }
     // One that cannot be made does not keep the others, and says so.
     docker(&["create", "--name", "swc-w1", "rmachine-lab:trixie", "true"]);
@@ -418,7 +390,7 @@ fn a_killed_swarm_create_goes_on_with_the_same_words() {
 
 #[test]
 fn lost_managers_and_kept_state() {
-    let owner = Owner::new("lost");
+    let owner = Owner::new("rm-swarm-lost");
     let user = &owner.user;
     owner.make(&["swarm", "create", "--managers", "3", "swo"]).ok();
     user.rmachine_with(&["ssh", "swo-m1", "docker config create marker -"], b"kept").ok();
@@ -433,31 +405,31 @@ fn lost_managers_and_kept_state() {
         user.command("script").args(["-qec", &command, "/dev/null"]).output().expect("script runs");
     assert!(String::from_utf8_lossy(&terminal.stdout).contains("no text for a terminal"), "{terminal:?}");
     until("its engine is back among the managers", || {
-        owner.status("swo")["words"] == "3 managers, majority 2, can lose 1"
+        owner.swarm("swo")["words"] == "3 managers, majority 2, can lose 1"
     });
 
-    owner.rm(&["kill", "swo-m2"]).ok();
-    owner.rm(&["kill", "swo-m3"]).ok();
-    until("the quorum is gone", || owner.status("swo")["words"] == "quorum lost: 1 of 3 answers");
-    let told = owner.rm(&["swarm", "status", "swo"]).failed(1, &[]);
+    owner.run(&["kill", "swo-m2"]).ok();
+    owner.run(&["kill", "swo-m3"]).ok();
+    until("the quorum is gone", || owner.swarm("swo")["words"] == "quorum lost: 1 of 3 answers");
+    let told = owner.run(&["swarm", "status", "swo"]).failed(1, &[]);
     assert!(
         told.out.contains("bring back 1 of the managers") && told.out.contains("swarm recover"),
         "{}",
         told.out
     );
-    owner.rm(&["swarm", "token", "swo"]).failed(1, &["quorum lost: 1 of 3 answers", "swarm recover"]);
-    owner.rm(&["swarm", "recover", "swo-m2"]).failed(1, &[]);
+    owner.run(&["swarm", "token", "swo"]).failed(1, &["quorum lost: 1 of 3 answers", "swarm recover"]);
+    owner.run(&["swarm", "recover", "swo-m2"]).failed(1, &[]);
     let told = user.rmachine_with(&["swarm", "recover", "swo-m1"], b"n\n").ok();
     assert!(told.out.contains("only when they are gone for good"), "{}", told.out);
-    owner.rm(&["swarm", "recover", "-y", "swo-m1"]).ok();
-    until("it leads alone", || owner.status("swo")["words"] == "1 manager: the swarm is lost with it");
+    owner.run(&["swarm", "recover", "-y", "swo-m1"]).ok();
+    until("it leads alone", || owner.swarm("swo")["words"] == "1 manager: the swarm is lost with it");
     let configs = || user.docker("swo-m1", &["config", "ls", "--format", "{{.Name}}"]).out;
     assert_eq!(configs(), "marker\n", "what the swarm knew is still known");
-    owner.rm(&["rm", "-y", "swo-m2", "swo-m3"]).ok();
-    assert_eq!(owner.status("swo")["nodes"].as_array().expect("nodes").len(), 1);
+    owner.run(&["rm", "-y", "swo-m2", "swo-m3"]).ok();
+    assert_eq!(owner.swarm("swo")["nodes"].as_array().expect("nodes").len(), 1);
 
     // All is lost but the file.
-    owner.rm(&["swarm", "leave", "--force", "swo-m1"]).ok();
+    owner.run(&["swarm", "leave", "--force", "swo-m1"]).ok();
     assert_eq!(owner.local("swo-m1"), "inactive");
     let restore = ["swarm", "restore", "swo-m1", "--cluster", "swo"];
     user.rmachine_with(&restore, b"nonsense").failed(1, &["no backup of a manager: nothing was changed"]);
