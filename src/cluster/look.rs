@@ -125,11 +125,7 @@ fn live(node: &SwarmNode) -> Live {
         role: if node.role() == Role::Manager.as_str() { Role::Manager } else { Role::Worker },
         leader: node.is_leader(),
         ready: node.state() == "ready",
-        availability: match node.availability() {
-            "drain" => Availability::Drain,
-            "pause" => Availability::Pause,
-            _ => Availability::Active,
-        },
+        availability: Availability::read(node.availability()),
         labels: node.labels().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
     }
 }

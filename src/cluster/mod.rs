@@ -9,12 +9,10 @@ pub mod file;
 pub mod look;
 mod model;
 mod network;
-mod order;
 pub mod plan;
 mod read;
 mod record;
 pub mod roll;
-mod settle;
 #[cfg(test)]
 mod tests;
 pub mod up;

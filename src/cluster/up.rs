@@ -31,7 +31,7 @@ impl Kit<'_> {
             self.roll(wanted, &due, limits).await.map_err(|e| vec![e])?;
         }
         self.take_away(wanted, plan, present).await?;
-        self.await_all(wanted, limits).await.map_err(|e| vec![e])?;
+        self.rolling(wanted, limits).await_all().await.map_err(|e| vec![e])?;
         Ok(())
     }
 

@@ -1,30 +1,17 @@
-//! The engines of all nodes are told what a stack needs of them, one node at a time: drained, configured, given tasks again.
-//!
-//! Managers come after workers, and the leader last. The first failure ends it, with the node active again as it was.
+//! The engines of all nodes are told what a stack needs of them, one node at a time, as a roll does it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rmachine_driver::MachineName;
 use serde_json::Value;
 
 use super::{Ground, Request};
-use crate::lifecycle::{Failure, Lifecycle, NodeChange};
+use crate::lifecycle::{Failure, Lifecycle, Place, Rolling, is_disturbed};
 use crate::stacks::{EngineWish, Surroundings};
-use crate::store::{Availability, StoredMachine};
+use crate::store::{Due, StoredMachine};
 
-/// How long tasks may take to leave a node. Those that are bound to it stay, and end with their engine.
-const EMPTY: Duration = Duration::from_secs(30);
-/// How long a node may take to be one again.
-const READY: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// A node whose engine is not as it should be.
-struct Work {
-    machine: MachineName,
-    node: String,
-    options: Vec<String>,
-    availability: Availability,
-}
+/// For tasks to leave a node, and for the node to come back.
+const WAIT: Duration = Duration::from_secs(120);
 
 /// What there is to say afterwards.
 pub(super) async fn configure(
@@ -36,92 +23,101 @@ pub(super) async fn configure(
     if request.settings.engines != EngineWish::Set {
         return Ok(Vec::new());
     }
-    let work = work(lifecycle, ground, request, around)?;
-    let mut notes = Vec::new();
+    let mut work = work(lifecycle, ground, request, around)?;
     let touched = work.len();
-    for one in work {
-        configure_one(lifecycle, ground, &one).await?;
-        let kept = own_containers(lifecycle, &one.machine).await?;
+    if touched == 0 {
+        return Ok(Vec::new());
+    }
+    let places = ground.machines().map(|(node, machine)| (machine.clone(), Place::of(node))).collect();
+    let rolling = Rolling { lifecycle, cluster: &ground.cluster.name, wait: WAIT, places };
+    let mut notes =
+        vec![format!("{touched} engines were configured; tasks of the swarm were moved, and began anew")];
+    while !work.is_empty() {
+        let names: Vec<MachineName> = work.iter().map(|(machine, _)| machine.clone()).collect();
+        let (machine, options) = work.remove(rolling.next(&names).await?);
+        let amend = |stored: &mut StoredMachine| {
+            want(stored, request.name.as_str(), &options);
+            Ok(())
+        };
+        let provision = async || lifecycle.provision(lifecycle.load(&machine)?, None, &amend).await;
+        let turn = rolling.turn(&machine, Due::Provision, provision).await;
+        turn.map_err(|e| stopped(e, &lifecycle.program, &machine, work.len()))?;
+        let logs = options.iter().any(|option| key(option) == "log-driver");
+        let kept = if logs { own_containers(lifecycle, &machine).await? } else { 0 };
         if kept > 0 {
             notes.push(format!(
-                "{}: {kept} containers beside the swarm keep the log driver that they were made with",
-                one.machine
+                "{machine}: {kept} containers beside the swarm keep the log driver that they were made with"
             ));
         }
     }
-    if touched > 0 {
-        // A manager may have been among them, and its connection is gone.
-        *ground = Ground::look(lifecycle, &ground.cluster.name).await?;
-        notes.insert(
-            0,
-            format!("{touched} engines were configured; tasks of the swarm were moved, and began anew"),
-        );
-    }
+    // A manager may have been among them, and its connection is gone.
+    *ground = Ground::look(lifecycle, &ground.cluster.name).await?;
     Ok(notes)
 }
 
-/// Workers first, then managers, the leader at the end.
+fn stopped(
+    failure: Failure,
+    program: &str,
+    machine: &MachineName,
+    left: usize,
+) -> Failure {
+    failure
+        .prefix(&format!("{machine}: "))
+        .detail(format!("nothing of the stack was deployed, and {left} more engines were left as they are"))
+        .hint(format!("once that is mended, `{program} stack deploy` with the same words goes on"))
+}
+
+/// The machines whose engines are not as they should be, and what they are to be told. Those that an earlier run was cut
+/// short at are gone through again.
 fn work(
     lifecycle: &Lifecycle,
     ground: &Ground,
     request: &Request,
     around: &Surroundings,
-) -> Result<Vec<Work>, Failure> {
-    let mut nodes: Vec<_> = ground.machines().collect();
-    nodes.sort_by_key(|(node, machine)| (node.is_leader(), node.manager.is_some(), (*machine).clone()));
+) -> Result<Vec<(MachineName, Vec<String>)>, Failure> {
     let mut work = Vec::new();
-    for (node, machine) in nodes {
+    for (node, machine) in ground.machines() {
         let Some(this) = around.nodes.iter().find(|m| m.id == node.id) else { continue };
         let options = request.stack.engine_options(&request.name, &request.settings, around, this)?;
         let stored = lifecycle.load(machine)?.stored;
-        if options.iter().all(|o| has(&stored, o)) {
-            continue;
+        if is_disturbed(node) || was_cut_short(&stored) || !options.iter().all(|o| has(&stored, o)) {
+            work.push((machine.clone(), options));
         }
-        let availability = match node.availability() {
-            "drain" => Availability::Drain,
-            "pause" => Availability::Pause,
-            _ => Availability::Active,
-        };
-        work.push(Work { machine: machine.clone(), node: node.id.clone(), options, availability });
     }
     Ok(work)
 }
 
-async fn configure_one(lifecycle: &Lifecycle, ground: &Ground, work: &Work) -> Result<(), Failure> {
-    let (machine, several) = (&work.machine, ground.nodes.len() > 1);
-    let moves = several && work.availability != Availability::Drain;
-    if moves {
-        lifecycle.reporter.step(machine, "Draining the node...");
-        let drain = NodeChange::Availability(Availability::Drain);
-        lifecycle.swarm_change(machine, &drain, false).await?;
-        let left = lifecycle.swarm_await_empty(machine, EMPTY).await?;
-        if left > 0 {
-            lifecycle.reporter.warn(machine, &format!("{left} tasks did not leave the node, and are ended"));
-        }
-    }
-    let amend = |machine: &mut StoredMachine| {
-        work.options.iter().for_each(|option| tell(machine, option));
-        Ok(())
-    };
-    let mut done = lifecycle.provision(lifecycle.load(machine)?, None, &amend).await;
-    if done.is_ok() {
-        done = until_ready(lifecycle, ground, &work.node).await;
-    }
-    if moves {
-        let back = lifecycle.swarm_change(machine, &NodeChange::Availability(work.availability), false).await;
-        done = done.and(back);
-    }
-    done.map_err(|e| e.prefix(&format!("{machine}: ")))
+/// The stack that came last has its way.
+fn want(machine: &mut StoredMachine, stack: &str, options: &[String]) {
+    let stacks = &mut machine.own.stacks;
+    let replaced = |old: &String| options.iter().any(|new| replaces(new, old));
+    stacks.values_mut().for_each(|others| others.retain(|old| !replaced(old)));
+    stacks.insert(stack.to_owned(), options.to_vec());
+    stacks.retain(|_, options| !options.is_empty());
+    tell_of_stacks(machine);
+}
+
+/// What stacks want of the engine, beside what it was told otherwise.
+pub fn tell_of_stacks(machine: &mut StoredMachine) {
+    let options: Vec<String> = machine.own.stacks.values().flatten().cloned().collect();
+    options.iter().for_each(|option| tell(machine, option));
+}
+
+/// The engine may not have heard all of what the machine's record says.
+fn was_cut_short(machine: &StoredMachine) -> bool {
+    machine.own.told.iter().any(|told| *told != machine.config.host_options.engine)
 }
 
 /// Single options are replaced; those that may be given several times, by their own key.
 fn tell(machine: &mut StoredMachine, option: &str) {
     let flags = machine.config.host_options.engine.arbitrary_flags.get_or_insert_default();
-    // The options of one log driver are refused by another.
-    let replaced =
-        |old: &str| key(old) == key(option) || (key(option) == "log-driver" && old.starts_with("log-opt="));
-    flags.retain(|old| !replaced(old));
+    flags.retain(|old| !replaces(option, old));
     flags.push(option.to_owned());
+}
+
+/// The options of one log driver are refused by another.
+fn replaces(new: &str, old: &str) -> bool {
+    key(old) == key(new) || (key(new) == "log-driver" && old.starts_with("log-opt="))
 }
 
 fn has(machine: &StoredMachine, option: &str) -> bool {
@@ -138,27 +134,6 @@ fn key(option: &str) -> &str {
     rest.find('=').map_or(option, |end| &option[..name.len() + 1 + end])
 }
 
-async fn until_ready(lifecycle: &Lifecycle, ground: &Ground, node: &str) -> Result<(), Failure> {
-    let deadline = Instant::now() + READY;
-    loop {
-        let seen = match lifecycle.manager_engine(&ground.cluster.name).await {
-            Ok(mut manager) => manager.client().node(node).await.map_err(Failure::from),
-            Err(e) => Err(e),
-        };
-        match seen {
-            Ok(node) if node.state() == "ready" => return Ok(()),
-            _ if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
-            Ok(node) => {
-                return Err(Failure::new(format!(
-                    "the node is {} after its engine was configured",
-                    node.state()
-                )));
-            }
-            Err(e) => return Err(e),
-        }
-    }
-}
-
 /// Containers that the swarm does not renew.
 async fn own_containers(lifecycle: &Lifecycle, machine: &MachineName) -> Result<usize, Failure> {
     let all: Vec<Value> = lifecycle.engine(machine).await?.client().get("/containers/json?all=true").await?;
@@ -167,7 +142,12 @@ async fn own_containers(lifecycle: &Lifecycle, machine: &MachineName) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use rmachine_driver::DriverState;
+
     use super::*;
+    use crate::store::{HostConfig, OwnState};
 
     #[test]
     fn options_are_about_their_key() {
@@ -179,5 +159,32 @@ mod tests {
         ] {
             assert_eq!(key(option), about);
         }
+    }
+
+    fn flags(machine: &StoredMachine) -> Vec<&str> {
+        let flags = machine.config.host_options.engine.arbitrary_flags.iter().flatten();
+        flags.map(String::as_str).collect()
+    }
+
+    #[test]
+    fn stacks_have_their_say_beside_the_user_and_the_last_one_wins() {
+        let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let name = MachineName::parse("x").unwrap();
+        let config = HostConfig::new(&name, "none", DriverState::default(), Path::new("/S"));
+        let mut machine = StoredMachine { config, own: OwnState::default() };
+        machine.config.host_options.engine.arbitrary_flags =
+            Some(words(&["mtu=1400", "log-driver=json-file", "log-opt=max-size=1m"]));
+        want(&mut machine, "monitoring", &words(&["metrics-addr=10.0.0.1:9323"]));
+        want(&mut machine, "syslog", &words(&["log-driver=syslog", "log-opt=tag=x"]));
+        let all = ["mtu=1400", "metrics-addr=10.0.0.1:9323", "log-driver=syslog", "log-opt=tag=x"];
+        assert_eq!(flags(&machine), all);
+        // What a file says anew, and what stacks want, is no other than it was.
+        machine.config.host_options.engine.arbitrary_flags =
+            Some(words(&["mtu=1400", "log-driver=json-file", "log-opt=max-size=1m"]));
+        tell_of_stacks(&mut machine);
+        assert_eq!(flags(&machine), all);
+        want(&mut machine, "elk", &words(&["log-driver=gelf"]));
+        assert_eq!(flags(&machine), ["mtu=1400", "log-driver=gelf", "metrics-addr=10.0.0.1:9323"]);
+        assert_eq!(machine.own.stacks.keys().collect::<Vec<_>>(), ["elk", "monitoring"]);
     }
 }

@@ -19,6 +19,7 @@ use crate::lifecycle::{Failure, Lifecycle};
 use crate::stacks::{Compose, Given, Page, Settings, Stack, StackError, StackName};
 use crate::store::ClusterName;
 
+pub use engines::tell_of_stacks;
 pub use ground::{Ground, Service};
 pub use open::{OpenPage, Way, open, pages};
 pub use remove::{Deployed, deployed, remove};

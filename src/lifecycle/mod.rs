@@ -51,7 +51,7 @@ pub use mount::Mountable;
 pub use nodes::{OnLine, Ran};
 pub use provision::engine_settings;
 pub use prune::Prunable;
-pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Token};
+pub use swarm::{Cluster, Engine, Making, Member, NodeChange, Place, Rolling, Token, is_disturbed};
 
 /// How long one process waits for another that works on the same machine.
 const LOCK_WAIT: Duration = Duration::from_secs(30);

@@ -99,6 +99,15 @@ impl Availability {
             Self::Drain => "drain",
         }
     }
+
+    /// As a swarm says it.
+    pub fn read(word: &str) -> Self {
+        match word {
+            "drain" => Self::Drain,
+            "pause" => Self::Pause,
+            _ => Self::Active,
+        }
+    }
 }
 
 /// What a node is told when it founds a swarm or joins one. Kept, so that a join which was cut short goes on with it.

@@ -1,5 +1,6 @@
 //! rmachine.json: what rmachine alone knows of a machine, beside docker-machine's config.json.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -72,6 +73,9 @@ pub struct OwnState {
     /// What the cluster's file said of it, where it was made of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<Declared>,
+    /// What stacks of its cluster want of its engine, by the stack's name: nothing of it is missing from the cluster's file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stacks: BTreeMap<String, Vec<String>>,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -123,6 +127,7 @@ impl Default for OwnState {
             told: Vec::new(),
             swarm: None,
             declared: None,
+            stacks: BTreeMap::new(),
             failure: None,
             journal: Vec::new(),
             extra: Map::new(),

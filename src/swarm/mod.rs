@@ -1,10 +1,13 @@
 //! What there is to know and to decide of a swarm, without asking anybody: quorum in words, which address to advertise,
-//! what a look at a host said, whether clocks agree, and a status as it is shown.
+//! what a look at a host said, whether clocks agree, a status as it is shown, which node is next in a roll, and whether services
+//! run again what they ran.
 
 pub mod address;
 pub mod clock;
 pub mod look;
+pub mod order;
 pub mod quorum;
+pub mod settle;
 pub mod status;
 
 pub use address::{Choice, Interface, choose, is_network};

@@ -237,11 +237,20 @@ pub struct Task {
 #[serde(default, rename_all = "PascalCase")]
 struct TaskStatus {
     state: String,
+    err: String,
 }
 
 impl Task {
     pub fn state(&self) -> &str {
         &self.status.state
+    }
+
+    /// It waits for a node that takes no tasks now, and no other may have it, in the scheduler's own words.
+    pub fn is_bound_elsewhere(&self) -> bool {
+        let err = &self.status.err;
+        self.state() == "pending"
+            && err.contains("scheduling constraints not satisfied")
+            && !err.contains("insufficient")
     }
 
     /// It runs, or is on its way there.

@@ -205,7 +205,10 @@ fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), 
     if !options.given("engine-version") {
         machine.own.engine_version = None;
     }
-    Ok(apply(machine, &options)?)
+    apply(machine, &options)?;
+    // What a stack has brought is not in the file, and wanted all the same.
+    crate::deploy::tell_of_stacks(machine);
+    Ok(())
 }
 
 /// Everything that work on a cluster needs, for as long as that work takes.

@@ -1,5 +1,6 @@
 //! Roles, availability and labels of nodes; tokens, locks and keys of a swarm.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rmachine_driver::MachineName;
@@ -7,7 +8,7 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
 use super::super::{Failure, Lifecycle};
-use super::{Cluster, Manager, lacks_leader};
+use super::{Cluster, Manager, Place, lacks_leader};
 use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
 use crate::store::{Availability, Role};
@@ -25,6 +26,46 @@ pub enum NodeChange {
     Demote,
     Availability(Availability),
     Labels { set: Vec<(String, String)>, unset: Vec<String> },
+    /// For the time of a roll: how the node was is written beside it, for whoever comes after one that was killed.
+    Meanwhile(Meanwhile),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meanwhile {
+    Promoted,
+    Demoted,
+    Drained,
+}
+
+/// A label of nodes that a roll has changed for a while: what they were.
+const BEFORE: &str = "rmachine.before";
+
+impl Place {
+    /// How a node is when no roll is at work on it, and was before one that was cut short.
+    pub fn of(node: &Node) -> Self {
+        let noted = node.labels().find(|(key, _)| *key == BEFORE).and_then(|(_, words)| words.split_once(' '));
+        let (role, availability) = noted.unwrap_or((node.role(), node.availability()));
+        Self {
+            role: if role == Role::Manager.as_str() { Role::Manager } else { Role::Worker },
+            availability: Availability::read(availability),
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// A roll has changed the node, and did not change it back.
+pub fn is_disturbed(node: &Node) -> bool {
+    node.labels().any(|(key, _)| key == BEFORE)
+}
+
+impl NodeChange {
+    fn role(&self) -> Option<Role> {
+        match self {
+            Self::Promote | Self::Meanwhile(Meanwhile::Promoted) => Some(Role::Manager),
+            Self::Demote | Self::Meanwhile(Meanwhile::Demoted) => Some(Role::Worker),
+            _ => None,
+        }
+    }
 }
 
 /// What lets a node in, and where it is taken in.
@@ -46,21 +87,18 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let cluster = self.cluster_of(name)?;
         // One after the other: raft bears one change of its members at a time.
-        let _turn = match change {
-            NodeChange::Promote | NodeChange::Demote => Some(self.turn(&cluster.name).await?),
-            _ => None,
+        let role = change.role();
+        let _turn = match role {
+            Some(_) => Some(self.turn(&cluster.name).await?),
+            None => None,
         };
         let mut manager = self.manager_beside(&cluster, name).await?;
         let id = self.node_id(&cluster, name, &manager)?;
-        if *change == NodeChange::Demote {
+        if role == Some(Role::Worker) {
             self.may_demote(name, &id, &manager, force)?;
         }
         self.change_node(&mut manager, &id, change).await?;
-        let role = match change {
-            NodeChange::Promote => Role::Manager,
-            NodeChange::Demote => Role::Worker,
-            _ => return Ok(()),
-        };
+        let Some(role) = role else { return Ok(()) };
         self.await_role(&mut manager, &id, role).await?;
         self.record(name, |m| {
             if let Some(m) = m {
@@ -282,20 +320,36 @@ pub(super) async fn await_empty(
 
 fn changed(node: &Node, change: &NodeChange) -> Map<String, Value> {
     let mut spec = node.spec.clone();
-    let mut put = |key: &str, value: &str| spec.insert(key.to_owned(), Value::from(value));
+    let mut put = |key: &str, value: &str| drop(spec.insert(key.to_owned(), Value::from(value)));
+    if let Some(role) = change.role() {
+        put("Role", role.as_str());
+    }
     match change {
-        NodeChange::Promote => drop(put("Role", "manager")),
-        NodeChange::Demote => drop(put("Role", "worker")),
-        NodeChange::Availability(availability) => drop(put("Availability", availability.as_str())),
-        NodeChange::Labels { set, unset } => {
-            let labels = spec.entry("Labels").or_insert_with(|| json!({}));
-            if let Value::Object(labels) = labels {
-                labels.retain(|key, _| !unset.contains(key));
-                labels.extend(set.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))));
+        NodeChange::Promote | NodeChange::Demote => {}
+        NodeChange::Availability(availability) => {
+            put("Availability", availability.as_str());
+            if is_disturbed(node) {
+                label(&mut spec, &[], &[BEFORE.to_owned()]);
             }
+        }
+        NodeChange::Labels { set, unset } => label(&mut spec, set, unset),
+        NodeChange::Meanwhile(what) => {
+            if *what == Meanwhile::Drained {
+                put("Availability", Availability::Drain.as_str());
+            }
+            let Place { role, availability, .. } = Place::of(node);
+            let before = format!("{role} {}", availability.as_str());
+            label(&mut spec, &[(BEFORE.to_owned(), before)], &[]);
         }
     }
     spec
+}
+
+fn label(spec: &mut Map<String, Value>, set: &[(String, String)], unset: &[String]) {
+    if let Value::Object(labels) = spec.entry("Labels").or_insert_with(|| json!({})) {
+        labels.retain(|key, _| !unset.contains(key));
+        labels.extend(set.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))));
+    }
 }
 
 #[cfg(test)]
@@ -318,5 +372,22 @@ mod tests {
         };
         assert_eq!(after(labels)["Labels"], json!({"a": "9", "c": "3"}));
         assert_eq!(changed(&node, &NodeChange::Demote), node.spec, "nothing to change");
+    }
+    #[test]
+    fn what_a_roll_has_changed_is_known_until_it_is_changed_back() {
+        let read = |spec: Map<String, Value>| -> Node {
+            serde_json::from_value(json!({"ID": "n", "Spec": spec})).unwrap()
+        };
+        let spec = json!({"Role": "manager", "Availability": "pause", "Labels": {"a": "1"}});
+        let node: Node = serde_json::from_value(json!({"ID": "n", "Spec": spec})).unwrap();
+        let before = Place { role: Role::Manager, availability: Availability::Pause, labels: BTreeMap::new() };
+        let drained = read(changed(&node, &NodeChange::Meanwhile(Meanwhile::Drained)));
+        assert_eq!((drained.availability(), Place::of(&drained)), ("drain", before.clone()));
+        let demoted = read(changed(&drained, &NodeChange::Meanwhile(Meanwhile::Demoted)));
+        assert_eq!((demoted.role(), Place::of(&demoted)), ("worker", before.clone()));
+        let promoted = read(changed(&demoted, &NodeChange::Promote));
+        assert!(is_disturbed(&promoted), "it still takes no tasks");
+        let whole = read(changed(&promoted, &NodeChange::Availability(before.availability)));
+        assert_eq!((whole.spec.clone(), Place::of(&whole)), (node.spec, before));
     }
 }

@@ -8,6 +8,7 @@ mod change;
 mod enter;
 mod make;
 mod part;
+mod roll;
 mod save;
 mod status;
 
@@ -25,8 +26,9 @@ use crate::engine::{EngineClient, EngineError};
 use crate::store::{ClusterLock, ClusterName, MachineLock, Membership, Role};
 use crate::swarm::Quorum;
 
-pub use change::{NodeChange, Token};
+pub use change::{NodeChange, Token, is_disturbed};
 pub use make::Making;
+pub use roll::{Place, Rolling};
 
 /// Patience with one step of asking a manager.
 const STEP: Duration = Duration::from_secs(8);

@@ -2,23 +2,23 @@
 
 use rmachine_driver::MachineName;
 
+use super::Quorum;
 use crate::store::{Due, Role};
-use crate::swarm::Quorum;
 
 /// A node while a roll is under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Standing {
-    pub(super) name: MachineName,
-    pub(super) role: Role,
-    pub(super) leader: bool,
-    pub(super) ready: bool,
+pub struct Standing {
+    pub name: MachineName,
+    pub role: Role,
+    pub leader: bool,
+    pub ready: bool,
     /// It may be given tasks.
-    pub(super) active: bool,
+    pub active: bool,
 }
 
 /// One move of a roll.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Move {
+pub enum Move {
     Promote(MachineName),
     Demote(MachineName),
     /// Emptied, until its tasks run elsewhere.
@@ -27,7 +27,7 @@ pub(super) enum Move {
 }
 
 /// Workers first, then managers, the leader last of all.
-pub(super) fn next(left: &[Standing]) -> Option<usize> {
+pub fn next(left: &[Standing]) -> Option<usize> {
     let rank = |s: &Standing| match (s.role, s.leader) {
         (Role::Worker, _) => 0,
         (Role::Manager, false) => 1,
@@ -37,7 +37,7 @@ pub(super) fn next(left: &[Standing]) -> Option<usize> {
 }
 
 /// What happens before and at the node itself; what was changed on the way is changed back by whoever makes the moves.
-pub(super) fn moves(name: &MachineName, due: Due, nodes: &[Standing]) -> Result<Vec<Move>, String> {
+pub fn moves(name: &MachineName, due: Due, nodes: &[Standing]) -> Result<Vec<Move>, String> {
     let Some(node) = nodes.iter().find(|n| n.name == *name) else {
         return Ok(vec![Move::Do(name.clone(), due)]);
     };

@@ -7,7 +7,7 @@ use crate::engine::swarm::Task;
 
 /// How many tasks of each service ran, and how many of them on the node that goes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Before(BTreeMap<String, Count>);
+pub struct Before(BTreeMap<String, Count>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Count {
@@ -19,7 +19,7 @@ fn running<'a>(tasks: &'a [Task], service: &'a Service) -> impl Iterator<Item = 
     tasks.iter().filter(|t| t.service == service.id && t.state() == "running")
 }
 
-pub(super) fn before(services: &[Service], tasks: &[Task], node: &str) -> Before {
+pub fn before(services: &[Service], tasks: &[Task], node: &str) -> Before {
     let lasting = services.iter().filter(|s| !s.is_job());
     let count = |s: &Service| Count {
         all: running(tasks, s).count(),
@@ -28,9 +28,9 @@ pub(super) fn before(services: &[Service], tasks: &[Task], node: &str) -> Before
     Before(lasting.map(|s| (s.id.clone(), count(s))).collect())
 }
 
-/// The services that do not run what they ran, in words. While a node is `away`, a global service has none there. One that
-/// somebody made since then, or scaled down, is no concern of a roll.
-pub(super) fn missing(
+/// The services that do not run what they ran, in words. While a node is `away`, a global service has none there, and what
+/// may run nowhere else has to wait for it. One that somebody made since then, or scaled down, is no concern of a roll.
+pub fn missing(
     before: &Before,
     services: &[Service],
     tasks: &[Task],
@@ -39,7 +39,12 @@ pub(super) fn missing(
     let short = |service: &Service| {
         let count = before.0.get(&service.id)?;
         let elsewhere = running(tasks, service).filter(|t| Some(t.node.as_str()) != away).count();
-        let lost = if away.is_some() && service.is_global() { count.there } else { 0 };
+        let bound = tasks.iter().filter(|t| t.service == service.id && t.is_bound_elsewhere()).count();
+        let lost = match away {
+            None => 0,
+            Some(_) if service.is_global() => count.there,
+            Some(_) => bound.min(count.there),
+        };
         let wanted = (count.all - lost).min(service.replicas().unwrap_or(usize::MAX));
         (elsewhere < wanted).then(|| format!("{}: {elsewhere} of {wanted} tasks run", service.name()))
     };
@@ -78,6 +83,13 @@ mod tests {
         assert_eq!(missing(&[all[0], all[1], agents], Some("a")), ["web: 1 of 2 tasks run"], "not moved yet");
         let back = [all[0], all[1], ("agent", "a", "starting"), agents];
         assert_eq!(missing(&back, None), ["agent: 1 of 2 tasks run"]);
+        let waiting = json!({"ServiceID": "web", "DesiredState": "running", "Status": {"State": "pending", "Err":
+            "no suitable node (scheduling constraints not satisfied on 2 nodes; 1 node not available for new tasks)"}});
+        let mut tied = tasks(&[all[1], agents]);
+        tied.push(serde_json::from_value(waiting).unwrap());
+        assert!(super::missing(&before, &services, &tied, Some("a")).is_empty(), "it may run on that node alone");
+        let back = super::missing(&before, &services, &tied, None);
+        assert_eq!(back, ["web: 1 of 2 tasks run", "agent: 1 of 2 tasks run"], "and is missed afterwards");
         let less =
             serde_json::from_value(json!({"ID": "web", "Spec": {"Mode": {"Replicated": {"Replicas": 1}}}}));
         let left = tasks(&[all[1]]);
