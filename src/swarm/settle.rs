@@ -51,6 +51,12 @@ pub fn missing(
     services.iter().filter_map(short).collect()
 }
 
+/// The services that have to wait for the node that goes: no other may run them.
+pub fn waiting<'a>(services: &'a [Service], tasks: &[Task]) -> Vec<&'a str> {
+    let waits = |s: &&Service| tasks.iter().any(|t| t.service == s.id && t.is_bound_elsewhere());
+    services.iter().filter(waits).map(Service::name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -88,6 +94,7 @@ mod tests {
         let mut tied = tasks(&[all[1], agents]);
         tied.push(serde_json::from_value(waiting).unwrap());
         assert!(super::missing(&before, &services, &tied, Some("a")).is_empty(), "it may run on that node alone");
+        assert_eq!(waiting(&services, &tied), ["web"]);
         let back = super::missing(&before, &services, &tied, None);
         assert_eq!(back, ["web: 1 of 2 tasks run", "agent: 1 of 2 tasks run"], "and is missed afterwards");
         let less =

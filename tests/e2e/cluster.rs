@@ -221,6 +221,14 @@ fn service<'a>(name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
     args
 }
 
+/// As `1/1`.
+fn replicas(site: &Site, service: &str) -> String {
+    let filter = format!("name={service}");
+    let list = ["service", "ls", "--filter", &filter, "--format", "{{.Replicas}}"];
+    let listed = site.user.docker("clr-m-1", &list).out;
+    listed.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
 const FOUR: &str = "
 [engine]
 label = { round = 1 }
@@ -255,8 +263,13 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
     let leader = leader["name"].as_str().expect("a name").to_owned();
     let starts = engine_starts(&machines);
     site.declare(&FOUR.replace("round = 1", "round = 2"));
+    // What is bound to one node waits for it, and keeps nobody from going on.
+    site.user.docker("clr-m-1", &service("tied", &["--constraint", "node.hostname==clr-w-1"])).ok();
+    until("it runs", || replicas(&site, "tied") == "1/1");
     let (done, asked, lost) = asking(&addresses, || site.cluster("up"));
     let done = done.ok();
+    assert!((done.out.clone() + &done.err).contains("tied waits for this node"), "{}\n{}", done.out, done.err);
+    assert_eq!(replicas(&site, "tied"), "1/1", "it runs again");
     assert!(asked > 50, "{asked} requests are too few to tell anything");
     assert_eq!(lost, 0, "of {asked} requests\n{}", done.out);
     assert!(done.out.contains("[1/4] Provisioning clr-w-1"), "{}", done.out);
@@ -277,21 +290,17 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
     assert_eq!(site.left(), "");
 }
 
-/// A service that may run on one node only keeps that node from being emptied.
+/// A service that needs as many nodes as there are keeps each of them from being emptied.
 fn a_roll_that_cannot_go_on_stops(site: &Site) {
-    let tied = ["--constraint", "node.hostname==clr-w-1"];
-    site.user.docker("clr-m-1", &service("tied", &tied)).ok();
-    let running = || {
-        site.user.docker("clr-m-1", &["service", "ls", "--filter", "name=tied", "--format", "{{.Replicas}}"])
-    };
-    until("it runs", || running().ok().out.starts_with("1/1"));
+    site.user.docker("clr-m-1", &service("full", &["--replicas", "4", "--replicas-max-per-node", "1"])).ok();
+    until("it runs", || replicas(site, "full") == "4/4");
     let start = engine_start("clr-w-1");
     let stopped = site.cluster("roll --wait 3");
     stopped.failed(
         1,
         &[
             "clr-w-1: after 3 s services do not run",
-            "tied: 0 of 1 tasks run",
+            "full: 3 of 4 tasks run",
             "nothing was done to it",
             "the roll stopped here, with 3 more",
         ],
@@ -303,7 +312,7 @@ fn a_roll_that_cannot_go_on_stops(site: &Site) {
         plan.contains("0 to add, 4 to change") && plan.contains("a roll over it is not finished"),
         "{plan}"
     );
-    site.user.docker("clr-m-1", &["service", "rm", "tied"]).ok();
+    site.user.docker("clr-m-1", &["service", "rm", "full"]).ok();
     // Nothing of it is to be seen in what follows.
     until("two of them answer", || site.standing().len() == 4);
 }

@@ -11,7 +11,7 @@ use super::super::{Failure, Lifecycle};
 use super::{Cluster, Manager, Place, lacks_leader};
 use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
-use crate::store::{Availability, Role};
+use crate::store::{Availability, ClusterName, Role};
 
 /// A role is taken on and laid down within seconds, unless the node does not answer.
 const ROLE_WAIT: Duration = Duration::from_secs(30);
@@ -182,6 +182,25 @@ impl Lifecycle {
         let mut reached = self.engine_of(&machine).await?;
         let unlocked = reached.client.swarm_unlock(key).await;
         unlocked.map_err(|e| Failure::from(e).prefix(&format!("{name} cannot be unlocked: ")))
+    }
+
+    /// What a stack that is gone wanted of engines is not wanted any more; where they were told of it, and what.
+    pub async fn forget_stack(
+        &self,
+        cluster: &ClusterName,
+        stack: &str,
+    ) -> Result<Vec<(MachineName, Vec<String>)>, Failure> {
+        let mut told = Vec::new();
+        for member in self.cluster(cluster)?.members {
+            if !self.load(&member.machine)?.stored.own.stacks.contains_key(stack) {
+                continue;
+            }
+            let (lock, mut machine) = self.lock_and_load(&member.machine).await?;
+            let options = machine.stored.own.stacks.remove(stack).unwrap_or_default();
+            self.save(&lock, &machine)?;
+            told.push((member.machine, options));
+        }
+        Ok(told)
     }
 
     pub(super) fn cluster_of(&self, name: &MachineName) -> Result<Cluster, Failure> {

@@ -182,7 +182,11 @@ impl Lifecycle {
         })
     }
 
-    /// The right to change who the managers of a cluster are.
+    /// The right to change who the managers of a cluster are, or what is deployed on it.
+    pub async fn cluster_turn(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
+        self.turn(cluster).await
+    }
+
     pub(super) async fn turn(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
         self.store.cluster_lock(cluster, TURN).await.map_err(|e| self.store_failure(&e))
     }
@@ -327,7 +331,7 @@ impl Lifecycle {
 fn lacks_leader(error: &EngineError) -> bool {
     let text = error.to_string();
     matches!(error, EngineError::Timeout { .. })
-        || ["does not have a leader", "context deadline exceeded", "DeadlineExceeded", "raft: "]
+        || ["does not have a leader", "context deadline exceeded", "DeadlineExceeded", "raft: ", "swarm/control.sock"]
             .iter()
             .any(|words| text.contains(words))
 }

@@ -89,7 +89,7 @@ impl Rolling<'_> {
         }
         self.await_ready(name).await?;
         self.put_back(&moves).await?;
-        self.await_settled(&before, None).await
+        self.await_settled(&before, None).await.map(drop)
     }
 
     /// Before the work itself there is a way back.
@@ -123,7 +123,12 @@ impl Rolling<'_> {
                         "{left} tasks of {name} have not ended within {seconds} s"
                     )));
                 }
-                self.await_settled(before, Some(id)).await
+                let view = self.await_settled(before, Some(id)).await?;
+                for service in settle::waiting(&view.services, &view.tasks) {
+                    let text = format!("{service} waits for this node, since no other may run it");
+                    lifecycle.reporter.warn(name, &text);
+                }
+                Ok(())
             }
             Move::Do(..) => Ok(()),
         }
@@ -144,6 +149,9 @@ impl Rolling<'_> {
                 let live = view.node(name).map(Node::role);
                 if recorded != Some(role) || live != Some(role.as_str()) {
                     self.lifecycle.swarm_change(name, &change, false).await?;
+                    if role == Role::Manager {
+                        self.await_office(name).await?;
+                    }
                 }
             }
         }
@@ -196,13 +204,13 @@ impl Rolling<'_> {
         }
     }
 
-    async fn await_settled(&self, before: &Before, away: Option<&str>) -> Result<(), Failure> {
+    async fn await_settled(&self, before: &Before, away: Option<&str>) -> Result<View, Failure> {
         let deadline = Instant::now() + self.wait;
         loop {
             let view = self.eventual_view().await?;
             let missing = settle::missing(before, &view.services, &view.tasks, away);
             if missing.is_empty() {
-                return Ok(());
+                return Ok(view);
             }
             if Instant::now() > deadline {
                 let seconds = self.wait.as_secs();
