@@ -55,12 +55,7 @@ pub(super) async fn configure(
     Ok(notes)
 }
 
-fn stopped(
-    failure: Failure,
-    program: &str,
-    machine: &MachineName,
-    left: usize,
-) -> Failure {
+fn stopped(failure: Failure, program: &str, machine: &MachineName, left: usize) -> Failure {
     failure
         .prefix(&format!("{machine}: "))
         .detail(format!("nothing of the stack was deployed, and {left} more engines were left as they are"))

@@ -30,12 +30,7 @@ pub fn before(services: &[Service], tasks: &[Task], node: &str) -> Before {
 
 /// The services that do not run what they ran, in words. While a node is `away`, a global service has none there, and what
 /// may run nowhere else has to wait for it. One that somebody made since then, or scaled down, is no concern of a roll.
-pub fn missing(
-    before: &Before,
-    services: &[Service],
-    tasks: &[Task],
-    away: Option<&str>,
-) -> Vec<String> {
+pub fn missing(before: &Before, services: &[Service], tasks: &[Task], away: Option<&str>) -> Vec<String> {
     let short = |service: &Service| {
         let count = before.0.get(&service.id)?;
         let elsewhere = running(tasks, service).filter(|t| Some(t.node.as_str()) != away).count();
@@ -89,11 +84,14 @@ mod tests {
         assert_eq!(missing(&[all[0], all[1], agents], Some("a")), ["web: 1 of 2 tasks run"], "not moved yet");
         let back = [all[0], all[1], ("agent", "a", "starting"), agents];
         assert_eq!(missing(&back, None), ["agent: 1 of 2 tasks run"]);
-        let waiting = json!({"ServiceID": "web", "DesiredState": "running", "Status": {"State": "pending", "Err":
+        let pending = json!({"ServiceID": "web", "DesiredState": "running", "Status": {"State": "pending", "Err":
             "no suitable node (scheduling constraints not satisfied on 2 nodes; 1 node not available for new tasks)"}});
         let mut tied = tasks(&[all[1], agents]);
-        tied.push(serde_json::from_value(waiting).unwrap());
-        assert!(super::missing(&before, &services, &tied, Some("a")).is_empty(), "it may run on that node alone");
+        tied.push(serde_json::from_value(pending).unwrap());
+        assert!(
+            super::missing(&before, &services, &tied, Some("a")).is_empty(),
+            "it may run on that node alone"
+        );
         assert_eq!(waiting(&services, &tied), ["web"]);
         let back = super::missing(&before, &services, &tied, None);
         assert_eq!(back, ["web: 1 of 2 tasks run", "agent: 1 of 2 tasks run"], "and is missed afterwards");

@@ -268,7 +268,12 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
     until("it runs", || replicas(&site, "tied") == "1/1");
     let (done, asked, lost) = asking(&addresses, || site.cluster("up"));
     let done = done.ok();
-    assert!((done.out.clone() + &done.err).contains("tied waits for this node"), "{}\n{}", done.out, done.err);
+    assert!(
+        (done.out.clone() + &done.err).contains("tied waits for this node"),
+        "{}\n{}",
+        done.out,
+        done.err
+    );
     assert_eq!(replicas(&site, "tied"), "1/1", "it runs again");
     assert!(asked > 50, "{asked} requests are too few to tell anything");
     assert_eq!(lost, 0, "of {asked} requests\n{}", done.out);

@@ -25,7 +25,10 @@ pub enum NodeChange {
     Promote,
     Demote,
     Availability(Availability),
-    Labels { set: Vec<(String, String)>, unset: Vec<String> },
+    Labels {
+        set: Vec<(String, String)>,
+        unset: Vec<String>,
+    },
     /// For the time of a roll: how the node was is written beside it, for whoever comes after one that was killed.
     Meanwhile(Meanwhile),
 }
@@ -43,7 +46,8 @@ const BEFORE: &str = "rmachine.before";
 impl Place {
     /// How a node is when no roll is at work on it, and was before one that was cut short.
     pub fn of(node: &Node) -> Self {
-        let noted = node.labels().find(|(key, _)| *key == BEFORE).and_then(|(_, words)| words.split_once(' '));
+        let noted =
+            node.labels().find(|(key, _)| *key == BEFORE).and_then(|(_, words)| words.split_once(' '));
         let (role, availability) = noted.unwrap_or((node.role(), node.availability()));
         Self {
             role: if role == Role::Manager.as_str() { Role::Manager } else { Role::Worker },
@@ -399,7 +403,8 @@ mod tests {
         };
         let spec = json!({"Role": "manager", "Availability": "pause", "Labels": {"a": "1"}});
         let node: Node = serde_json::from_value(json!({"ID": "n", "Spec": spec})).unwrap();
-        let before = Place { role: Role::Manager, availability: Availability::Pause, labels: BTreeMap::new() };
+        let before =
+            Place { role: Role::Manager, availability: Availability::Pause, labels: BTreeMap::new() };
         let drained = read(changed(&node, &NodeChange::Meanwhile(Meanwhile::Drained)));
         assert_eq!((drained.availability(), Place::of(&drained)), ("drain", before.clone()));
         let demoted = read(changed(&drained, &NodeChange::Meanwhile(Meanwhile::Demoted)));

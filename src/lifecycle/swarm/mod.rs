@@ -331,7 +331,13 @@ impl Lifecycle {
 fn lacks_leader(error: &EngineError) -> bool {
     let text = error.to_string();
     matches!(error, EngineError::Timeout { .. })
-        || ["does not have a leader", "context deadline exceeded", "DeadlineExceeded", "raft: ", "swarm/control.sock"]
-            .iter()
-            .any(|words| text.contains(words))
+        || [
+            "does not have a leader",
+            "context deadline exceeded",
+            "DeadlineExceeded",
+            "raft: ",
+            "swarm/control.sock",
+        ]
+        .iter()
+        .any(|words| text.contains(words))
 }

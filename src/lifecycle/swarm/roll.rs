@@ -106,7 +106,8 @@ impl Rolling<'_> {
 
     async fn make_move(&self, one: &Move, before: &Before, id: &str) -> Result<(), Failure> {
         let lifecycle = self.lifecycle;
-        let change = async |name, what| lifecycle.swarm_change(name, &NodeChange::Meanwhile(what), false).await;
+        let change =
+            async |name, what| lifecycle.swarm_change(name, &NodeChange::Meanwhile(what), false).await;
         match one {
             Move::Promote(name) => {
                 change(name, Meanwhile::Promoted).await?;
