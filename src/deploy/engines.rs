@@ -79,6 +79,7 @@ fn work(
             work.push((machine.clone(), options));
         }
     }
+    work.sort();
     Ok(work)
 }
 
