@@ -13,15 +13,20 @@ MADE=$LAB/demo
 CLUSTER=demo
 MACHINE=demo-m1
 NODES="demo-m1 demo-w1 demo-w2"
+# Built here unless one is given.
+BINARY=
+SHA256=
 
 usage() {
     cat <<EOF
-Usage: ./install.sh [--demo | --demo-remove | --help]
+Usage: ./install.sh [--demo | --demo-remove | --help] [--binary FILE [--sha256 SUM]]
 
   (nothing)      build rmachine with cargo and install it to \$PREFIX/bin (now $BINDIR)
   --demo         on Debian or Ubuntu, as root or with sudo: also install what is missing and create the swarm '$CLUSTER'
                  of three machines: containers with systemd, sshd and an engine of their own
-  --demo-remove  remove all that --demo made; packages it installed stay
+  --demo-remove  remove all that --demo made and the packages that it installed, unless something uses them by now
+  --binary FILE  install this binary of rmachine instead of building one; Rust is not needed then
+  --sha256 SUM   refuse it unless this is its checksum
 
 Environment: PREFIX (/usr/local), DESTDIR (put before PREFIX), CARGO_TARGET_DIR
 Needs Rust $RUST or newer, from https://rustup.rs, or on Debian 13 and Ubuntu 24.04 from the package rustup:
@@ -83,12 +88,25 @@ place() {
     die "rmachine could not be put in $BINDIR, or does not run there" "what was there before is as it was"
 }
 
-install_rmachine() {
+build() {
     require_rust
     say "building rmachine (some minutes the first time)"
     (cd "$REPO" && CARGO_TARGET_DIR=$TARGET cargo build --release --locked --bin rmachine) ||
         die "the build failed" "cargo's message is above"
-    place "$TARGET/release/rmachine" "$BINDIR/rmachine"
+    BINARY=$TARGET/release/rmachine
+}
+
+# What was given may be half downloaded, or somebody else's.
+check_binary() {
+    [ -f "$BINARY" ] || die "$BINARY is not there" "name a file with --binary, or leave that out to build one"
+    [ -n "$SHA256" ] || return 0
+    sum=$(sha256sum "$BINARY" | cut -d ' ' -f 1)
+    [ "$sum" = "$SHA256" ] || die "$BINARY has the checksum $sum, and not $SHA256" "download it again; nothing was installed"
+}
+
+install_rmachine() {
+    if [ -n "$BINARY" ]; then check_binary; else build; fi
+    place "$BINARY" "$BINDIR/rmachine"
     say "$BINDIR/rmachine: $version"
     case ":$PATH:" in
         *":$BINDIR:"*) ;;
@@ -112,7 +130,7 @@ require_demo_platform() {
 # The compiler, and what makes the root file system of a machine where no registry answers.
 install_tools() {
     missing=
-    command -v cc >/dev/null || missing=build-essential
+    [ -n "$BINARY" ] || command -v cc >/dev/null || missing=build-essential
     command -v mmdebstrap >/dev/null || missing="$missing mmdebstrap"
     [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing="$missing debian-archive-keyring"
     [ -n "$missing" ] || return 0
@@ -152,6 +170,19 @@ start_engine() {
     fi
 }
 
+packages() {
+    dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' | grep '^.i' | cut -d ' ' -f 3- | sort
+}
+
+# Told before and after what installs: only what was not there before is the demo's.
+note_packages() {
+    if [ ! -f "$MADE/packages.before" ]; then
+        packages >"$MADE/packages.before"
+    else
+        packages | grep -vxFf "$MADE/packages.before" >"$MADE/packages" || true
+    fi
+}
+
 has_machine() {
     rmachine ls -q 2>/dev/null | grep -qx "$1"
 }
@@ -173,12 +204,15 @@ create_swarm() {
 }
 
 demo() {
+    [ -z "$BINARY" ] || check_binary
     require_demo_platform
     mkdir -p "$MADE"
+    note_packages
     install_tools
     [ -e "$BINDIR/rmachine" ] || : >"$MADE/binary"
     install_rmachine
     start_engine
+    note_packages
     choose_user
     say "creating the swarm '$CLUSTER' of three machines (a minute more the first time)"
     create_swarm
@@ -241,13 +275,53 @@ remove_engine() {
     "$REPO/tests/lab/engine" --stop || die "the engine does not end" "its process id is in /run/docker.pid"
 }
 
+# Whether the engine holds anything beside what the demo made; one that does not answer may.
+engine_is_used() {
+    found=$(engine ps -aq && engine images -aq && engine volume ls -q && engine network ls -q --filter type=custom) 2>/dev/null ||
+        return 0
+    [ -n "$found" ]
+}
+
+# Packages are taken away together or not at all: one that something else needs by now keeps the others.
+remove_packages() {
+    [ -s "$MADE/packages" ] || return 0
+    if grep -qx docker.io "$MADE/packages" && $ENGINE_IS_USED; then
+        say "the engine and the other packages stay: somebody else may use it (docker ps -a, docker images, docker volume ls)"
+        return
+    fi
+    names=$(tr '\n' ' ' <"$MADE/packages")
+    # shellcheck disable=SC2086  # names of packages
+    going=$(as_root apt-get -s purge $names 2>/dev/null | sed -n 's/^Purg \([^ ]*\).*/\1/p' | sort)
+    if [ -z "$going" ] || echo "$going" | grep -qvxFf "$MADE/packages"; then
+        say "these packages stay, since something else needs them: $names"
+        return
+    fi
+    # shellcheck disable=SC2086
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get purge -y $names >"$MADE/purge.log" 2>&1 </dev/null || {
+        tail -n 5 "$MADE/purge.log" >&2
+        die "the packages could not be removed" "try: apt-get purge $names"
+    }
+    if grep -qx docker.io "$MADE/packages"; then
+        # What their packages leave. The folders may be disks of their own, so it is what is in them that goes.
+        for dir in /var/lib/docker /var/lib/containerd /etc/docker /etc/cni; do
+            as_root find "$dir" -xdev -mindepth 1 -delete 2>/dev/null || true
+            as_root rmdir "$dir" 2>/dev/null || true
+        done
+        as_root ip link delete docker0 2>/dev/null || true
+    fi
+}
+
 demo_remove() {
     [ -d "$MADE" ] || { say "there is no demo here"; return; }
     choose_user
     remove_machines
     remove_store
     remove_images
+    # Asked while it runs.
+    ENGINE_IS_USED=false
+    ! engine_is_used || ENGINE_IS_USED=true
     remove_engine
+    remove_packages
     if [ -f "$MADE/binary" ]; then
         run=
         [ -w "$BINDIR" ] || run=as_root
@@ -261,14 +335,26 @@ demo_remove() {
     else
         rm -rf "$LAB"
     fi
-    say "the demo is gone; packages that it installed (engine, compiler, mmdebstrap) stay, and so does $TARGET"
+    rmdir "$TARGET" 2>/dev/null || true
+    built=
+    [ ! -d "$TARGET" ] || built="; what cargo built is in $TARGET"
+    say "the demo is gone$built"
 }
 
-[ $# -le 1 ] || { usage >&2; exit 2; }
-case ${1:-} in
-    "") install_rmachine ;;
-    --demo) demo ;;
-    --demo-remove) demo_remove ;;
-    --help | -h) usage ;;
-    *) usage >&2; exit 2 ;;
-esac
+task=install_rmachine
+while [ $# -gt 0 ]; do
+    case $1 in
+        --demo) task=demo ;;
+        --demo-remove) task=demo_remove ;;
+        --help | -h) usage && exit ;;
+        --binary | --sha256)
+            [ -n "${2:-}" ] || { usage >&2; exit 2; }
+            if [ "$1" = --binary ]; then BINARY=$2; else SHA256=$2; fi
+            shift
+            ;;
+        *) usage >&2; exit 2 ;;
+    esac
+    shift
+done
+[ -z "$SHA256" ] || [ -n "$BINARY" ] || { usage >&2; exit 2; }
+$task

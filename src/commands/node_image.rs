@@ -77,7 +77,8 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> super::Outcome {
     // What is drawn is drawn for a machine; here it bears the driver's name.
     let title = MachineName::existing(driver.name()).map_err(|e| CommandError::failed(e.to_string()))?;
     reporter.step(&title, "Building a node image...");
-    let built = driver.build_image(&options, &|text| reporter.detail(&title, text)).await;
+    let announce = |text: &str| reporter.info(&title, text);
+    let built = driver.build_image(&options, &announce, &|text| reporter.detail(&title, text)).await;
     reporter.finish(&title, built.is_ok());
     let image = built.map_err(Failure::from)?;
     ctx.printer.line(&image.name);

@@ -61,6 +61,18 @@ fn a_killed_create_is_listed_with_its_phase() {
 }
 
 #[test]
+fn a_create_under_way_is_listed_with_the_process_that_is_at_it() {
+    let scene = Scene::new();
+    let running = scene.waiting();
+    let pid = running.id().to_string();
+    let error = format!("is being created by process {pid} (phase created)");
+    assert_eq!(scene.lab.ok("ls -f '{{.Error}}'").trim_end(), error);
+    running.signal("KILL");
+    running.end();
+    assert!(!scene.lab.ok("ls -f '{{.Error}}'").contains(&pid));
+}
+
+#[test]
 fn a_killed_create_leaves_no_lock_and_can_be_removed() {
     let scene = Scene::new();
     let running = scene.waiting();

@@ -118,6 +118,21 @@ fn a_machine_whose_network_was_pruned_gets_it_back() {
 #[test]
 fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
     let owner = Owner::new("rm-e2e-killed");
+    // As each phase begins, and within the driver's own.
+    for word in [
+        "Running pre-create checks...",
+        "Waiting for machine to be running",
+        "Waiting for SSH to be available...",
+        "Provisioning with",
+        "Copying certs to the remote machine...",
+        "Checking connection to Docker...",
+    ] {
+        owner.create_until("dd-killed", word).kill_9();
+        if owner.user.machine_file("dd-killed", "rmachine.json").exists() {
+            owner.rm("dd-killed");
+        }
+        assert_eq!(owner.left(), "", "killed at {word:?}");
+    }
     for milliseconds in [0, 15, 40, 80, 130, 200, 300, 450, 700, 1000, 1500] {
         let create = owner.create_until("dd-killed", "Creating machine...");
         std::thread::sleep(Duration::from_millis(milliseconds));
@@ -182,6 +197,91 @@ fn a_machine_behind_published_ports() {
     assert_eq!(owner.left(), "");
 }
 
+/// As on a computer where the engine is in a virtual machine: nothing but ports of 127.0.0.1 leads to the machines.
+#[test]
+fn a_swarm_behind_published_ports() {
+    let owner = Owner::new("rm-e2e-pubswarm");
+    let user = &owner.user;
+    let words = ["swarm", "create", "-d", "docker", "--docker-network", &owner.network, "--docker-publish"];
+    let made = user.rmachine(&[&words[..], &["--managers", "1", "--workers", "1", "dd-pub"]].concat()).ok();
+    assert!(made.out.contains("Publishing its SSH and its engine on 127.0.0.1, ports "), "{}", made.out);
+    let urls = user.rmachine(&["ls", "-f", "{{.URL}}"]).ok().out;
+    let ports: Vec<&str> = urls.lines().filter_map(|u| u.strip_prefix("tcp://127.0.0.1:")).collect();
+    assert!(ports.len() == 2 && ports[0] != ports[1], "{urls}");
+    let nodes = user.docker("dd-pub-m1", &["node", "ls", "--format", "{{.Status}}"]).ok().out;
+    assert_eq!(nodes, "Ready\nReady\n");
+
+    // A port that somebody else takes while its machine is down.
+    user.rmachine(&["stop", "dd-pub-w1"]).ok();
+    let url = user.rmachine(&["url", "dd-pub-w1"]).ok().out;
+    let port: u16 = url.trim().rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let thief = std::net::TcpListener::bind(("127.0.0.1", port)).expect("it is free");
+    let refused = user.rmachine(&["start", "dd-pub-w1"]);
+    refused.failed(1, &[&port.to_string(), "already", "ss -ltnp"]);
+    drop(thief);
+    user.rmachine(&["start", "dd-pub-w1"]).ok();
+    assert_eq!(user.rmachine(&["url", "dd-pub-w1"]).ok().out, url);
+    user.docker("dd-pub-w1", &["version"]).ok();
+    user.rmachine(&["rm", "-y", "-f", "dd-pub-m1", "dd-pub-w1"]).ok();
+    assert_eq!(owner.left(), "");
+}
+
+#[test]
+fn the_options_reach_the_container_and_the_image() {
+    let owner = Owner::new("rm-e2e-options");
+    docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-options"]).ok();
+    let options = [
+        "--docker-cpus",
+        "1.5",
+        "--docker-port",
+        "127.0.0.1:0:80",
+        "--docker-volume",
+        "dd-options-data:/data",
+    ];
+    owner.create("dd-options", &options).failed(1, &["--docker-port", "[[IP:]HOST:]MACHINE[/udp]"]);
+    let vars = [
+        ("RMACHINE_DOCKER_SUITE", "rmachine-options"),
+        ("RMACHINE_DOCKER_PACKAGE", "busybox-static"),
+        ("RMACHINE_DOCKER_NO_ENGINE", "true"),
+        ("RMACHINE_DOCKER_MEMORY", "768m"),
+        ("RMACHINE_DOCKER_HOSTNAME", "db.example"),
+    ];
+    let options = [
+        "--docker-cpus",
+        "1.5",
+        "--docker-port",
+        "127.0.0.1::80",
+        "--docker-volume",
+        "dd-options-data:/data",
+    ];
+    let words = owner.args("dd-options", &[&options[..], &["--engine-install", "distro"]].concat());
+    let made = owner.user.rmachine_in(&vars, &words).ok().out;
+    assert!(made.contains("Building the node image rmachine-node:rmachine-options-"), "{made}");
+    assert!(made.contains("Installing Docker..."), "{made}");
+    let asked = |format: &str| docker(&["inspect", "-f", format, "dd-options"]).ok().out;
+    assert_eq!(asked("{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}"), "805306368 1500000000\n");
+    let port = asked("{{(index .NetworkSettings.Ports \"80/tcp\" 0).HostPort}}");
+    let ssh = |command: &str| owner.user.rmachine(&["ssh", "dd-options", command]).ok().out;
+    assert_eq!(ssh("hostname; findmnt -n -o TARGET /data"), "db.example\n/data\n");
+    ssh("mkdir /www; echo served >/www/x; busybox httpd -h /www -p 80");
+    let mut stream =
+        std::net::TcpStream::connect(format!("127.0.0.1:{}", port.trim())).expect("it is published");
+    let mut answer = String::new();
+    std::io::Write::write_all(&mut stream, b"GET /x HTTP/1.0\r\n\r\n").expect("asked");
+    std::io::Read::read_to_string(&mut stream, &mut answer).expect("answered");
+    assert!(answer.ends_with("served\n"), "{answer}");
+    owner.user.docker("dd-options", &["version"]).ok();
+
+    let image = asked("{{.Config.Image}}");
+    let image = image.trim();
+    owner.user.rmachine(&["node-image", "rm", image]).failed(1, &["in use by 1 containers"]);
+    owner.rm("dd-options");
+    assert_eq!(owner.left(), "", "a volume that was named stays, and bears no label");
+    docker(&["volume", "rm", "dd-options-data"]).ok();
+    owner.user.rmachine(&["node-image", "rm", image]).ok();
+    docker(&["rmi", "debian:rmachine-options"]).ok();
+}
+
 #[test]
 fn a_container_that_somebody_removed_is_an_error_until_rm() {
     let owner = Owner::new("rm-e2e-vanished");
@@ -231,6 +331,19 @@ fn the_default_is_what_works_here() {
     let begin =
         "No driver is named: taking \"docker\", because the engine at unix:///var/run/docker.sock answers.";
     assert!(taken.starts_with(begin), "{taken}");
+    // As the docker CLI has written it down.
+    let socket = "host=unix:///run/docker.sock";
+    let made = owner.user.command("docker").args(["context", "create", "mine", "--docker", socket]).output();
+    assert!(made.expect("docker runs").status.success());
+    let context = [("DOCKER_CONTEXT", "mine")];
+    let taken = owner.user.rmachine_in(&context, &["create", "--dry-run", "dd-default"]).ok().out;
+    assert!(
+        taken.contains("the engine at unix:///run/docker.sock of the docker context \"mine\" answers"),
+        "{taken}"
+    );
+    let wrong =
+        owner.user.rmachine_in(&[("DOCKER_CONTEXT", "yours")], &["create", "-d", "docker", "dd-default"]);
+    wrong.failed(1, &["the docker context \"yours\"", "docker context ls"]);
     let nowhere = [("DOCKER_HOST", "unix:///nowhere.sock")];
     let taken = owner.user.rmachine_in(&nowhere, &["create", "--dry-run", "dd-default"]);
     assert!(format!("{taken:?}").contains("virtualbox"), "{taken:?}");

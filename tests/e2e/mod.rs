@@ -5,6 +5,8 @@
 
 mod clients;
 mod cluster;
+mod computer;
+mod demo;
 mod digitalocean;
 mod docker_driver;
 mod elsewhere;
@@ -14,6 +16,7 @@ mod install;
 mod interrupted;
 mod lab;
 mod machine;
+mod own_engine;
 mod owner;
 mod renewal;
 mod scp;

@@ -109,3 +109,23 @@ fn what_a_lost_store_left_is_pruned_and_what_other_stores_know_is_not() {
     keeper.docker("e2e-kept-machine", &["version"]).ok();
     keeper.rmachine(&["rm", "-y", "e2e-kept-machine"]).ok();
 }
+
+/// What is being made at this moment is in a store, though nothing but that says whose it is.
+#[test]
+fn a_create_under_way_is_not_pruned() {
+    let (maker, looker) = (User::new(), User::new());
+    std::thread::scope(|scope| {
+        let create = scope.spawn(|| maker.rmachine(&["create", "-d", "docker", "e2e-growing-{1..2}"]));
+        let mut looks = 0;
+        while !create.is_finished() {
+            let pruned = looker.rmachine(&["prune", "-d", "docker", "-y"]).ok().out;
+            assert!(!pruned.contains("e2e-growing"), "{pruned}");
+            looks += 1;
+        }
+        assert!(looks > 5, "it was made before anybody looked");
+        create.join().expect("no panic").ok();
+    });
+    maker.docker("e2e-growing-2", &["version"]).ok();
+    maker.rmachine(&["rm", "-y", "e2e-growing-1", "e2e-growing-2"]).ok();
+    assert!(containers("e2e-growing").is_empty());
+}

@@ -246,9 +246,11 @@ pub trait Driver: Send + Sync {
     }
 
     /// Builds the image that `create` with these options would build; one that is there already is returned as it is.
+    /// What is announced is worth a line of its own.
     async fn build_image(
         &self,
         _options: &Options,
+        _announce: Progress<'_>,
         _progress: Progress<'_>,
     ) -> Result<NodeImage, DriverError> {
         Err(DriverError::unsupported(format!("the driver {:?} builds no images", self.name())))

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::archive::{Entry, pack};
 use crate::body::{self, Bounding};
-use crate::engine::{Container, Engine, PORTS, STORE, UUID, refused};
+use crate::engine::{Container, Engine, PORTS, STORE, UUID, is_taken_port, refused};
 use crate::lock::Lock;
 use crate::network::{self, Place};
 use crate::options::Wanted;
@@ -174,13 +174,10 @@ impl Lessons {
             let fewer = self.caps.without(&capability);
             return std::mem::replace(&mut self.caps, fewer) != fewer;
         }
-        let port = said.contains("port is already allocated")
-            || said.contains("bind for")
-            || said.contains("ports are not available");
-        if let Some(ports) = place.ports.as_ref().filter(|_| port) {
+        if let Some(ports) = place.ports.as_ref().filter(|_| is_taken_port(&said)) {
             return self.ports.insert(ports.ssh) | self.ports.insert(ports.engine);
         }
-        let address = said.contains("address already in use");
+        let address = said.contains("address already in use") && !is_taken_port(&said);
         place.address.filter(|_| address).is_some_and(|a| self.addresses.insert(a))
     }
 }
@@ -367,7 +364,11 @@ mod tests {
         let busy = "Bind for 127.0.0.1:22001 failed: port is already allocated";
         assert!(lessons.learn(&failed(busy), &published));
         assert!(lessons.ports.contains(&22_000) && lessons.ports.contains(&22_001));
-        assert!(!lessons.learn(&failed(busy), &place), "a port of the user's own stays taken");
+        let newer =
+            "Error starting userland proxy: listen tcp4 127.0.0.1:22000: bind: address already in use";
+        for taken in [busy, newer] {
+            assert!(!lessons.learn(&failed(taken), &place), "a port of the user's own stays taken");
+        }
     }
 
     #[test]

@@ -96,6 +96,8 @@ pub(crate) struct Info {
     pub(crate) operating_system: String,
     #[serde(rename = "KernelVersion")]
     pub(crate) kernel: String,
+    #[serde(rename = "CpuCfsQuota")]
+    pub(crate) cpu_quota: Option<bool>,
     #[serde(rename = "SecurityOptions")]
     pub(crate) security: Option<Vec<String>>,
 }
@@ -199,6 +201,14 @@ fn unreachable(host: &EngineHost, error: EngineError) -> DriverError {
         .caused_by(error)
 }
 
+/// In the words of engines of several ages, and of Docker Desktop.
+pub(crate) fn is_taken_port(message: &str) -> bool {
+    let said = message.to_ascii_lowercase();
+    ["port is already allocated", "bind for", "ports are not available", "bind: address already in use"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
 /// The engine's own words, and a hint where it is known what helps.
 pub(crate) fn refused(error: EngineError) -> DriverError {
     let message = match &error {
@@ -211,10 +221,14 @@ pub(crate) fn refused(error: EngineError) -> DriverError {
         _ => DriverErrorKind::Provider,
     };
     let full = message.contains("no space left on device");
+    let port = is_taken_port(&message);
     let driver_error = DriverError::new(kind, message).caused_by(error);
     if full {
         return driver_error
             .hint("make room where the engine keeps its data: docker system df, docker system prune");
+    }
+    if port {
+        return driver_error.hint("see who has that port, and end it: sudo ss -ltnp, docker ps");
     }
     driver_error
 }

@@ -102,8 +102,10 @@ impl Driver for Docker {
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
         let mut engine = Engine::of(machine.state).await?;
         check_version(&engine.client.version().await.map_err(engine::refused)?.api_version)?;
-        check_kind(&engine.info().await?)?;
-        if let Some(image) = &Wanted::kept(machine.state).image
+        let (info, wanted) = (engine.info().await?, Wanted::kept(machine.state));
+        check_kind(&info)?;
+        check_limits(&info, &wanted)?;
+        if let Some(image) = &wanted.image
             && engine.image_id(image).await?.is_none()
         {
             return Err(create::no_such_image(image));
@@ -207,8 +209,13 @@ impl Driver for Docker {
         image::list(&mut self.engine().await?).await
     }
 
-    async fn build_image(&self, options: &Options, progress: Progress<'_>) -> Result<NodeImage, DriverError> {
-        image::build_now(&mut self.engine().await?, options, &self.0.locks, progress).await
+    async fn build_image(
+        &self,
+        options: &Options,
+        announce: Progress<'_>,
+        progress: Progress<'_>,
+    ) -> Result<NodeImage, DriverError> {
+        image::build_now(&mut self.engine().await?, options, &self.0.locks, announce, progress).await
     }
 
     async fn remove_image(&self, name: &str) -> Result<bool, DriverError> {
@@ -269,6 +276,15 @@ fn check_kind(info: &Info) -> Result<(), DriverError> {
         .hint("name a rootful engine with DOCKER_HOST, like unix:///var/run/docker.sock"));
     }
     Ok(())
+}
+
+/// Of memory the engine only warns; a container with such a limit on CPUs it refuses.
+fn check_limits(info: &Info, wanted: &Wanted) -> Result<(), DriverError> {
+    if wanted.nano_cpus == 0 || info.cpu_quota != Some(false) {
+        return Ok(());
+    }
+    Err(DriverError::unsupported("the kernel of the engine cannot limit a container's CPUs")
+        .hint("leave --docker-cpus out"))
 }
 
 #[cfg(test)]
@@ -349,6 +365,19 @@ mod tests {
         assert!(check_kind(&rootless).unwrap_err().hints[0].contains("DOCKER_HOST"));
         let windows = Info { os_type: "windows".into(), ..Info::default() };
         assert!(check_kind(&windows).is_err() && check_kind(&Info::default()).is_ok());
+    }
+
+    #[test]
+    fn limits_that_the_engine_would_refuse_are_refused_before() {
+        let mut state = DriverState::default();
+        state.set("NanoCPUs", 1_500_000_000);
+        let (limited, free) = (Wanted::kept(&state), Wanted::kept(&DriverState::default()));
+        let info = |cpu_quota| Info { cpu_quota, ..Info::default() };
+        assert!(check_limits(&info(Some(false)), &limited).unwrap_err().hints[0].contains("--docker-cpus"));
+        assert!(check_limits(&info(Some(false)), &free).is_ok());
+        assert!(
+            check_limits(&info(Some(true)), &limited).is_ok() && check_limits(&info(None), &limited).is_ok()
+        );
     }
 
     #[tokio::test]

@@ -25,15 +25,15 @@ const REGISTRY: Duration = Duration::from_secs(30);
 pub(super) async fn build(
     engine: &mut Engine,
     recipe: &Recipe,
+    announce: Progress<'_>,
     progress: Progress<'_>,
 ) -> Result<(), DriverError> {
-    // Of a build that was killed.
-    sweep(engine, recipe).await;
+    sweep(engine).await;
     let no_base = match base(engine, recipe, progress).await {
         Ok(()) => return from_base(engine, recipe, progress).await,
         Err(e) => e,
     };
-    progress(&format!("no base image ({no_base}); making a root file system here"));
+    announce(&format!("No base image from a registry ({no_base}); making a root file system here..."));
     match rootfs::start(recipe).await {
         Ok(rootfs) => import(engine, recipe, rootfs, progress).await,
         Err(no_rootfs) => Err(neither(recipe, no_base, no_rootfs)),
@@ -73,18 +73,32 @@ async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>)
     .map_err(|e| DriverError::invalid(e.to_string()))?;
     let path = build_path(recipe);
     let tail = Tail::of(progress);
+    let mut last = None;
     let lines = engine.client.stream(Method::POST, &path, Payload::Tar(context), SILENCE).await;
     let built = match lines {
-        Ok(lines) => lines.each(|line| tell(line, &tail)).await,
+        Ok(lines) => {
+            lines
+                .each(|line| {
+                    last = made_by_step(line).or(last.take());
+                    tell(line, &tail);
+                })
+                .await
+        }
         Err(e) => Err(e),
     };
     match built {
         Ok(()) => Ok(()),
         Err(e) => {
-            sweep(engine, recipe).await;
+            discard(engine, last).await;
             Err(failed(explained(e, &tail)))
         }
     }
+}
+
+/// The image that a step of the build has made.
+fn made_by_step(line: &Value) -> Option<String> {
+    let id = line.get("stream")?.as_str()?.strip_prefix(" ---> ")?.trim_end();
+    (id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
 /// The engine quotes a whole command and its exit code; what the command said is what helps.
@@ -127,13 +141,33 @@ fn labels(recipe: &Recipe) -> [(String, Value); 4] {
     .map(|(key, value)| (key.to_owned(), Value::from(value)))
 }
 
-/// What the steps before one that failed or was killed left. Best effort: how the build ends is what is told.
-async fn sweep(engine: &mut Engine, recipe: &Recipe) {
+/// What the steps before a failed one left, whose images go with the last. Best effort: the failure is what is told.
+async fn discard(engine: &Engine, last: Option<String>) {
     // The connection over which a stream was left before its end is of no use any more.
-    let Ok(Connection { mut client, .. }) = engine.host.connect(REGISTRY).await else { return };
+    let (Some(id), Ok(Connection { mut client, .. })) = (last, engine.host.connect(REGISTRY).await) else {
+        return;
+    };
+    drop(client.delete(&format!("/images/{id}")).await);
+}
+
+/// What killed builds left: the next one by the same recipe goes on from there, those by another leave it to this. What is
+/// young may be somebody's who builds right now.
+async fn sweep(engine: &mut Engine) {
+    let filters = filters(&[("dangling", "true"), ("label", RECIPE), ("until", "1h")]);
+    drop(engine.client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
+}
+
+/// Takes away what another user, who does not share our lock, built at the same time: it lost its name to ours. What is
+/// still being built bears none of the labels that come with the end.
+pub(super) async fn sweep_twins(engine: &mut Engine, recipe: &Recipe) {
     let label = format!("{RECIPE}={}", recipe.hash());
-    let filters = filters(&[("dangling", "true"), ("label", &label)]);
-    drop(client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
+    let filters = filters(&[("dangling", "true"), ("label", &label), ("label", SUITE)]);
+    let path = with_query("/images/json", &[("filters", &filters)]);
+    let twins: Vec<Value> = engine.client.get(&path).await.unwrap_or_default();
+    for id in twins.iter().filter_map(|twin| twin.get("Id")?.as_str()) {
+        // In use after all, it stays.
+        drop(engine.client.delete(&format!("/images/{id}")).await);
+    }
 }
 
 async fn import(
@@ -208,6 +242,17 @@ mod tests {
             "{path}"
         );
         assert!(path.contains("docker.io%20docker-cli%20g%2B%2B%20vim"), "{path}");
+    }
+
+    #[test]
+    fn a_step_tells_what_it_made() {
+        let of = |text: &str| made_by_step(&json!({"stream": text}));
+        assert_eq!(of(" ---> c6ee89b89e4c\n").as_deref(), Some("c6ee89b89e4c"));
+        for other in [" ---> Running in 07bbf7dd0ee9\n", " ---> Using cache\n", "Step 1/7 : ARG SUITE\n", ""]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(made_by_step(&json!({"status": " ---> c6ee89b89e4c"})), None);
     }
 
     #[test]

@@ -51,7 +51,8 @@ pub(crate) async fn ensure(
     announce(&format!("Building the node image {image}, which is done once and takes a minute..."));
     let _lock = Lock::take(locks, &format!("node-image-{}", recipe.tag()), BUILD).await;
     if engine.image_id(&image).await?.is_none() {
-        build::build(engine, recipe, progress).await?;
+        build::build(engine, recipe, announce, progress).await?;
+        build::sweep_twins(engine, recipe).await;
     }
     Ok(image)
 }
@@ -112,9 +113,10 @@ pub(crate) async fn build_now(
     engine: &mut Engine,
     options: &Options,
     locks: &Path,
+    announce: Progress<'_>,
     progress: Progress<'_>,
 ) -> Result<NodeImage, DriverError> {
-    let name = ensure(engine, &Recipe::from_options(options)?, locks, progress, progress).await?;
+    let name = ensure(engine, &Recipe::from_options(options)?, locks, announce, progress).await?;
     let built = list(engine).await?.into_iter().find(|i| i.name == name);
     built.ok_or_else(|| DriverError::invalid(format!("the image {name} is gone again")))
 }

@@ -113,7 +113,8 @@ impl Rootfs {
     async fn refuses_at_once(&mut self) -> Result<(), DriverError> {
         let moment = std::time::Duration::from_millis(150);
         let mut child = self.child.lock().await;
-        let Ok(Ok(status)) = tokio::time::timeout(moment, child.wait()).await else { return Ok(()) };
+        let ended = tokio::time::timeout(moment, child.wait()).await;
+        let Some(status) = ended.ok().and_then(Result::ok).filter(|s| !s.success()) else { return Ok(()) };
         let mut said = String::new();
         if let Some(mut stderr) = self.stderr.take() {
             drop(stderr.read_to_string(&mut said).await);
@@ -228,6 +229,9 @@ mod tests {
         );
         assert_eq!(error.hints, ["install what makes one: sudo apt-get install mmdebstrap"]);
         run("sleep 1").refuses_at_once().await.unwrap();
+        let mut quick = run("echo tar");
+        quick.refuses_at_once().await.unwrap();
+        assert!(quick.archive().collect::<Vec<_>>().await.iter().all(Result::is_ok), "it is whole");
     }
 
     #[test]
