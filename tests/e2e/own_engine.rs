@@ -216,7 +216,11 @@ fn registries_that_fail_and_a_computer_without_a_way_out() {
     failed.failed(1, &["the node image cannot be built", "no archive answers", "rm nothing"]);
     computer.rmachine(&["rm", "-y", "nothing"]).ok();
     assert_eq!((computer.left(), computer.run("docker images -aq")), (String::new(), String::new()));
-    assert_eq!(computer.run("ls /tmp | grep rmachine-node || true"), "", "the builder's folder is left");
+    assert_eq!(
+        computer.run("ls /tmp /var/tmp | grep rmachine-node || true"),
+        "",
+        "the builder's folder is left"
+    );
 }
 
 /// Where only debootstrap is; and what a build that is killed on the way leaves on the computer.
@@ -240,7 +244,11 @@ fn debootstrap_makes_an_image_too() {
 
     let built = computer.rmachine(&["node-image", "build"]).ok().out;
     assert!(built.contains("No base image from a registry ("), "{built}");
-    assert_eq!(computer.run("ls /tmp | grep rmachine-node || true"), "", "a builder's folder is left");
+    assert_eq!(
+        computer.run("ls /tmp /var/tmp | grep rmachine-node || true"),
+        "",
+        "a builder's folder is left"
+    );
     assert_eq!(computer.run("docker images -aq --filter dangling=true"), "");
     computer.rmachine(&["create", "bootstrapped"]).ok();
     let state = computer.rmachine(&["ssh", "bootstrapped", "systemctl is-system-running --wait"]).ok().out;

@@ -75,13 +75,14 @@ async fn make(
     let mut lessons =
         Lessons { caps: bounding(engine.peer), addresses: BTreeSet::new(), ports: BTreeSet::new() };
     for _ in 1..TRIES {
-        let (id, place) =
+        let reserved =
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
+        let Some((id, place)) = reserved else { continue };
         record(machine, CONTAINER, &id)?;
         prepare(engine, &id, wanted, request.public_key).await?;
         match engine.start(&id).await {
             Ok(()) => return Ok(id),
-            Err(e) if lessons.learn(&e, &place) => discard(engine, &id).await?,
+            Err(e) if is_lost_network(&e) || lessons.learn(&e, &place) => discard(engine, &id).await?,
             Err(e) => return Err(unstarted(engine, &id, e).await),
         }
     }
@@ -123,7 +124,8 @@ pub(crate) fn no_such_image(image: &str) -> DriverError {
         .hint("leave --docker-image out to have a node image built, or `docker load` yours first")
 }
 
-/// Network, address and container in one go, so that no two processes choose the same.
+/// Network, address and container in one go, so that no two processes choose the same. Nothing when the network went away
+/// meanwhile.
 async fn reserve(
     machine: &mut MachineHandle<'_>,
     engine: &mut Engine,
@@ -132,7 +134,7 @@ async fn reserve(
     publish: Option<&str>,
     lessons: &mut Lessons,
     locks: &Path,
-) -> Result<(String, Place), DriverError> {
+) -> Result<Option<(String, Place)>, DriverError> {
     let _lock = Lock::take(locks, "addresses", ADDRESSES).await;
     record(machine, NETWORK, &wanted.network)?;
     record(machine, CONTAINER, "")?;
@@ -150,8 +152,9 @@ async fn reserve(
             Ok(made) => {
                 let id = made.get("Id").and_then(Value::as_str).unwrap_or_default();
                 tell(machine, &made, &place);
-                return Ok((id.to_owned(), place));
+                return Ok(Some((id.to_owned(), place)));
             }
+            Err(e) if is_lost_network(&e) => return Ok(None),
             Err(e) if e.status() == Some(409) => return Err(taken(engine, machine.name.as_str(), e).await),
             // There is an end to it: each time it is one capability less.
             Err(e) if lessons.learn(&e, &place) => {}
@@ -180,6 +183,12 @@ impl Lessons {
         let address = said.contains("address already in use") && !is_taken_port(&said);
         place.address.filter(|_| address).is_some_and(|a| self.addresses.insert(a))
     }
+}
+
+/// Another user's first machine, or last one, takes the network away under this one's hands: their locks are not ours.
+fn is_lost_network(error: &EngineError) -> bool {
+    let said = error.to_string().to_ascii_lowercase();
+    said.contains("network") && said.contains("not found") || said.contains("no configured subnet")
 }
 
 /// Newer engines refuse a container for a capability that they cannot hand on, and name it. Older ones fail to start it
@@ -369,6 +378,18 @@ mod tests {
         for taken in [busy, newer] {
             assert!(!lessons.learn(&failed(taken), &place), "a port of the user's own stays taken");
         }
+    }
+
+    #[test]
+    fn a_network_that_went_away_is_known() {
+        for lost in [
+            "network rmachine not found",
+            "Could not attach to network rmachine: network 0123 not found",
+            "invalid endpoint settings: no configured subnet contains IP address 172.18.0.2",
+        ] {
+            assert!(is_lost_network(&failed(lost)), "{lost}");
+        }
+        assert!(!is_lost_network(&failed("no such image")) && !is_lost_network(&failed("file not found")));
     }
 
     #[test]

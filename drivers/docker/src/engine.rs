@@ -117,13 +117,17 @@ impl Engine {
 
     /// The engine that a machine was made at, wherever DOCKER_HOST leads by now.
     pub(crate) async fn of(state: &DriverState) -> Result<Self, DriverError> {
+        Self::of_within(state, PATIENCE).await
+    }
+
+    pub(crate) async fn of_within(state: &DriverState, limit: Duration) -> Result<Self, DriverError> {
         let settings = HostSettings {
             host: Some(state.text("EngineHost").to_owned()),
             cert_path: Some(state.text("EngineCertPath")).filter(|p| !p.is_empty()).map(Into::into),
             ..HostSettings::default()
         };
         let host = EngineHost::parse(&settings).map_err(|e| DriverError::invalid(e.to_string()))?;
-        Self::at(host, PATIENCE).await
+        Self::at(host, limit).await
     }
 
     pub(crate) async fn info(&mut self) -> Result<Info, DriverError> {
@@ -221,11 +225,15 @@ pub(crate) fn refused(error: EngineError) -> DriverError {
         _ => DriverErrorKind::Provider,
     };
     let full = message.contains("no space left on device");
+    let hangs = matches!(&error, EngineError::Timeout { .. });
     let port = is_taken_port(&message);
     let driver_error = DriverError::new(kind, message).caused_by(error);
     if full {
         return driver_error
             .hint("make room where the engine keeps its data: docker system df, docker system prune");
+    }
+    if hangs {
+        return driver_error.hint("the engine hangs or is very busy; its own words: journalctl -u docker");
     }
     if port {
         return driver_error.hint("see who has that port, and end it: sudo ss -ltnp, docker ps");

@@ -32,6 +32,8 @@ use crate::options::Wanted;
 
 /// A container is there at once; its systemd needs a few seconds, on a busy computer more.
 const BOOT: Duration = Duration::from_secs(90);
+/// An engine that is there says so by then, however busy; nobody waits longer to hear that it hangs.
+const ANSWER: Duration = Duration::from_secs(30);
 /// How long a machine gets to go down by itself.
 const STOP: u64 = 30;
 /// Engines before 20.10 cannot give a container a cgroup namespace of its own.
@@ -100,7 +102,7 @@ impl Driver for Docker {
     }
 
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
-        let mut engine = Engine::of(machine.state).await?;
+        let mut engine = Engine::of_within(machine.state, ANSWER).await?;
         check_version(&engine.client.version().await.map_err(engine::refused)?.api_version)?;
         let (info, wanted) = (engine.info().await?, Wanted::kept(machine.state));
         check_kind(&info)?;
@@ -384,5 +386,15 @@ mod tests {
     async fn nobody_at_hand() {
         assert_eq!(docker("unix:///nowhere.sock").at_hand(Duration::from_millis(100)).await, None);
         assert_eq!(docker("ssh://x").at_hand(Duration::from_millis(100)).await, None);
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s.sock");
+        let silent = tokio::net::UnixListener::bind(&socket).unwrap();
+        let docker = docker(&format!("unix://{}", socket.display()));
+        assert_eq!(docker.at_hand(Duration::from_millis(100)).await, None, "it hangs");
+        let state = draft(&docker).unwrap().state;
+        let mut engine = Engine::of_within(&state, Duration::from_millis(100)).await.unwrap();
+        let told = engine.info().await.unwrap_err();
+        assert!(told.kind == DriverErrorKind::Unreachable && told.hints[0].contains("hangs"), "{told}");
+        drop(silent);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -83,16 +83,22 @@ fn scripts() -> io::Result<TempDir> {
     let dir = tempfile::Builder::new()
         .prefix(&format!("{SCRIPTS}{}-", std::process::id()))
         .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir()?;
+        .tempdir_in(folder())?;
     for (name, text) in [("rootfs.sh", ROOTFS), ("packages", PACKAGES), ("init", INIT), ("setup.sh", SETUP)] {
         put(&dir.path().join(name), text)?;
     }
     Ok(dir)
 }
 
+/// A root file system is hundreds of megabytes and has devices; /tmp is often memory, and without devices.
+fn folder() -> PathBuf {
+    let (usual, roomy) = (std::env::temp_dir(), PathBuf::from("/var/tmp"));
+    if usual == Path::new("/tmp") && roomy.is_dir() { roomy } else { usual }
+}
+
 /// What builders left that were killed.
 fn sweep() {
-    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    let entries = std::fs::read_dir(folder()).into_iter().flatten().flatten();
     for entry in entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         let builder = name.strip_prefix(SCRIPTS).and_then(|rest| rest.split('-').next());
@@ -237,7 +243,7 @@ mod tests {
     #[test]
     fn what_killed_builders_left_is_swept() {
         let dir = |pid: &str| {
-            let path = std::env::temp_dir().join(format!("{SCRIPTS}{pid}-swept"));
+            let path = folder().join(format!("{SCRIPTS}{pid}-swept"));
             std::fs::create_dir_all(&path).unwrap();
             path
         };
