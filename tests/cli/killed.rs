@@ -61,18 +61,6 @@ fn a_killed_create_is_listed_with_its_phase() {
 }
 
 #[test]
-fn a_create_under_way_is_listed_with_the_process_that_is_at_it() {
-    let scene = Scene::new();
-    let running = scene.waiting();
-    let pid = running.id().to_string();
-    let error = format!("is being created by process {pid} (phase created)");
-    assert_eq!(scene.lab.ok("ls -f '{{.Error}}'").trim_end(), error);
-    running.signal("KILL");
-    running.end();
-    assert!(!scene.lab.ok("ls -f '{{.Error}}'").contains(&pid));
-}
-
-#[test]
 fn a_killed_create_leaves_no_lock_and_can_be_removed() {
     let scene = Scene::new();
     let running = scene.waiting();
@@ -200,11 +188,11 @@ fn until_connected(running: &Running, port: u16) {
 fn a_machine_that_is_being_made_is_locked_and_says_by_whom() {
     let scene = Scene::new();
     let running = scene.waiting();
-    let rows = scene.rows();
+    let rows = scene.rows().with(running.id(), "PID");
     assert_snapshot!(rows, @r"
     exit 0
     --- stdout
-    x generic created not created completely (phase created); `rmachine create --resume x` goes on, `rmachine rm x` gives up
+    x generic created is being created by process PID (phase created)
     ");
     assert_eq!(scene.lab.ok("ls -q"), "x\n");
     assert_eq!(scene.lab.ok("ip x"), "127.0.0.1\n", "reading needs no lock");

@@ -386,14 +386,15 @@ fn a_build_that_fails_says_why_and_leaves_nothing() {
     let owner = Owner::new("rm-e2e-broken");
     docker(&["tag", "rmachine-lab:trixie", "debian:rmachine-broken"]).ok();
     let options = ["--docker-suite", "rmachine-broken", "--docker-package", "no-such-package"];
-    owner.create("dd-broken", &options).failed(
+    let failed = owner.create("dd-broken", &options).failed(
         1,
         &["the node image cannot be built: Unable to locate package no-such-package", "rm dd-broken"],
     );
     owner.rm("dd-broken");
     docker(&["rmi", "debian:rmachine-broken"]).ok();
-    let half = ["images", "-aq", "--filter", "dangling=true", "--filter", "label=rmachine.node.recipe"];
-    assert_eq!(docker(&half).ok().out, "");
+    let (_, named) = failed.out.split_once("rmachine-node:rmachine-broken-").expect("the image's name");
+    let recipe = format!("label=rmachine.node.recipe={}", &named[..12]);
+    assert_eq!(docker(&["images", "-aq", "--filter", &recipe]).ok().out, "");
     assert_eq!(owner.left(), "");
 }
 
