@@ -63,10 +63,10 @@ impl Kit<'_> {
         let mut engine = self.lifecycle.manager_engine(&cluster.name).await?;
         let client = engine.client();
         let nodes = client.nodes().await?;
-        let autolock = client.swarm().await?.autolock;
+        let spec = client.swarm().await?;
         let networks = client.labelled_networks(&network::label(&wanted.name)).await?;
         let networks = networks.iter().map(network::read).collect();
-        Ok(Some(Said { nodes, swarm: Swarm { autolock, networks } }))
+        Ok(Some(Said { nodes, swarm: Swarm { autolock: spec.autolock, pools: spec.pools, networks } }))
     }
 
     async fn found(
@@ -87,6 +87,7 @@ impl Kit<'_> {
             joined: member.has_joined(),
             declared: machine.stored.own.declared.clone(),
             engine: engine.unwrap_or_default(),
+            told: member.settings.clone(),
             live,
         })
     }

@@ -23,7 +23,7 @@ use crate::lifecycle::{CreatePlan, Failure, Lifecycle};
 use crate::store::StoredMachine;
 
 pub use model::{Given, Network, Node, Options, Stack, Wanted};
-pub use plan::{Action, Plan, Present, Step, Subject};
+pub use plan::{Action, Fixed, Plan, Present, Step, Subject};
 pub use read::{Place, Remark};
 
 /// What turns a node of the file into a machine; it belongs to `create`, which lies above.

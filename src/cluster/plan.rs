@@ -6,7 +6,7 @@ use rmachine_driver::MachineName;
 use serde::Serialize;
 
 use super::model::{Network, Node, Wanted};
-use crate::store::{Availability, Declared, Due, Role};
+use crate::store::{Availability, Declared, Due, Role, SwarmSettings};
 use crate::swarm::Quorum;
 
 /// How far a machine of the cluster is.
@@ -32,6 +32,8 @@ pub struct Found {
     pub declared: Option<Declared>,
     /// What its engine was told and the file says otherwise.
     pub engine: Vec<String>,
+    /// What it was told when it joined.
+    pub told: SwarmSettings,
     /// As the swarm knows it; nothing where it does not, or cannot be asked.
     pub live: Option<Live>,
 }
@@ -58,6 +60,8 @@ pub struct Present {
 #[derive(Debug, Clone, Default)]
 pub struct Swarm {
     pub autolock: bool,
+    /// Where its networks are cut from; nothing where its engine does not tell.
+    pub pools: Vec<String>,
     /// Those of the cluster's file.
     pub networks: Vec<Network>,
 }
@@ -116,8 +120,20 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
+    /// What the file wants otherwise and no living swarm can be given.
+    pub fixed: Vec<Fixed>,
     /// Worth knowing, nothing to do.
     pub notes: Vec<String>,
+}
+
+/// A setting that a swarm has for as long as it lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fixed {
+    pub setting: String,
+    pub is: String,
+    pub wanted: String,
+    pub reason: String,
+    pub remedy: String,
 }
 
 impl Plan {
@@ -161,11 +177,12 @@ pub fn plan(wanted: &Wanted, present: &Present) -> Plan {
         let found = present.nodes.iter().find(|f| f.name == node.name);
         plan.steps.extend(match found {
             None => Some(adding(node, Work::Create, format!("in the group {:?}", node.group))),
-            Some(found) => existing(node, found, present, &mut plan.notes),
+            Some(found) => existing(wanted, node, found, present, &mut plan.notes),
         });
     }
     if let Some(swarm) = &present.swarm {
         plan.steps.extend(autolock(wanted, swarm));
+        plan.fixed.extend(pools(wanted, swarm));
     }
     if present.silent {
         plan.notes.push(
@@ -201,7 +218,13 @@ fn removing(found: &Found) -> Step {
     }
 }
 
-fn existing(node: &Node, found: &Found, present: &Present, notes: &mut Vec<String>) -> Option<Step> {
+fn existing(
+    wanted: &Wanted,
+    node: &Node,
+    found: &Found,
+    present: &Present,
+    notes: &mut Vec<String>,
+) -> Option<Step> {
     match found.made {
         Made::Removing => {
             return Some(adding(node, Work::CreateAgain, "its removal was not finished".to_owned()));
@@ -225,6 +248,12 @@ fn existing(node: &Node, found: &Found, present: &Present, notes: &mut Vec<Strin
     }
     let (mut work, mut reasons) = (Vec::new(), Vec::new());
     changes(node, found, present, &mut work, &mut reasons);
+    let due = found.declared.as_ref().and_then(|d| d.due);
+    let addresses = addresses(&wanted.settings, &found.told);
+    if found.live.is_some() && due != Some(Due::Rejoin) && !addresses.is_empty() {
+        work.push(Work::Due(Due::Rejoin));
+        reasons.push(format!("{}, for which it joins anew", addresses.join(", ")));
+    }
     let live = found.live.as_ref();
     if live.is_some_and(|l| !l.ready) && found.made == Made::Ready {
         notes.push(format!("{} runs, and the swarm says that it is down", node.name));
@@ -311,6 +340,37 @@ fn labels(
     let said = set.iter().map(|(k, v)| format!("+{k}={v}")).chain(unset.iter().map(|k| format!("-{k}")));
     let reason = format!("labels: {}", said.collect::<Vec<_>>().join(" "));
     Some((Work::Labels { set, unset }, reason))
+}
+
+/// A node keeps the addresses that it joined with.
+fn addresses(wanted: &SwarmSettings, told: &SwarmSettings) -> Vec<String> {
+    let pairs = [
+        ("advertise-addr", &told.advertise, &wanted.advertise),
+        ("data-path-addr", &told.data_path, &wanted.data_path),
+        ("listen-addr", &told.listen, &wanted.listen),
+    ];
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "(chosen)".to_owned());
+    let differing = pairs.into_iter().filter(|(_, is, wants)| is != wants);
+    differing.map(|(name, is, wants)| format!("{name}: {} -> {}", shown(is), shown(wants))).collect()
+}
+
+fn pools(wanted: &Wanted, swarm: &Swarm) -> Option<Fixed> {
+    /// Of a swarm that was told nothing.
+    const USUAL: &str = "10.0.0.0/8";
+    let mut wants = wanted.settings.address_pools.clone();
+    if wants.is_empty() {
+        wants.push(USUAL.to_owned());
+    }
+    let differs = !swarm.pools.is_empty() && swarm.pools != wants;
+    differs.then(|| Fixed {
+        setting: "default-addr-pool".to_owned(),
+        is: swarm.pools.join(", "),
+        wanted: wants.join(", "),
+        reason: "a swarm keeps the pools that it was started with".to_owned(),
+        remedy: "give the networks a `subnet` of their own; other pools need another swarm, by `cluster down` and \
+                 `cluster up`, which ends everything that runs on this one"
+            .to_owned(),
+    })
 }
 
 fn autolock(wanted: &Wanted, swarm: &Swarm) -> Option<Step> {

@@ -48,6 +48,24 @@ impl Kit<'_> {
         store.save_own(&lock, &own).map_err(failed)
     }
 
+    /// A machine that is there and has not joined: the file may say other things by now than when it was begun. With its
+    /// join a leave and a join that was cut short is done.
+    pub(super) async fn note_wish(&self, wanted: &Wanted, node: &Node) -> Result<(), Failure> {
+        let (store, name) = (&self.lifecycle.store, &node.name);
+        if self.lifecycle.membership(name).is_none_or(|m| m.has_joined()) {
+            return Ok(());
+        }
+        let failed = |e| Failure::store(&e, &self.lifecycle.program);
+        let lock = store.lock(name, LOCK_WAIT).await.map_err(failed)?;
+        let mut own = store.load(name).map_err(failed)?.own;
+        if own.swarm.as_ref().is_some_and(Membership::has_joined) {
+            return Ok(());
+        }
+        own.swarm = Some(Membership::new(wanted.name.clone(), node.role, node.settings(&wanted.settings)));
+        own.declared.iter_mut().filter(|d| d.due == Some(Due::Rejoin)).for_each(|d| d.due = None);
+        store.save_own(&lock, &own).map_err(failed)
+    }
+
     /// That a roll still has this to do, so that it goes on after it was cut short.
     pub(super) async fn note_due(
         &self,

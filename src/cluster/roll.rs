@@ -55,6 +55,7 @@ impl Kit<'_> {
                 let amend = |machine: &mut _| (self.amend)(node, machine);
                 lifecycle.provision(lifecycle.load(name)?, None, &amend).await
             }
+            (Due::Rejoin, Some(node)) => self.rejoin(wanted, node).await,
             (Due::Replace, Some(node)) => {
                 // What cannot be made is found out before anything is taken away.
                 let plan = self.making(wanted, node)?;
@@ -63,6 +64,12 @@ impl Kit<'_> {
                 made.into_iter().collect()
             }
         }
+    }
+
+    /// To the swarm it is another node then.
+    pub(super) async fn rejoin(&self, wanted: &Wanted, node: &Node) -> Result<(), Failure> {
+        let settings = node.settings(&wanted.settings);
+        self.lifecycle.swarm_rejoin(&node.name, node.role, &settings).await
     }
 }
 
@@ -74,6 +81,7 @@ fn announced(name: &MachineName, due: Due) -> String {
     match due {
         Due::Provision => format!("Provisioning {name}"),
         Due::Restart => format!("Restarting {name}"),
+        Due::Rejoin => format!("Joining anew: {name}"),
         Due::Replace => format!("Replacing {name}"),
     }
 }

@@ -313,6 +313,7 @@ fn as_wanted(node: &Node) -> Found {
         joined: true,
         declared: Some(node.declared()),
         engine: Vec::new(),
+        told: SwarmSettings::default(),
         live: Some(Live {
             role: node.role,
             leader: false,
@@ -321,6 +322,11 @@ fn as_wanted(node: &Node) -> Found {
             labels: node.labels.clone(),
         }),
     }
+}
+
+/// The same, told what the file says of the swarm.
+fn joined(wanted: &Wanted, node: &Node) -> Found {
+    Found { told: node.settings(&wanted.settings), ..as_wanted(node) }
 }
 
 fn said(plan: &Plan) -> String {
@@ -361,6 +367,7 @@ fn a_plan_says_what_and_why() {
         ],
         swarm: Some(Swarm {
             autolock: true,
+            pools: vec!["10.0.0.0/8".into()],
             networks: vec![Network { name: "old".into(), ..Network::default() }],
         }),
         silent: false,
@@ -392,7 +399,7 @@ fn what_was_cut_short_goes_on() {
     assert_eq!(with(&|_| ()), "");
     let due = |due| move |f: &mut Found| f.declared.as_mut().unwrap().due = Some(due);
     type Change<'a> = &'a dyn Fn(&mut Found);
-    let cases: [(Change<'_>, &str); 10] = [
+    let cases: [(Change<'_>, &str); 13] = [
         (&|f| f.role = Role::Manager, "Change [Demote] role: manager -> worker"),
         (&|f| f.live.as_mut().unwrap().role = Role::Manager, "Change [Demote] role: manager -> worker"),
         (&|f| f.made = Made::Partly, "Add [Finish] its making was not finished"),
@@ -403,10 +410,39 @@ fn what_was_cut_short_goes_on() {
         (&due(Due::Replace), "Replace [Due(Replace)] a roll that replaces it is not finished"),
         (&due(Due::Restart), "Change [Due(Restart)] a roll over it is not finished"),
         (&|f| f.declared = None, ""),
+        (
+            &|f| f.told.advertise = Some("eth1".into()),
+            "Change [Due(Rejoin)] advertise-addr: eth1 -> (chosen), for which it joins anew",
+        ),
+        (&due(Due::Rejoin), "Change [Due(Rejoin)] a roll over it is not finished"),
+        (
+            &|f| {
+                f.told.listen = Some("eth1".into());
+                f.live = None;
+            },
+            "Change [Rejoin] the swarm does not know it any more",
+        ),
     ];
     for (change, expected) in cases {
         assert_eq!(with(change), expected);
     }
+}
+
+#[test]
+fn what_a_living_swarm_cannot_be_given_is_told() {
+    let fixed = |wants: &[&str], is: &[&str]| {
+        let mut wanted = cluster(vec![node("lab-m-1", Role::Manager)]);
+        wanted.settings.address_pools = wants.iter().map(|p| (*p).to_owned()).collect();
+        let swarm = Swarm { pools: is.iter().map(|p| (*p).to_owned()).collect(), ..Swarm::default() };
+        let nodes = vec![as_wanted(&wanted.nodes[0])];
+        let plan = plan(&wanted, &Present { nodes, swarm: Some(swarm), silent: false });
+        assert!(plan.is_empty(), "nothing can be done about it");
+        plan.fixed.iter().map(|f| format!("{}: {} -> {}", f.setting, f.is, f.wanted)).collect::<String>()
+    };
+    assert_eq!(fixed(&["10.20.0.0/16"], &["10.20.0.0/16"]), "");
+    assert_eq!(fixed(&["10.20.0.0/16"], &["10.0.0.0/8"]), "default-addr-pool: 10.0.0.0/8 -> 10.20.0.0/16");
+    assert_eq!(fixed(&[], &["10.20.0.0/16"]), "default-addr-pool: 10.20.0.0/16 -> 10.0.0.0/8");
+    assert_eq!(fixed(&["10.20.0.0/16"], &[]), "", "an engine that does not tell");
 }
 
 #[test]
@@ -435,11 +471,12 @@ fn arb_node(name: String) -> impl Strategy<Value = Node> {
 
 fn arb_wanted() -> impl Strategy<Value = Wanted> {
     let nodes: Vec<_> = (0..6).map(|i| prop::option::of(arb_node(format!("lab-n-{i}")))).collect();
-    (nodes, any::<bool>(), any::<[bool; 2]>()).prop_map(|(nodes, autolock, nets)| {
+    (nodes, any::<bool>(), any::<[bool; 3]>()).prop_map(|(nodes, autolock, nets)| {
         let mut nodes: Vec<Node> = nodes.into_iter().flatten().collect();
         nodes.push(node("lab-m-1", Role::Manager));
         let mut wanted = cluster(nodes);
         wanted.settings.autolock = autolock;
+        wanted.settings.advertise = nets[2].then(|| "eth1".to_owned());
         let net = |i: usize| Network { name: "net".into(), attachable: i == 1, ..Network::default() };
         wanted.networks = (0..2).filter(|i| nets[*i]).take(1).map(net).collect();
         wanted
@@ -462,9 +499,16 @@ fn carry_out(wanted: &Wanted, mut present: Present, plan: &Plan) -> Present {
         let at = name.and_then(|n| present.nodes.iter().position(|f| f.name == *n));
         let node = name.and_then(|n| wanted.node(n));
         match (work, at) {
-            (Work::Create, None) => present.nodes.push(as_wanted(node.unwrap())),
-            (Work::CreateAgain | Work::Finish | Work::Rejoin | Work::Due(Due::Replace), Some(i)) => {
-                present.nodes[i] = as_wanted(node.unwrap());
+            (Work::Create, None) => present.nodes.push(joined(wanted, node.unwrap())),
+            (
+                Work::CreateAgain | Work::Finish | Work::Rejoin | Work::Due(Due::Replace | Due::Rejoin),
+                Some(i),
+            ) => {
+                let engine = std::mem::take(&mut present.nodes[i].engine);
+                present.nodes[i] = joined(wanted, node.unwrap());
+                if *work == Work::Due(Due::Rejoin) {
+                    present.nodes[i].engine = engine;
+                }
             }
             (Work::Due(_), Some(i)) => {
                 present.nodes[i].engine.clear();

@@ -54,12 +54,19 @@ impl Kit<'_> {
         let role = |n: &MachineName| wanted.node(n).map(|n| n.role);
         // Where not all are made at once, those that the others wait for are made first.
         names.sort_by_key(|n| role(n) != Some(Role::Manager));
+        for node in names.iter().filter_map(|n| wanted.node(n)) {
+            self.note_wish(wanted, node).await.map_err(|e| vec![e])?;
+        }
         let makings = names.iter().map(|name| self.making_of(wanted, name)).collect::<Result<Vec<_>, _>>();
         let makings = makings.map_err(|e| vec![e])?;
         let results = self.lifecycle.swarm_make_some(makings, limits.at_once).await;
         all_well(&names, results)?;
         let outcasts = plan.machines(|w| *w == Work::Rejoin);
-        let joined = join_all(outcasts.iter().map(|n| self.rejoin(wanted, n))).await;
+        let joined = join_all(outcasts.iter().map(async |name| match wanted.node(name) {
+            Some(node) => self.rejoin(wanted, node).await,
+            None => Ok(()),
+        }));
+        let joined = joined.await;
         all_well(&outcasts, joined)
     }
 
@@ -68,13 +75,6 @@ impl Kit<'_> {
             Some(node) => Ok(Making::Create(Box::new(self.making(wanted, node)?))),
             None => Ok(Making::Finish(name.clone())),
         }
-    }
-
-    async fn rejoin(&self, wanted: &Wanted, name: &MachineName) -> Result<(), Failure> {
-        let Some(node) = wanted.node(name) else { return Ok(()) };
-        self.lifecycle.swarm_leave(name, true).await?;
-        let settings = node.settings(&wanted.settings);
-        self.lifecycle.swarm_join(name, &wanted.name, node.role, &settings).await
     }
 
     /// What restarts nothing: the swarm's own settings, networks, roles that are added, availability, labels.

@@ -12,6 +12,8 @@ pub enum Due {
     Provision,
     /// Its host is restarted.
     Restart,
+    /// It leaves the swarm and joins it again, with other addresses.
+    Rejoin,
     /// It is removed and made anew.
     Replace,
 }

@@ -1,8 +1,9 @@
-//! What one node sees of itself and of another: addresses, and ports that answer or do not.
+//! What one node sees of itself and of another: addresses, room on its disk, and ports that answer or do not.
 
 use std::net::IpAddr;
 
 use super::Interface;
+use super::room::Room;
 
 /// The script; its words are the ports to try.
 pub const SCRIPT: &str = include_str!("../../templates/swarm/look.sh");
@@ -39,6 +40,12 @@ pub enum Answer {
 pub struct Look {
     pub interfaces: Vec<Interface>,
     pub ports: Vec<(Probe, Answer)>,
+    /// Of the folder that was asked for.
+    pub room: Option<Room>,
+    /// How many UDP packets ever came for a port that nobody has.
+    pub strays: Option<u64>,
+    /// Which of a swarm's own UDP ports somebody has.
+    pub taken: Vec<u16>,
 }
 
 impl Probe {
@@ -58,6 +65,14 @@ impl Probe {
         format!("{protocol}/{}/{}", self.address, self.port)
     }
 
+    fn named(self) -> String {
+        let protocol = match self.protocol {
+            Protocol::Tcp => "TCP",
+            Protocol::Udp => "UDP",
+        };
+        format!("{protocol} {} of {}", self.port, self.address)
+    }
+
     fn parse(word: &str) -> Option<Self> {
         let mut parts = word.split('/');
         let protocol = match parts.next()? {
@@ -69,10 +84,13 @@ impl Probe {
     }
 }
 
-/// What to run, with the script at its standard input. The words are addresses and numbers: nothing in them is a shell's.
-pub fn command(probes: &[Probe]) -> String {
+/// What to run, with the script at its standard input. The words are addresses and numbers, and the folder is quoted:
+/// nothing in them is a shell's.
+pub fn command(probes: &[Probe], folder: Option<&str>) -> String {
     let words: String = probes.iter().map(|p| format!(" {}", p.word())).collect();
-    format!("sh -s --{words}")
+    // One that cannot be quoted is none.
+    let folder = folder.and_then(|f| shlex::try_quote(f).ok().map(|quoted| format!(" room:{quoted}")));
+    format!("sh -s --{}{words}", folder.unwrap_or_default())
 }
 
 /// Nothing when it was cut short. Other lines, such as a banner, are no part of it.
@@ -84,6 +102,9 @@ pub fn parse(output: &str) -> Option<Look> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["=", "address", name, cidr] => look.interfaces.extend(interface(name, cidr)),
+            ["=", "strays", count] => look.strays = count.parse().ok(),
+            ["=", "taken", port] => look.taken.extend(port.parse::<u16>()),
+            ["=", "room", free, files, all, ref folder @ ..] => look.room = room(free, files, all, folder),
             ["=", "port", probe, answer] => look.ports.extend(Probe::parse(probe).zip(answered(answer))),
             _ => {}
         }
@@ -95,6 +116,21 @@ fn interface(name: &str, cidr: &str) -> Option<Interface> {
     // Of a point-to-point link the address stands alone.
     let (address, prefix) = cidr.split_once('/').unwrap_or((cidr, "32"));
     Some(Interface { name: name.to_owned(), address: address.parse().ok()?, prefix: prefix.parse().ok()? })
+}
+
+fn room(kilobytes: &str, files: &str, all: &str, folder: &[&str]) -> Option<Room> {
+    let counted = all.parse::<u64>().is_ok_and(|all| all > 0);
+    Some(Room {
+        folder: folder.join(" "),
+        megabytes: kilobytes.parse::<u64>().ok()? >> 10,
+        inodes: files.parse().ok().filter(|_| counted),
+    })
+}
+
+/// Whether what was sent to a port between two looks got to the host. Nothing where its counters cannot tell.
+pub fn arrived(probe: Probe, before: &Look, after: &Look) -> Option<bool> {
+    let nobody_has_it = !before.taken.contains(&probe.port) && !after.taken.contains(&probe.port);
+    before.strays.zip(after.strays).filter(|_| nobody_has_it).map(|(before, after)| after > before)
 }
 
 fn answered(word: &str) -> Option<Answer> {
@@ -110,12 +146,8 @@ fn answered(word: &str) -> Option<Answer> {
 
 /// What a node has to be told about the ports of one that listens there, or would.
 pub fn complaint(probe: Probe, answer: Answer, listens: bool) -> Option<String> {
-    let Probe { protocol, address, port } = probe;
-    let name = match protocol {
-        Protocol::Tcp => format!("TCP {port} of {address}"),
-        Protocol::Udp => format!("UDP {port} of {address}"),
-    };
-    match (protocol, answer) {
+    let name = probe.named();
+    match (probe.protocol, answer) {
         (_, Answer::Rejected) => Some(format!("{name} is closed: something on the way rejects it")),
         (Protocol::Tcp, Answer::Silent) => {
             Some(format!("{name} is closed: nothing answers there, as behind a firewall"))
@@ -127,13 +159,19 @@ pub fn complaint(probe: Probe, answer: Answer, listens: bool) -> Option<String> 
     }
 }
 
+/// The same of a port to which UDP was sent that never came.
+pub fn lost(probe: Probe) -> String {
+    format!("{} is closed: what is sent there does not arrive", probe.named())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const SAID: &str = "Welcome!\n@rmachine look 1\n= address lo 127.0.0.1/8\n= address eth0 172.18.0.2/16\n\
         = address tun0 10.9.0.1\n= address eth0 fe80::1/64\n= port tcp/172.18.0.3/2377 open\n\
-        = port udp/172.18.0.3/4789 refused\n= port tcp/x/2 open\nnoise\n@rmachine end\n";
+        = port udp/172.18.0.3/4789 refused\n= strays 17\n\
+        = taken 4789\n= room 204800 7 9 /var/lib/docker\n= port tcp/x/2 open\nnoise\n@rmachine end\n";
 
     #[test]
     fn looks_are_understood() {
@@ -147,7 +185,24 @@ mod tests {
             [(Probe::tcp(peer, 2377), Answer::Open), (Probe::udp(peer, 4789), Answer::Refused)]
         );
         assert_eq!(parse(SAID.trim_end_matches("@rmachine end\n")), None, "cut short");
-        assert_eq!(command(&[Probe::tcp(peer, 2377)]), "sh -s -- tcp/172.18.0.3/2377");
+        assert_eq!(command(&[Probe::tcp(peer, 2377)], None), "sh -s -- tcp/172.18.0.3/2377");
+        assert_eq!(command(&[], Some("/var/lib/a b; c")), "sh -s -- room:'/var/lib/a b; c'");
+        assert_eq!((look.strays, &look.taken[..]), (Some(17), &[4789][..]));
+        let room = Room { folder: "/var/lib/docker".into(), megabytes: 200, inodes: Some(7) };
+        assert_eq!(look.room, Some(room));
+        let uncounted = parse("@rmachine look 1\n= room 1023 0 0 /a b\n@rmachine end").unwrap().room.unwrap();
+        assert_eq!((uncounted.megabytes, uncounted.inodes, uncounted.folder.as_str()), (0, None, "/a b"));
+    }
+
+    #[test]
+    fn what_arrives_for_nobody_is_counted() {
+        let probe = Probe::udp("10.0.0.5".parse().unwrap(), 4789);
+        let look = |strays, taken: &[u16]| Look { strays, taken: taken.to_vec(), ..Look::default() };
+        let between = |before, after, taken| arrived(probe, &look(before, &[]), &look(after, taken));
+        assert_eq!(between(Some(3), Some(4), &[7946]), Some(true));
+        assert_eq!(between(Some(3), Some(3), &[]), Some(false));
+        assert_eq!(between(Some(3), Some(3), &[4789]), None, "somebody may have taken it");
+        assert_eq!(between(None, Some(3), &[]), None);
     }
 
     /// The script itself, in a shell of this computer.
@@ -161,7 +216,11 @@ mod tests {
             other.local_addr().unwrap().port()
         };
         let probes = [open, Probe::tcp(here, closed), Probe::udp(here, closed)];
-        let look = parse(&run(&command(&probes))).unwrap();
+        let before = parse(&run(&command(&[], None))).unwrap();
+        let look = parse(&run(&command(&probes, Some("/proc")))).unwrap();
+        assert_eq!(look.room.as_ref().map(|r| r.folder.as_str()), Some("/proc"), "{look:?}");
+        let after = parse(&run(&command(&[], None))).unwrap();
+        assert_eq!(arrived(probes[2], &before, &after), Some(true), "it came, and nobody was there");
         let answer = |probe| look.ports.iter().find(|(p, _)| *p == probe).map(|(_, a)| *a);
         assert_eq!(answer(probes[0]), Some(Answer::Open));
         assert_eq!(answer(probes[1]), Some(Answer::Refused));

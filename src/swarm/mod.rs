@@ -7,6 +7,7 @@ pub mod clock;
 pub mod look;
 pub mod order;
 pub mod quorum;
+pub mod room;
 pub mod settle;
 pub mod status;
 

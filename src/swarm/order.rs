@@ -58,21 +58,23 @@ fn as_manager(node: &Standing, due: Due, nodes: &[Standing]) -> Result<Vec<Move>
     let managers = nodes.iter().filter(|n| n.role == Role::Manager);
     let quorum = Quorum::new(managers.clone().count(), managers.filter(|n| n.ready).count());
     let name = &node.name;
+    let leaves = matches!(due, Due::Replace | Due::Rejoin);
     let (demote, promote) = (|| Move::Demote(name.clone()), |n: &Standing| Move::Promote(n.name.clone()));
     if quorum.managers == 1 {
         let stand_in = nodes.iter().find(|n| n.name != *name && n.ready && n.role == Role::Worker);
         return match stand_in {
             Some(worker) => Ok(vec![promote(worker), demote()]),
-            None if due == Due::Replace => Err(format!(
-                "{name} is the only manager, and no worker could stand in for it: what the swarm knows would be lost"
+            None if leaves => Err(format!(
+                "{name} is the only manager, and no worker could stand in for it: what the swarm knows would be lost; \
+                 add a node first"
             )),
             // Nobody else is there whom the pause could disturb.
             None => Ok(Vec::new()),
         };
     }
     let down = Quorum { reachable: quorum.reachable - usize::from(node.ready), ..quorum };
-    // One that is replaced leaves, and is no manager any more while it is away.
-    if down.holds() && due != Due::Replace {
+    // One that leaves is no manager any more while it is away.
+    if down.holds() && !leaves {
         return Ok(Vec::new());
     }
     if quorum.without(node.ready).holds() {
@@ -135,6 +137,8 @@ mod tests {
             said("m1", Due::Replace, &[m1.clone(), w1.clone()]),
             r#"[Promote(("w1")), Demote(("m1")), Drain(("m1")), Do(("m1"), Replace)]"#
         );
+        assert_eq!(said("m2", Due::Rejoin, &three), r#"[Demote(("m2")), Drain(("m2")), Do(("m2"), Rejoin)]"#);
+        assert!(said("m1", Due::Rejoin, &three[..1]).contains("the only manager"), "nobody would be left");
         assert_eq!(said("m1", Due::Provision, &three[..1]), r#"[Do(("m1"), Provision)]"#);
         assert!(said("m1", Due::Replace, &three[..1]).contains("the only manager"));
         let lame = [m1, m2, Standing { ready: false, ..m3 }];

@@ -112,6 +112,7 @@ fn a_plan_of_an_empty_store() {
           ]
         }
       ],
+      "unchangeable": [],
       "notes": []
     }
     "#);

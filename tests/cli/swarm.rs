@@ -45,9 +45,22 @@ impl Node {
         match request {
             "GET /info" => (200, self.info.lock().unwrap().to_string()),
             "GET /nodes" => (200, self.nodes.lock().unwrap().to_string()),
-            _ if request.starts_with("GET /tasks") => (200, "[]".to_owned()),
+            _ if request.starts_with("GET /nodes?") => (200, self.nodes.lock().unwrap().to_string()),
+            _ if request.starts_with("GET /nodes/") => {
+                let id = request.trim_start_matches("GET /nodes/");
+                let nodes = self.nodes.lock().unwrap();
+                match nodes.as_array().unwrap().iter().find(|n| n["ID"] == id) {
+                    Some(node) => (200, node.to_string()),
+                    None => (404, json!({"message": format!("node {id} not found")}).to_string()),
+                }
+            }
+            _ if request.starts_with("GET /tasks") || request.starts_with("GET /networks") => {
+                (200, "[]".to_owned())
+            }
             "GET /swarm" => {
-                (200, json!({"ID": "s", "JoinTokens": {"Worker": TOKEN, "Manager": "M"}}).to_string())
+                let pools = ["10.0.0.0/8"];
+                let swarm = json!({"ID": "s", "DefaultAddrPool": pools, "JoinTokens": {"Worker": TOKEN, "Manager": "M"}});
+                (200, swarm.to_string())
             }
             "POST /swarm/join" => {
                 let (status, said) = self.joins.lock().unwrap().clone();
@@ -158,6 +171,64 @@ fn who_is_cut_off_does_not_speak_for_all() {
     assert!(said.stdout.starts_with("Swarm lab: quorum lost: 1 of 3 answers\n"), "{said}");
     let said = lab.run("swarm token lab");
     assert!(said.stderr.contains("cannot be asked: quorum lost: 1 of 3 answers"), "{said}");
+}
+
+/// Names of keys, with those inside; of a list those of its first.
+fn shape(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let free = |key: &str| key == "labels";
+            map.iter().map(|(k, v)| (k.clone(), if free(k) { Value::Null } else { shape(v) })).collect()
+        }
+        Value::Array(list) => list.first().map(shape).into_iter().collect(),
+        _ => Value::Null,
+    }
+}
+
+#[test]
+fn the_json_is_what_is_documented() {
+    let text = include_str!("../../COMPATIBILITY.md");
+    let documented: Vec<Value> = text
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| serde_json::from_str(rest.split("```").next().unwrap()).unwrap())
+        .collect();
+    let [plan, status, ls] = &documented[..] else { panic!("{} shapes", documented.len()) };
+
+    let lab = Sandbox::new();
+    swarm_at(&lab, "2026-11-21T12:00:00Z");
+    let late = joining("2026-11-21T12:00:00Z");
+    late.serve(&lab, "late");
+    record(&lab, "late", "gone");
+    let path = "S/machines/late/rmachine.json";
+    lab.write(path, &lab.read(path).replace(r#", "Node": "gone""#, ""));
+    let file = "name = \"lab\"\ndriver = \"docker\"\nswarm = { default-addr-pool = \"10.20.0.0/16\" }\n\
+                [groups.m]\nrole = \"manager\"\ncount = 1\n";
+    lab.write("H/cluster.toml", file);
+    for (words, documented) in [
+        ("cluster plan -o json", plan),
+        ("swarm status -o json lab", status),
+        ("cluster status -o json", status),
+        ("swarm ls -o json", ls),
+    ] {
+        let said = lab.run(words);
+        let json: Value = serde_json::from_str(&said.stdout).unwrap_or_else(|e| panic!("{e}: {said}"));
+        let (mut is, mut wants) = (shape(&json), shape(documented));
+        // Nobody is a worker here, and there is advice and nothing to note.
+        for shape in [&mut is, &mut wants] {
+            for key in ["advice", "notes"] {
+                shape.as_object_mut().into_iter().for_each(|map| drop(map.get_mut(key).map(Value::take)));
+            }
+            shape.as_array_mut().into_iter().flatten().for_each(|one| one["workers"] = Value::Null);
+        }
+        assert_eq!(is, wants, "{words}: {said}");
+    }
+    let plan = lab.run("cluster plan").stdout;
+    assert!(
+        plan.contains("Cannot be changed: default-addr-pool is 10.0.0.0/8, the file says 10.20.0.0/16: "),
+        "{plan}"
+    );
+    lab.run("swarm ls -q -o json").to_string().find("cannot be used with").unwrap();
 }
 
 #[test]

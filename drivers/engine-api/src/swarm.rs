@@ -188,6 +188,8 @@ impl Node {
 pub struct SwarmSpec {
     pub id: String,
     pub autolock: bool,
+    /// Where its overlay networks are cut from; nothing from engines that do not tell.
+    pub pools: Vec<String>,
     pub worker_token: SecretString,
     pub manager_token: SecretString,
     version: u64,
@@ -315,9 +317,11 @@ impl EngineClient {
         let text =
             |pointer: &str| answer.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let autolock = answer.pointer("/Spec/EncryptionConfig/AutoLockManagers").and_then(Value::as_bool);
+        let pools = answer.get("DefaultAddrPool").and_then(Value::as_array).cloned().unwrap_or_default();
         Ok(SwarmSpec {
             id: text("/ID"),
             autolock: autolock.unwrap_or_default(),
+            pools: pools.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             worker_token: text("/JoinTokens/Worker").into(),
             manager_token: text("/JoinTokens/Manager").into(),
             version: answer.pointer("/Version/Index").and_then(Value::as_u64).unwrap_or_default(),
@@ -365,6 +369,11 @@ impl EngineClient {
 
     pub async fn nodes(&mut self) -> Result<Vec<Node>, EngineError> {
         self.get("/nodes").await
+    }
+
+    /// The managers alone, however many nodes there are.
+    pub async fn managers(&mut self) -> Result<Vec<Node>, EngineError> {
+        self.get(&with_query("/nodes", &[("filters", &filters(&[("role", "manager")]))])).await
     }
 
     pub async fn node(&mut self, id: &str) -> Result<Node, EngineError> {

@@ -12,6 +12,7 @@ use super::Outcome;
 use super::create::plan_of;
 use super::options::{amendments_from_file, apply, from_file, shared};
 use super::stack::deploy::tell;
+use super::swarm::StatusForm;
 use crate::cluster::file::{Surroundings, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Stack, Wanted, down};
 use crate::context::Context;
@@ -144,9 +145,13 @@ struct Down {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = crate::commands::swarm::STATUS_HELP)]
 struct Status {
     #[command(flatten)]
     file: File,
+
+    #[command(flatten)]
+    form: StatusForm,
 }
 
 pub async fn run(ctx: &Context, args: &Args) -> Outcome {
@@ -156,7 +161,7 @@ pub async fn run(ctx: &Context, args: &Args) -> Outcome {
         Verb::Up(args) => up(ctx, args).await,
         Verb::Roll(args) => roll(ctx, args).await,
         Verb::Down(args) => down(ctx, args).await,
-        Verb::Status(args) => super::swarm::status_of(ctx, &read(ctx, &args.file)?.name).await,
+        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file)?.name).await,
     }
 }
 
@@ -174,13 +179,25 @@ fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
     for warning in &read.warnings {
         ctx.printer.error_line(&format!("Warning: {}", told(path, warning)));
     }
-    for node in &read.wanted.nodes {
-        draft(ctx, node).map_err(|failure| {
-            let at = place_of(node, &failure.message);
-            CommandError::from(failure).prefix(&format!("{}:{at}: {}: ", path.display(), node.name))
-        })?;
-    }
+    can_be_made(ctx, path, &read.wanted)?;
     Ok(read.wanted)
+}
+
+/// What a driver or the engine refuses is told for all groups at once, and for the nodes of one group once.
+fn can_be_made(ctx: &Context, path: &Path, wanted: &Wanted) -> Outcome {
+    let mut seen = Vec::new();
+    let mut errors = Vec::new();
+    for node in &wanted.nodes {
+        let Err(failure) = draft(ctx, node) else { continue };
+        let told = (place_of(node, &failure.message), failure.message.clone());
+        if seen.contains(&told) {
+            continue;
+        }
+        let at = told.0;
+        seen.push(told);
+        errors.push(CommandError::from(failure).prefix(&format!("{}:{at}: {}: ", path.display(), node.name)));
+    }
+    CommandError::join(errors)
 }
 
 fn refused(path: &Path, problems: &[Remark]) -> CommandError {
@@ -282,9 +299,9 @@ async fn converge(
     for round in 0..ROUNDS {
         let (plan, present) = compare(kit, wanted).await?;
         if plan.is_empty() {
-            let said = if round == 0 { "No changes: the cluster is as its file says." } else { "Done." };
-            plan.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
-            ctx.last_word(said);
+            let said = if round == 0 { show::nothing(&plan, "the cluster") } else { "Done.".to_owned() };
+            show::remarks(&plan).lines().for_each(|remark| ctx.last_word(remark));
+            ctx.last_word(&said);
             return Ok(true);
         }
         ctx.last_word(show::plan(wanted, &plan, show::Output::Text).trim_end());

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cluster::{Action, Plan, Step, Subject, Wanted};
+use crate::cluster::{Action, Fixed, Plan, Step, Subject, Wanted};
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -22,7 +22,7 @@ pub(super) fn plan(wanted: &Wanted, plan: &Plan, output: Output) -> String {
 fn text(wanted: &Wanted, plan: &Plan) -> String {
     let mut text = String::new();
     if plan.is_empty() {
-        text.push_str(&format!("No changes: the cluster {} is as its file says.\n", wanted.name));
+        text.push_str(&format!("{}\n", nothing(plan, &format!("the cluster {}", wanted.name))));
     } else {
         let rows: String = plan.steps.iter().map(row).collect();
         text.push_str(&format!("Cluster {}:\n{}", wanted.name, table::align(&rows)));
@@ -35,10 +35,25 @@ fn text(wanted: &Wanted, plan: &Plan) -> String {
             count(Action::Remove)
         ));
     }
-    for note in &plan.notes {
-        text.push_str(&format!("Note: {note}\n"));
+    text + &remarks(plan)
+}
+
+/// When there is nothing to do.
+pub(super) fn nothing(plan: &Plan, cluster: &str) -> String {
+    if plan.fixed.is_empty() {
+        format!("No changes: {cluster} is as its file says.")
+    } else {
+        format!("No changes: {cluster} is as its file says, but for what cannot be changed.")
     }
-    text
+}
+
+/// What is no step.
+pub(super) fn remarks(plan: &Plan) -> String {
+    let fixed = plan.fixed.iter().map(|f| {
+        let Fixed { setting, is, wanted, reason, remedy } = f;
+        format!("Cannot be changed: {setting} is {is}, the file says {wanted}: {reason}; {remedy}\n")
+    });
+    fixed.chain(plan.notes.iter().map(|note| format!("Note: {note}\n"))).collect()
 }
 
 fn row(step: &Step) -> String {
@@ -72,6 +87,7 @@ fn as_json(wanted: &Wanted, plan: &Plan) -> serde_json::Value {
         "cluster": wanted.name.as_str(),
         "changes": !plan.is_empty(),
         "steps": plan.steps.iter().map(step).collect::<Vec<_>>(),
+        "unchangeable": plan.fixed,
         "notes": plan.notes,
     })
 }

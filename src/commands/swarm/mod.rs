@@ -18,6 +18,8 @@ use crate::registry::Registry;
 use crate::store::{Availability, ClusterName, SwarmSettings};
 use crate::swarm::is_network;
 
+pub(in crate::commands) use status::{HELP as STATUS_HELP, StatusForm};
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -102,11 +104,6 @@ pub async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) -> Outc
         Verb::Restore(args) => args.run(ctx).await,
         Verb::Recover(args) => args.run(ctx).await,
     }
-}
-
-/// For `cluster status`.
-pub(super) async fn status_of(ctx: &Context, name: &ClusterName) -> Outcome {
-    status::of(ctx, name).await
 }
 
 /// What nodes are told when they found a swarm or join one.

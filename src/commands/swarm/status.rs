@@ -2,28 +2,30 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::super::Outcome;
 use super::which;
 use crate::context::Context;
 use crate::error::{CommandError, Exit};
-use crate::store::Role;
+use crate::lifecycle::Cluster;
+use crate::store::{ClusterName, Role};
 use crate::swarm::Status;
 use crate::ui::table;
 
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
     #[default]
     Table,
     Json,
 }
 
-#[derive(Debug, clap::Args)]
-#[command(after_help = "The exit code is 0 while the managers have a majority, 1 when not.")]
-pub(super) struct Args {
-    /// A swarm, or one of its machines [default: the only swarm there is]
-    #[arg(value_name = "CLUSTER")]
-    cluster: Option<String>,
+pub(in crate::commands) const HELP: &str = "\
+The exit code is 0 while the managers have a majority, 1 when not. The JSON is described in COMPATIBILITY.md.";
 
+/// How a status is asked for and shown.
+#[derive(Debug, Clone, clap::Args)]
+pub(in crate::commands) struct StatusForm {
     /// table or json
     #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
     output: Output,
@@ -33,11 +35,28 @@ pub(super) struct Args {
     timeout: u64,
 }
 
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(super) struct Args {
+    /// A swarm, or one of its machines [default: the only swarm there is]
+    #[arg(value_name = "CLUSTER")]
+    cluster: Option<String>,
+
+    #[command(flatten)]
+    form: StatusForm,
+}
+
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        let status = lifecycle.swarm_status(&cluster.name, Duration::from_secs(self.timeout)).await?;
+        let cluster = which(&ctx.lifecycle(), self.cluster.as_deref())?;
+        self.form.show(ctx, &cluster.name).await
+    }
+}
+
+impl StatusForm {
+    /// Of a cluster whose name is known.
+    pub(in crate::commands) async fn show(&self, ctx: &Context, cluster: &ClusterName) -> Outcome {
+        let status = ctx.lifecycle().swarm_status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
                 let text =
@@ -66,13 +85,22 @@ fn show(ctx: &Context, status: &Status) {
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
     /// Names only
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with = "output")]
     quiet: bool,
+
+    /// table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    output: Output,
 }
 
 impl Ls {
     /// Out of the store; nobody is asked.
     pub(super) fn run(&self, ctx: &Context) -> Outcome {
+        if self.output == Output::Json {
+            let listed: Vec<_> = ctx.lifecycle().clusters()?.iter().map(listed).collect();
+            ctx.printer.line(&format!("{:#}", Value::from(listed)));
+            return Ok(());
+        }
         let mut text = "CLUSTER\tMANAGERS\tWORKERS\tMACHINES\n".to_owned();
         for cluster in ctx.lifecycle().clusters()? {
             if self.quiet {
@@ -91,8 +119,14 @@ impl Ls {
     }
 }
 
-/// The same for a cluster whose name is known.
-pub(super) async fn of(ctx: &Context, name: &crate::store::ClusterName) -> Outcome {
-    let args = Args { cluster: Some(name.to_string()), output: Output::default(), timeout: 10 };
-    args.run(ctx).await
+/// `absent` are machines that belong to it and have not joined.
+fn listed(cluster: &Cluster) -> Value {
+    let names = |role| cluster.joined(role).map(|m| m.machine.as_str()).collect::<Vec<_>>();
+    let absent = cluster.members.iter().filter(|m| !m.membership.has_joined());
+    json!({
+        "cluster": cluster.name.as_str(),
+        "managers": names(Role::Manager),
+        "workers": names(Role::Worker),
+        "absent": absent.map(|m| m.machine.as_str()).collect::<Vec<_>>(),
+    })
 }

@@ -1,5 +1,7 @@
 //! Many nodes changed over one connection to one manager. For what needs no turn: availability and labels.
 
+use std::collections::HashSet;
+
 use rmachine_driver::MachineName;
 
 use super::super::{Failure, Lifecycle};
@@ -16,9 +18,13 @@ impl Lifecycle {
             return Ok(());
         }
         let mut manager = self.manager(cluster).await?;
+        let known: HashSet<String> = manager.nodes().await?.into_iter().map(|n| n.id).collect();
         for (name, change) in changes {
-            let id = self.node_id(cluster, name, &manager)?;
-            let done = self.change_node(&mut manager, &id, change).await;
+            let id = cluster.node_of(name);
+            if !known.contains(id) {
+                return Err(self.forgotten(name, &cluster.name));
+            }
+            let done = self.change_node(&mut manager, id, change).await;
             done.map_err(|e| e.prefix(&format!("{name}: ")))?;
         }
         Ok(())

@@ -41,7 +41,7 @@ pub enum Meanwhile {
 }
 
 /// A label of nodes that a roll has changed for a while: what they were.
-const BEFORE: &str = "rmachine.before";
+pub(super) const BEFORE: &str = "rmachine.before";
 
 impl Place {
     /// How a node is when no roll is at work on it, and was before one that was cut short.
@@ -97,9 +97,9 @@ impl Lifecycle {
             None => None,
         };
         let mut manager = self.manager_beside(&cluster, name).await?;
-        let id = self.node_id(&cluster, name, &manager)?;
+        let id = self.node_id(&cluster, name, &mut manager).await?;
         if role == Some(Role::Worker) {
-            self.may_demote(name, &id, &manager, force)?;
+            self.may_demote(name, &id, &mut manager, force).await?;
         }
         self.change_node(&mut manager, &id, change).await?;
         let Some(role) = role else { return Ok(()) };
@@ -116,7 +116,7 @@ impl Lifecycle {
     pub async fn swarm_await_empty(&self, name: &MachineName, limit: Duration) -> Result<usize, Failure> {
         let cluster = self.cluster_of(name)?;
         let mut manager = self.manager_beside(&cluster, name).await?;
-        let id = self.node_id(&cluster, name, &manager)?;
+        let id = self.node_id(&cluster, name, &mut manager).await?;
         Ok(await_empty(&mut manager, &id, limit).await?)
     }
 
@@ -136,7 +136,7 @@ impl Lifecycle {
             Role::Manager => swarm.manager_token,
             Role::Worker => swarm.worker_token,
         };
-        let addresses = manager.nodes.iter().filter_map(|n| n.manager.as_ref()).map(|m| m.addr.clone());
+        let addresses = manager.managers.iter().filter_map(|n| n.manager.as_ref()).map(|m| m.addr.clone());
         Ok(Token { role, secret, managers: addresses.collect() })
     }
 
@@ -235,38 +235,48 @@ impl Lifecycle {
         self.manager(cluster).await
     }
 
-    pub(super) fn node_id(
+    async fn node_id(
         &self,
         cluster: &Cluster,
         name: &MachineName,
-        manager: &Manager,
+        manager: &mut Manager,
     ) -> Result<String, Failure> {
-        let id = cluster.member(name).and_then(|m| m.membership.node.clone()).unwrap_or_default();
-        if manager.node(&id).is_some() {
-            return Ok(id);
+        let id = cluster.node_of(name);
+        match manager.node(id).await? {
+            Some(_) => Ok(id.to_owned()),
+            None => Err(self.forgotten(name, &cluster.name)),
         }
-        let cluster = &cluster.name;
-        Err(Failure::new(format!("the swarm \"{cluster}\" does not know the node {name} any more")).hint(
+    }
+
+    pub(super) fn forgotten(&self, name: &MachineName, cluster: &ClusterName) -> Failure {
+        Failure::new(format!("the swarm \"{cluster}\" does not know the node {name} any more")).hint(
             format!(
                 "`{0} swarm leave --force {name}` forgets it, then `{0} swarm join {name} --cluster {cluster}` brings it in",
                 self.program
             ),
-        ))
+        )
     }
 
-    pub(super) fn may_demote(
+    pub(super) async fn may_demote(
         &self,
         name: &MachineName,
         id: &str,
-        manager: &Manager,
+        manager: &mut Manager,
         force: bool,
     ) -> Result<(), Failure> {
-        let Some(node) = manager.node(id).filter(|n| n.manager.is_some()) else { return Ok(()) };
-        let refusal = manager.quorum().refuses_to_lose(node.is_reachable_manager(), manager.nodes.len());
+        let found = manager.managers.iter().find(|n| n.id == id && n.manager.is_some());
+        let Some(reachable) = found.map(Node::is_reachable_manager) else { return Ok(()) };
+        let quorum = manager.quorum();
+        // Only the last one leaves others without a swarm.
+        let nodes = if quorum.managers <= 1 { manager.nodes().await?.len() } else { quorum.managers };
+        let refusal = quorum.refuses_to_lose(reachable, nodes);
         match refusal.filter(|_| !force) {
             None => Ok(()),
-            Some(why) => Err(Failure::new(format!("{name} stays a manager: {why}"))
-                .hint("promote another node first; --force does it all the same")),
+            Some(why) => {
+                let failure = Failure::new(format!("{name} stays a manager: {why}"))
+                    .hint("promote another node first; --force does it all the same");
+                Err(Failure { refusal: true, ..failure })
+            }
         }
     }
 

@@ -12,8 +12,7 @@ use super::{Cluster, Manager};
 use crate::engine::EngineError;
 use crate::engine::swarm::{InitRequest, JoinRequest, LocalState, NodeInfo};
 use crate::store::{ClusterName, MachineLock, Membership, Role, SwarmSettings};
-use crate::swarm::look::{self, Look, Probe};
-use crate::swarm::{Answer, Choice, GOSSIP_PORT, MANAGER_PORT, OVERLAY_PORT, choose, clock};
+use crate::swarm::clock;
 
 const LISTEN: &str = "0.0.0.0:2377";
 
@@ -67,12 +66,23 @@ impl Lifecycle {
 
     /// Does what the machine's record wants: it joins its cluster, or as a manager founds it. Nothing to do is done.
     pub async fn swarm_enter(&self, name: &MachineName) -> Result<(), Failure> {
+        self.swarm_enter_by(name, None).await
+    }
+
+    /// The same where it is known already who the managers are: reading all records for each of hundreds of machines
+    /// takes longer than their joins.
+    pub(super) async fn swarm_enter_by(
+        &self,
+        name: &MachineName,
+        known: Option<&Cluster>,
+    ) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let wish = self.needs_membership(&machine)?;
         if wish.has_joined() {
             return Ok(());
         }
-        let done = self.go_in(&lock, &mut machine, wish, Way::Either).await;
+        let known = known.filter(|c| c.name == wish.cluster);
+        let done = self.go_in(&lock, &mut machine, wish, Way::Either, known).await;
         self.reporter.finish(name, done.is_ok());
         done
     }
@@ -90,7 +100,7 @@ impl Lifecycle {
             }
         }
         self.save_membership(&lock, &mut machine, Some(wish.clone()))?;
-        let done = self.go_in(&lock, &mut machine, wish, way).await;
+        let done = self.go_in(&lock, &mut machine, wish, way, None).await;
         if done.is_err() {
             self.save_membership(&lock, &mut machine, before)?;
         }
@@ -109,6 +119,7 @@ impl Lifecycle {
         machine: &mut Machine,
         wish: Membership,
         way: Way,
+        known: Option<&Cluster>,
     ) -> Result<(), Failure> {
         let name = machine.name.clone();
         if machine.stored.own.phase != Phase::Ready {
@@ -118,8 +129,10 @@ impl Lifecycle {
         if wish.role == Role::Manager {
             return self.go_in_as_manager(lock, machine, wish, way).await;
         }
-        let cluster = self.members(&wish.cluster)?.without(&name);
-        let prepared = self.prepare(machine, &wish, &cluster).await?;
+        let prepared = match known {
+            Some(cluster) => self.prepare(machine, &wish, cluster).await?,
+            None => self.prepare(machine, &wish, &self.members(&wish.cluster)?.without(&name)).await?,
+        };
         let entry = self.carry_in(machine, &wish, prepared).await?;
         self.entered(lock, machine, wish, entry)
     }
@@ -241,15 +254,15 @@ impl Lifecycle {
         let name = &machine.name;
         self.step(name, &format!("Joining the swarm {} as a {}...", wish.cluster, wish.role));
         let (manager, reached) = tokio::join!(self.manager(cluster), self.engine_of(machine));
-        let (manager, mut reached) = (manager?, reached?);
+        let (mut manager, mut reached) = (manager?, reached?);
         let info = reached.client.node_info().await?;
         let read = Instant::now();
-        let entry = self.may_join(name, &info, &manager, &mut reached).await?;
+        let entry = self.may_join(name, &info, &mut manager, &mut reached).await?;
         let advertise = match &entry {
             Some(_) => String::new(),
             None => {
                 self.clocks_agree(name, &info, read, &manager)?;
-                self.ways_are_open(machine, wish, &manager).await?
+                self.ways_are_open(machine, wish, &manager, &info.root).await?
             }
         };
         Ok(Prepared { manager, reached, advertise, entry })
@@ -290,14 +303,13 @@ impl Lifecycle {
         &self,
         name: &MachineName,
         info: &NodeInfo,
-        manager: &Manager,
+        manager: &mut Manager,
         reached: &mut Reached,
     ) -> Result<Option<Entry>, Failure> {
         let swarm = &info.swarm;
-        let known = manager.node(&swarm.id).is_some() && !swarm.id.is_empty();
         match swarm.state {
             LocalState::Inactive => Ok(None),
-            LocalState::Active if known => {
+            LocalState::Active if manager.node(&swarm.id).await?.is_some() => {
                 Ok(Some(Entry { node: swarm.id.clone(), address: swarm.address.clone() }))
             }
             LocalState::Pending | LocalState::Error => {
@@ -335,95 +347,6 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Which address it is to be known by, once the ports are found open both ways.
-    async fn ways_are_open(
-        &self,
-        machine: &Machine,
-        wish: &Membership,
-        manager: &Manager,
-    ) -> Result<String, Failure> {
-        let name = &machine.name;
-        let peers: Vec<IpAddr> = manager_addresses(manager).iter().filter_map(|a| ip_of(a)).collect();
-        let there: IpAddr = match ip_of(&manager.info.swarm.address).or(peers.first().copied()) {
-            Some(address) => address,
-            None => return Ok(wish.settings.advertise.clone().unwrap_or_default()),
-        };
-        let seen =
-            self.look_from(machine, &[Probe::tcp(there, MANAGER_PORT), Probe::tcp(there, GOSSIP_PORT)]).await;
-        let mut closed = complaints(&seen, true);
-        let advertise = match &wish.settings.advertise {
-            Some(given) => given.clone(),
-            None => self.advertised(machine, &seen, &peers),
-        };
-        if let Some(here) = ip_of(&advertise).filter(|_| closed.is_empty()) {
-            let back = self.load(&manager.machine)?;
-            let mut probes = vec![Probe::tcp(here, GOSSIP_PORT), Probe::udp(here, OVERLAY_PORT)];
-            probes.extend((wish.role == Role::Manager).then(|| Probe::tcp(here, MANAGER_PORT)));
-            let seen = self.look_from(&back, &probes).await;
-            closed = complaints(&seen, false);
-            self.tell_unknown(name, &manager.machine, &seen);
-        }
-        if closed.is_empty() {
-            return Ok(advertise);
-        }
-        let mut failure = Failure::new(format!(
-            "{name} and {} cannot speak to each other as nodes of a swarm do; nothing was changed",
-            manager.machine
-        ));
-        failure.details = closed;
-        Err(failure.hint(
-            "open TCP 2377 to the managers, and TCP and UDP 7946 and UDP 4789 between all nodes (firewall, security \
-             group); or name another network with --advertise-addr",
-        ))
-    }
-
-    fn tell_unknown(&self, name: &MachineName, manager: &MachineName, seen: &Look) {
-        let silent = seen.ports.iter().any(|(probe, answer)| {
-            probe.port == OVERLAY_PORT && matches!(answer, Answer::Open | Answer::Silent)
-        });
-        if silent {
-            self.reporter.warn(
-                name,
-                &format!(
-                    "UDP {OVERLAY_PORT} gives no answer to {manager}: whether overlay networks get through cannot be \
-                     known from here"
-                ),
-            );
-        }
-    }
-
-    /// What the engine is told; empty when it is to find out itself.
-    pub(super) fn advertised(&self, machine: &Machine, seen: &Look, others: &[IpAddr]) -> String {
-        let primary = machine.description().address.and_then(|a| a.parse().ok());
-        let Some(Choice { address, interface, reason }) = choose(&seen.interfaces, primary, others) else {
-            return String::new();
-        };
-        self.reporter.info(&machine.name, &format!("Advertising {address} ({interface}): {reason}"));
-        address.to_string()
-    }
-
-    /// What a node sees. A host that cannot be looked at is no reason to give up: its engine will say more.
-    pub(super) async fn look_from(&self, machine: &Machine, probes: &[Probe]) -> Look {
-        if !machine.driver().is_ok_and(|d| d.features().host) {
-            return Look::default();
-        }
-        let seen = async {
-            let session = self.connect(machine).await.ok()?;
-            let said = session.output(&look::command(probes), look::SCRIPT.as_bytes()).await.ok()?;
-            let look = look::parse(&String::from_utf8_lossy(&said.stdout));
-            // A goodbye takes a round trip, which nobody has to wait for.
-            tokio::spawn(session.close());
-            look
-        };
-        match seen.await {
-            Some(look) => look,
-            None => {
-                self.reporter.warn(&machine.name, "its addresses and ports could not be looked at over SSH");
-                Look::default()
-            }
-        }
-    }
-
     /// A join that failed may go on in the background, or have left the node half in.
     async fn undo_join(&self, machine: &Machine, manager: &mut Manager, error: &EngineError) -> Failure {
         let name = &machine.name;
@@ -449,14 +372,10 @@ impl Lifecycle {
     }
 }
 
-fn complaints(seen: &Look, listens: bool) -> Vec<String> {
-    seen.ports.iter().filter_map(|(probe, answer)| look::complaint(*probe, *answer, listens)).collect()
-}
-
 /// Where managers that can be reached take those who join, the one that was asked first.
-fn manager_addresses(manager: &Manager) -> Vec<String> {
+pub(super) fn manager_addresses(manager: &Manager) -> Vec<String> {
     let of = |n: &crate::engine::swarm::Node| n.manager.as_ref().map(|m| m.addr.clone());
-    let reachable = manager.nodes.iter().filter(|n| n.is_reachable_manager());
+    let reachable = manager.managers.iter().filter(|n| n.is_reachable_manager());
     let (own, others): (Vec<_>, Vec<_>) = reachable.partition(|n| n.id == manager.info.swarm.id);
     let known = own.into_iter().chain(others).filter_map(of);
     // One that was told to listen everywhere may be listed as nowhere.
@@ -464,7 +383,7 @@ fn manager_addresses(manager: &Manager) -> Vec<String> {
 }
 
 /// The address in `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`.
-fn ip_of(text: &str) -> Option<IpAddr> {
+pub(super) fn ip_of(text: &str) -> Option<IpAddr> {
     let socket: Option<std::net::SocketAddr> = text.parse().ok();
     socket.map(|s| s.ip()).or_else(|| text.parse().ok())
 }

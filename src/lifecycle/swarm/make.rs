@@ -1,5 +1,7 @@
 //! Machines and the swarm of them, all at once: the first manager that is ready founds it, the others join as they come.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -7,6 +9,7 @@ use rmachine_driver::{MachineName, Phase};
 use tokio::sync::{Semaphore, watch};
 
 use super::super::{Amend, CreatePlan, Failure, Lifecycle, Run};
+use super::Cluster;
 use crate::store::{ClusterName, Membership, Role};
 
 /// How often is looked whether another process has got its manager in.
@@ -28,21 +31,24 @@ impl Making {
     }
 }
 
-/// Each that joins asks the managers for all nodes, and is looked at by one of them: hundreds at once would ask them to death.
+/// Each that joins is looked at by a manager: hundreds at once would be too much for it.
 const JOINING: usize = 6;
 
-/// How many may be at the same thing at a time.
-struct Places {
+/// What is made together, and how many of it may be at the same thing at a time.
+struct Batch {
+    names: HashSet<MachineName>,
     making: Semaphore,
     joining: Semaphore,
 }
 
 /// Whether workers can come in yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Door {
     open: bool,
     /// Managers that may still open it.
     coming: usize,
+    /// Who was in when the last manager came: enough to know whom to ask.
+    known: Option<Arc<Cluster>>,
 }
 
 impl Lifecycle {
@@ -55,15 +61,16 @@ impl Lifecycle {
     /// The same, with no more than so many machines in the making at a time.
     pub async fn swarm_make_some(&self, makings: Vec<Making>, at_once: usize) -> Vec<Result<(), Failure>> {
         // Who waits for a manager holds no place.
-        let places = Places { making: Semaphore::new(at_once), joining: Semaphore::new(JOINING) };
+        let names = makings.iter().map(|m| m.name().clone()).collect();
+        let batch = Batch { names, making: Semaphore::new(at_once), joining: Semaphore::new(JOINING) };
         let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
         let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
         // Without a manager among them, there is one already.
-        let (door, _) = watch::channel(Door { open: coming == 0, coming });
-        let work = makings
-            .into_iter()
-            .zip(wishes)
-            .map(|(making, wish)| self.make_node(making, wish, &door, &places));
+        let known = wishes.iter().flatten().next().filter(|_| coming == 0);
+        let known = known.and_then(|wish| self.members(&wish.cluster).ok()).map(Arc::new);
+        let (door, _) = watch::channel(Door { open: coming == 0, coming, known });
+        let work =
+            makings.into_iter().zip(wishes).map(|(making, wish)| self.make_node(making, wish, &door, &batch));
         join_all(work).await
     }
 
@@ -75,7 +82,13 @@ impl Lifecycle {
             self.resume(name, run, amend).await?;
         }
         match self.membership(name) {
-            Some(wish) if !wish.has_joined() => self.come_in(name, &wish).await,
+            Some(wish) if !wish.has_joined() => {
+                self.come_in(name, &wish, None).await?;
+                if wish.role == Role::Manager {
+                    self.let_in_who_waits(&wish.cluster, &HashSet::new()).await;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -92,12 +105,12 @@ impl Lifecycle {
         making: Making,
         wish: Option<Membership>,
         door: &watch::Sender<Door>,
-        places: &Places,
+        batch: &Batch,
     ) -> Result<(), Failure> {
         let name = making.name().clone();
         let made = {
             // Never closed.
-            let _place = places.making.acquire().await;
+            let _place = batch.making.acquire().await;
             self.make_machine(making).await
         };
         let Some(wish) = wish else { return made };
@@ -106,17 +119,23 @@ impl Lifecycle {
             if !opened(door).await {
                 return Err(Failure::new("it has no swarm to join: none of the managers came up"));
             }
-            let _place = places.joining.acquire().await;
-            return self.come_in(&name, &wish).await;
+            let _place = batch.joining.acquire().await;
+            let known = door.borrow().known.clone();
+            return self.come_in(&name, &wish, known.as_deref()).await;
         }
         let entered = match made {
-            Ok(()) => self.come_in(&name, &wish).await,
+            Ok(()) => self.come_in(&name, &wish, None).await,
             Err(e) => Err(e),
         };
+        let known = entered.is_ok().then(|| self.members(&wish.cluster).ok()).flatten().map(Arc::new);
         door.send_modify(|d| {
             d.open |= entered.is_ok();
             d.coming -= 1;
+            d.known = known.or(d.known.take());
         });
+        if entered.is_ok() {
+            self.let_in_who_waits(&wish.cluster, &batch.names).await;
+        }
         entered
     }
 
@@ -128,8 +147,15 @@ impl Lifecycle {
         }
     }
 
-    async fn come_in(&self, name: &MachineName, wish: &Membership) -> Result<(), Failure> {
-        if wish.role == Role::Worker && !self.manager_comes(name, &wish.cluster).await? {
+    async fn come_in(
+        &self,
+        name: &MachineName,
+        wish: &Membership,
+        known: Option<&Cluster>,
+    ) -> Result<(), Failure> {
+        let known = known.filter(|c| c.name == wish.cluster && c.joined(Role::Manager).next().is_some());
+        let founded = wish.role == Role::Manager || known.is_some();
+        if !founded && !self.manager_comes(name, &wish.cluster).await? {
             // The order of the old workshops: agents first, their master later.
             self.reporter.warn(
                 name,
@@ -137,11 +163,8 @@ impl Lifecycle {
             );
             return Ok(());
         }
-        self.swarm_enter(name).await.map_err(|e| self.not_in(name, &wish.cluster, e))?;
-        if wish.role == Role::Manager {
-            self.let_in_who_waits(&wish.cluster).await;
-        }
-        Ok(())
+        let entered = self.swarm_enter_by(name, known).await;
+        entered.map_err(|e| self.not_in(name, &wish.cluster, e))
     }
 
     fn not_in(&self, name: &MachineName, cluster: &ClusterName, failure: Failure) -> Failure {
@@ -174,17 +197,18 @@ impl Lifecycle {
         }
     }
 
-    /// Machines that were made for this cluster before it had a manager.
-    async fn let_in_who_waits(&self, cluster: &ClusterName) {
+    /// Machines that were made for this cluster before it had a manager; those at hand come by themselves.
+    async fn let_in_who_waits(&self, cluster: &ClusterName, at_hand: &HashSet<MachineName>) {
         let Ok(cluster) = self.members(cluster) else { return };
-        let waits = cluster.members.iter().filter(|m| {
+        let others = cluster.members.iter().filter(|m| !at_hand.contains(&m.machine));
+        let waits = others.filter(|m| {
             let ready = self.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
             ready && m.membership.role == Role::Worker && !m.membership.has_joined()
         });
         let places = Semaphore::new(JOINING);
         join_all(waits.map(async |m| {
             let _place = places.acquire().await;
-            if let Err(e) = self.swarm_enter(&m.machine).await {
+            if let Err(e) = self.swarm_enter_by(&m.machine, Some(&cluster)).await {
                 self.reporter.warn(&m.machine, &e.message);
             }
         }))

@@ -11,6 +11,7 @@ mod part;
 mod roll;
 mod save;
 mod status;
+mod ways;
 
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,11 @@ impl Cluster {
         self.members.iter().find(|m| m.machine == *machine)
     }
 
+    /// Its id in the swarm; empty as long as it has none.
+    fn node_of(&self, machine: &MachineName) -> &str {
+        self.member(machine).and_then(|m| m.membership.node.as_deref()).unwrap_or_default()
+    }
+
     /// The machine that is this node.
     pub fn machine_of(&self, node: &Node) -> Option<&MachineName> {
         let found = self.members.iter().find(|m| m.membership.node.as_deref() == Some(node.id.as_str()));
@@ -76,11 +82,12 @@ impl Cluster {
     }
 }
 
-/// A manager that answers, and all nodes as it sees them.
+/// A manager that answers, and all managers as it sees them. The other nodes may be hundreds, and are asked for by those
+/// alone who look at all of them.
 pub(super) struct Manager {
     pub(super) machine: MachineName,
     pub(super) info: NodeInfo,
-    pub(super) nodes: Vec<Node>,
+    pub(super) managers: Vec<Node>,
     pub(super) reached: Reached,
     /// When its clock was read.
     asked: Instant,
@@ -88,12 +95,34 @@ pub(super) struct Manager {
 
 impl Manager {
     pub(super) fn quorum(&self) -> Quorum {
-        let managers = self.nodes.iter().filter(|n| n.manager.is_some());
+        let managers = self.managers.iter().filter(|n| n.manager.is_some());
         Quorum::new(managers.clone().count(), managers.filter(|n| n.is_reachable_manager()).count())
     }
 
-    pub(super) fn node(&self, id: &str) -> Option<&Node> {
-        self.nodes.iter().find(|n| n.id == id)
+    pub(super) async fn nodes(&mut self) -> Result<Vec<Node>, EngineError> {
+        self.reached.client.nodes().await
+    }
+
+    /// One that answered as a manager, and does so no longer.
+    fn falls_silent(&self, error: &EngineError) -> NoManager {
+        NoManager {
+            machine: self.machine.clone(),
+            reason: error.to_string(),
+            lacks_leader: lacks_leader(error),
+            locked: false,
+            known: self.info.swarm.remote_managers.len(),
+        }
+    }
+
+    /// Nothing when the swarm does not know it.
+    pub(super) async fn node(&mut self, id: &str) -> Result<Option<Node>, EngineError> {
+        if id.is_empty() {
+            return Ok(None);
+        }
+        match self.reached.client.node(id).await {
+            Err(e) if e.is_missing() => Ok(None),
+            node => node.map(Some),
+        }
     }
 }
 
@@ -250,8 +279,8 @@ impl Lifecycle {
             };
             return Err(NoManager { locked: state == LocalState::Locked, known, ..failed(reason) });
         }
-        match reached.client.nodes().await {
-            Ok(nodes) => Ok(Manager { machine: name, info, nodes, reached, asked }),
+        match reached.client.managers().await {
+            Ok(managers) => Ok(Manager { machine: name, info, managers, reached, asked }),
             Err(e) => Err(NoManager { lacks_leader: lacks_leader(&e), known, ..failed(e.to_string()) }),
         }
     }

@@ -7,10 +7,10 @@ use rmachine_driver::MachineName;
 use tokio::time::timeout;
 
 use super::super::{Failure, Lifecycle, Machine};
-use super::change::{NodeChange, await_empty};
+use super::change::{BEFORE, NodeChange, await_empty};
 use super::{Cluster, Manager};
-use crate::engine::swarm::LocalState;
-use crate::store::{Availability, MachineLock, Membership, Role};
+use crate::engine::swarm::{LocalState, Node};
+use crate::store::{Availability, MachineLock, Membership, Role, SwarmSettings};
 
 /// How long a service may take to move its tasks before their node goes.
 const MOVING: Duration = Duration::from_secs(15);
@@ -22,15 +22,51 @@ impl Lifecycle {
     pub async fn swarm_leave(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         self.step(name, "Leaving the swarm...");
-        let done = self.leave_locked(&lock, &mut machine, force).await;
+        let done = self.leave_locked(&lock, &mut machine, None, force).await;
         self.reporter.finish(name, done.is_ok());
         done
+    }
+
+    /// Out of its swarm, where it is still in it, and in again by what it is told now; what it was labelled with goes along.
+    /// Cut short in between, it is a machine that has not joined yet, and keeps its place.
+    pub async fn swarm_rejoin(
+        &self,
+        name: &MachineName,
+        role: Role,
+        settings: &SwarmSettings,
+    ) -> Result<(), Failure> {
+        let set = self.labels_of(name).await?;
+        let left = {
+            let (lock, mut machine) = self.lock_and_load(name).await?;
+            let cluster = self.needs_membership(&machine)?.cluster;
+            self.step(name, "Leaving the swarm, to join it anew...");
+            let wish = Membership::new(cluster, role, settings.clone());
+            self.leave_locked(&lock, &mut machine, Some(wish), false).await
+        };
+        if left.is_err() {
+            self.reporter.finish(name, false);
+            return left;
+        }
+        self.swarm_enter(name).await?;
+        if set.is_empty() {
+            return Ok(());
+        }
+        self.swarm_change(name, &NodeChange::Labels { set, unset: Vec::new() }, false).await
+    }
+
+    /// Without those that a roll notes for itself.
+    async fn labels_of(&self, name: &MachineName) -> Result<Vec<(String, String)>, Failure> {
+        let cluster = self.cluster_of(name)?;
+        let node = self.manager(&cluster).await?.node(cluster.node_of(name)).await?;
+        let labels = node.iter().flat_map(Node::labels).filter(|(key, _)| *key != BEFORE);
+        Ok(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 
     async fn leave_locked(
         &self,
         lock: &MachineLock,
         machine: &mut Machine,
+        then: Option<Membership>,
         force: bool,
     ) -> Result<(), Failure> {
         let name = machine.name.clone();
@@ -54,7 +90,7 @@ impl Lifecycle {
             let recorded = machine.stored.own.swarm.as_ref().is_some_and(Membership::has_joined);
             reached.client.swarm_leave(force || recorded).await?;
         }
-        self.save_membership(lock, machine, None)
+        self.save_membership(lock, machine, then)
     }
 
     /// Before a machine is removed. Says what keeps it from going; a swarm that cannot be asked does not.
@@ -125,15 +161,15 @@ impl Lifecycle {
         // Managers come and go one at a time.
         let _turn = if role == Role::Manager { Some(self.turn(&cluster.name).await?) } else { None };
         let mut manager = self.manager_beside(cluster, name).await?;
-        let Some(node) = manager.node(id).cloned() else { return Ok(()) };
+        let Some(node) = manager.node(id).await? else { return Ok(()) };
         if node.manager.is_some() {
-            self.may_demote(name, id, &manager, force).map_err(|e| Failure { refusal: true, ..e })?;
+            self.may_demote(name, id, &mut manager, force).await?;
         }
         if manager.info.swarm.id == id {
             // It is the only manager that answers: nobody else could strike it off.
             return Ok(manager.reached.client.swarm_leave(true).await?);
         }
-        self.empty(name, &mut manager, id).await?;
+        self.empty(name, &mut manager, &node).await?;
         // One that was a manager of a swarm before it was recovered is none any more, whatever its role says.
         if node.manager.is_some() {
             self.change_node(&mut manager, id, &NodeChange::Demote).await?;
@@ -161,14 +197,15 @@ impl Lifecycle {
     }
 
     /// Moves tasks elsewhere, where there is an elsewhere.
-    async fn empty(&self, name: &MachineName, manager: &mut Manager, id: &str) -> Result<(), Failure> {
-        let open = |n: &&crate::engine::swarm::Node| {
-            n.id != id && n.state() == "ready" && n.availability() == "active"
-        };
-        let alive = manager.node(id).is_some_and(|n| n.state() == "ready");
+    async fn empty(&self, name: &MachineName, manager: &mut Manager, node: &Node) -> Result<(), Failure> {
+        let id = &node.id;
         let drain = NodeChange::Availability(Availability::Drain);
         self.change_node(manager, id, &drain).await?;
-        if !alive || !manager.nodes.iter().any(|n| open(&n)) {
+        if node.state() != "ready" || manager.reached.client.tasks_left(id).await? == 0 {
+            return Ok(());
+        }
+        let open = |n: &Node| n.id != *id && n.state() == "ready" && n.availability() == "active";
+        if !manager.nodes().await?.iter().any(open) {
             return Ok(());
         }
         let left = await_empty(manager, id, MOVING).await?;
@@ -185,7 +222,7 @@ impl Lifecycle {
     /// Strikes a node that is gone off the list. `node` is a machine, a host's name or the beginning of an id.
     pub async fn swarm_rm(&self, cluster: &Cluster, node: &str, force: bool) -> Result<(), Failure> {
         let mut manager = self.manager(cluster).await?;
-        let found = self.find_node(cluster, &manager, node)?;
+        let found = self.find_node(cluster, &manager.nodes().await?, node)?;
         let name = MachineName::existing(node).map_err(|e| Failure::new(e.to_string()))?;
         let machine =
             cluster.members.iter().find(|m| m.membership.node.as_deref() == Some(found.id.as_str()));
@@ -198,7 +235,7 @@ impl Lifecycle {
                 .hint(leave));
         }
         if found.manager.is_some() {
-            self.may_demote(&name, &found.id, &manager, force)?;
+            self.may_demote(&name, &found.id, &mut manager, force).await?;
             self.change_node(&mut manager, &found.id, &NodeChange::Demote).await?;
         }
         strike(&mut manager, &found.id).await?;
@@ -208,21 +245,16 @@ impl Lifecycle {
         }
     }
 
-    fn find_node(
-        &self,
-        cluster: &Cluster,
-        manager: &Manager,
-        wanted: &str,
-    ) -> Result<crate::engine::swarm::Node, Failure> {
+    fn find_node(&self, cluster: &Cluster, nodes: &[Node], wanted: &str) -> Result<Node, Failure> {
         let recorded = cluster
             .members
             .iter()
             .find(|m| m.machine.as_str() == wanted)
             .and_then(|m| m.membership.node.clone());
-        let by_id = manager.nodes.iter().filter(|n| {
+        let by_id = nodes.iter().filter(|n| {
             recorded.as_deref() == Some(n.id.as_str()) || (wanted.len() >= 4 && n.id.starts_with(wanted))
         });
-        let by_name = manager.nodes.iter().filter(|n| n.host_name() == wanted);
+        let by_name = nodes.iter().filter(|n| n.host_name() == wanted);
         let mut found: Vec<_> = by_id.collect();
         if found.is_empty() {
             found = by_name.collect();

@@ -231,7 +231,7 @@ impl Rolling<'_> {
         let deadline = Instant::now() + self.wait;
         loop {
             let mut engine = self.lifecycle.engine(name).await?;
-            match engine.client().nodes().await {
+            match engine.client().managers().await {
                 Ok(_) => return Ok(()),
                 Err(e) if Instant::now() > deadline => return Err(e.into()),
                 Err(_) => tokio::time::sleep(PAUSE).await,

@@ -1,9 +1,8 @@
 //! How a swarm stands: from the first manager that answers; where none can speak for all, from what each says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
 use rmachine_driver::MachineName;
 
 use super::super::{Failure, Lifecycle};
@@ -23,9 +22,9 @@ impl Lifecycle {
         let deadline = Instant::now() + limit;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let asked = tokio::time::timeout(left, self.ask_all(&cluster)).await;
+            let asked = tokio::time::timeout(left, self.ask_of_all(&cluster)).await;
             match asked {
-                Ok(Ok(manager)) => return Ok(self.status_by(&cluster, manager).await),
+                Ok(Ok((manager, nodes))) => return Ok(self.status_by(&cluster, manager, &nodes).await),
                 Ok(Err(failed)) if electing(&failed) && Instant::now() + ELECTION < deadline => {
                     tokio::time::sleep(ELECTION).await;
                 }
@@ -42,32 +41,37 @@ impl Lifecycle {
         key: &str,
         value: &str,
     ) -> Result<Vec<MachineName>, Failure> {
-        let manager = self.manager(cluster).await?;
-        let labelled = manager.nodes.iter().filter(|n| n.labels().any(|l| l == (key, value)));
+        let nodes = self.manager(cluster).await?.nodes().await?;
+        let labelled = nodes.iter().filter(|n| n.labels().any(|l| l == (key, value)));
         Ok(labelled.filter_map(|n| cluster.machine_of(n)).cloned().collect())
     }
 
-    async fn status_by(&self, cluster: &Cluster, mut manager: Manager) -> Status {
+    async fn ask_of_all(&self, cluster: &Cluster) -> Result<(Manager, Vec<Node>), Vec<NoManager>> {
+        let mut manager = self.ask_all(cluster).await?;
+        match manager.nodes().await {
+            Ok(nodes) => Ok((manager, nodes)),
+            Err(e) => Err(vec![manager.falls_silent(&e)]),
+        }
+    }
+
+    async fn status_by(&self, cluster: &Cluster, mut manager: Manager, nodes: &[Node]) -> Status {
         // Without them it is still a status.
         let tasks = manager.reached.client.tasks(None).await.unwrap_or_default();
         let mut status =
             Status::new(cluster.name.as_str(), Some(manager.machine.to_string()), manager.quorum());
-        status.nodes = manager.nodes.iter().map(|n| row(cluster, n, &tasks)).collect();
+        status.nodes = nodes.iter().map(|n| row(cluster, n, &tasks)).collect();
         status.nodes.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
-        status.absent = join_all(cluster.members.iter().map(async |m| {
+        let known: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
+        let absent = cluster.members.iter().filter_map(|m| {
             let member = &m.membership;
-            let known = member.node.as_deref().is_some_and(|id| manager.node(id).is_some());
             let reason = match &member.node {
-                Some(_) if known => return None,
+                Some(id) if known.contains(id.as_str()) => return None,
                 Some(_) => "the swarm does not know it any more".to_owned(),
                 None => "it has not joined yet".to_owned(),
             };
             Some(Absent { name: m.machine.to_string(), role: member.role.to_string(), reason })
-        }))
-        .await
-        .into_iter()
-        .flatten()
-        .collect();
+        });
+        status.absent = absent.collect();
         status.advice.extend(self.node_advice(&status));
         status
     }

@@ -1,0 +1,141 @@
+//! Whether a node that is to join and the manager that lets it in can speak to each other, and have room for what they
+//! write: found out and named before anything is changed.
+
+use std::net::IpAddr;
+
+use super::super::{Failure, Lifecycle, Machine};
+use super::Manager;
+use super::enter::{ip_of, manager_addresses};
+use crate::store::{Membership, Role};
+use crate::swarm::look::{self, Look, Probe};
+use crate::swarm::{Answer, Choice, GOSSIP_PORT, MANAGER_PORT, OVERLAY_PORT, choose, room};
+
+impl Lifecycle {
+    /// Which address it is to be known by, once the ports are found open both ways.
+    pub(super) async fn ways_are_open(
+        &self,
+        machine: &Machine,
+        wish: &Membership,
+        manager: &Manager,
+        root: &str,
+    ) -> Result<String, Failure> {
+        let name = &machine.name;
+        let peers: Vec<IpAddr> = manager_addresses(manager).iter().filter_map(|a| ip_of(a)).collect();
+        let there: IpAddr = match ip_of(&manager.info.swarm.address).or(peers.first().copied()) {
+            Some(address) => address,
+            None => return Ok(wish.settings.advertise.clone().unwrap_or_default()),
+        };
+        let probes = [Probe::tcp(there, MANAGER_PORT), Probe::tcp(there, GOSSIP_PORT)];
+        let seen = self.look_into(machine, &probes, Some(root)).await;
+        let mut closed = complaints(&seen, true);
+        let mut full: Vec<_> =
+            room::complaint(name.as_str(), wish.role, seen.room.as_ref()).into_iter().collect();
+        let advertise = match &wish.settings.advertise {
+            Some(given) => given.clone(),
+            None => self.advertised(machine, &seen, &peers),
+        };
+        if let Some(here) = ip_of(&advertise).filter(|_| closed.is_empty()) {
+            let back = self.load(&manager.machine)?;
+            let mut probes = vec![
+                Probe::tcp(here, GOSSIP_PORT),
+                Probe::udp(here, GOSSIP_PORT),
+                Probe::udp(here, OVERLAY_PORT),
+            ];
+            probes.extend((wish.role == Role::Manager).then(|| Probe::tcp(here, MANAGER_PORT)));
+            let seen = self.look_into(&back, &probes, Some(&manager.info.root)).await;
+            closed = complaints(&seen, false);
+            closed.extend(self.lost(machine, &back, &seen).await);
+            full.extend(room::complaint(manager.machine.as_str(), Role::Worker, seen.room.as_ref()));
+        }
+        if !full.is_empty() {
+            let mut failure =
+                Failure::new(format!("{name} cannot join: there is no room; nothing was changed"));
+            failure.details = full;
+            return Err(failure.hint(format!(
+                "make room there: `{0} ssh NODE docker system prune` removes what no container uses; `{0} ssh NODE df -h`",
+                self.program
+            )));
+        }
+        if closed.is_empty() {
+            return Ok(advertise);
+        }
+        let mut failure = Failure::new(format!(
+            "{name} and {} cannot speak to each other as nodes of a swarm do; nothing was changed",
+            manager.machine
+        ));
+        failure.details = closed;
+        Err(failure.hint(
+            "open TCP 2377 to the managers, and TCP and UDP 7946 and UDP 4789 between all nodes (firewall, security \
+             group); or name another network with --advertise-addr",
+        ))
+    }
+
+    /// UDP says nothing where it gets through to somebody, nor where it is thrown away on the way. A host counts what
+    /// arrives for a port that nobody has: that tells the two apart.
+    async fn lost(&self, machine: &Machine, from: &Machine, seen: &Look) -> Vec<String> {
+        let silent = seen
+            .ports
+            .iter()
+            .filter(|(p, a)| p.protocol == look::Protocol::Udp && matches!(a, Answer::Open | Answer::Silent));
+        let mut lost = Vec::new();
+        for (probe, _) in silent {
+            let before = self.look_from(machine, &[]).await;
+            self.look_from(from, &[*probe]).await;
+            let after = self.look_from(machine, &[]).await;
+            match look::arrived(*probe, &before, &after) {
+                Some(true) => {}
+                Some(false) => lost.push(look::lost(*probe)),
+                None => self.reporter.warn(
+                    &machine.name,
+                    &format!(
+                        "UDP {} gives no answer to {}: whether that gets through cannot be known from here",
+                        probe.port, from.name
+                    ),
+                ),
+            }
+        }
+        lost
+    }
+
+    /// What the engine is told; empty when it is to find out itself.
+    pub(super) fn advertised(&self, machine: &Machine, seen: &Look, others: &[IpAddr]) -> String {
+        let primary = machine.description().address.and_then(|a| a.parse().ok());
+        let Some(Choice { address, interface, reason }) = choose(&seen.interfaces, primary, others) else {
+            return String::new();
+        };
+        self.reporter.info(&machine.name, &format!("Advertising {address} ({interface}): {reason}"));
+        address.to_string()
+    }
+
+    pub(super) async fn look_from(&self, machine: &Machine, probes: &[Probe]) -> Look {
+        self.look_into(machine, probes, None).await
+    }
+
+    /// What a node sees, and what room there is in a folder. A host that cannot be looked at is no reason to give up: its
+    /// engine will say more.
+    async fn look_into(&self, machine: &Machine, probes: &[Probe], folder: Option<&str>) -> Look {
+        if !machine.driver().is_ok_and(|d| d.features().host) {
+            return Look::default();
+        }
+        let seen = async {
+            let session = self.connect(machine).await.ok()?;
+            let command = look::command(probes, folder);
+            let said = session.output(&command, look::SCRIPT.as_bytes()).await.ok()?;
+            let look = look::parse(&String::from_utf8_lossy(&said.stdout));
+            // A goodbye takes a round trip, which nobody has to wait for.
+            tokio::spawn(session.close());
+            look
+        };
+        match seen.await {
+            Some(look) => look,
+            None => {
+                self.reporter.warn(&machine.name, "its addresses and ports could not be looked at over SSH");
+                Look::default()
+            }
+        }
+    }
+}
+
+fn complaints(seen: &Look, listens: bool) -> Vec<String> {
+    seen.ports.iter().filter_map(|(probe, answer)| look::complaint(*probe, *answer, listens)).collect()
+}
