@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::e2e::lab::{Done, until};
-use crate::e2e::owner::{Owner, docker};
+use crate::e2e::owner::{Owner, PACK, answering, docker};
 
 /// A user with a file.
 struct Site {
@@ -206,21 +206,6 @@ fn a_node_is_replaced(site: &Site) {
     assert_eq!(again.out, "No changes: the cluster is as its file says.\n");
 }
 
-/// An image of what a node has itself, since there may be no registry: a perl that answers.
-const PACK: &str = "set -e; files=$(ldd /usr/bin/perl | grep -o '/[^ ]*'); \
-    tar -C / -ch /usr/bin/perl $files $(echo /usr/lib/*/perl-base) 2>/dev/null | docker import - answerer >/dev/null";
-const SERVE: &str = "$SIG{TERM} = sub { exit }; use IO::Socket::INET; \
-    $s = IO::Socket::INET->new(LocalPort => 80, Listen => 64, ReuseAddr => 1) or die; \
-    while ($c = $s->accept) { $c->sysread($b, 999); print $c \"HTTP/1.0 200 OK\\r\\n\\r\\nhello\"; close $c }";
-
-fn service<'a>(name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec!["service", "create", "--quiet", "--detach", "--name", name, "--no-resolve-image"];
-    args.extend(["--endpoint-mode", "dnsrr"]);
-    args.extend(extra);
-    args.extend(["answerer", "/usr/bin/perl", "-e", SERVE]);
-    args
-}
-
 /// As `1/1`.
 fn replicas(site: &Site, service: &str) -> String {
     let filter = format!("name={service}");
@@ -253,7 +238,7 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
         }
     });
     let web = ["--replicas", "2", "--publish", "mode=host,target=80,published=8080"];
-    site.user.docker("clr-m-1", &service("web", &web)).ok();
+    site.user.docker("clr-m-1", &answering("web", &web)).ok();
     let addresses: Vec<SocketAddr> = machines.iter().map(|m| at_8080(&site, m)).collect();
     until("two of them answer", || addresses.iter().filter(|a| answers(a)).count() == 2);
 
@@ -264,7 +249,7 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
     let starts = engine_starts(&machines);
     site.declare(&FOUR.replace("round = 1", "round = 2"));
     // What is bound to one node waits for it, and keeps nobody from going on.
-    site.user.docker("clr-m-1", &service("tied", &["--constraint", "node.hostname==clr-w-1"])).ok();
+    site.user.docker("clr-m-1", &answering("tied", &["--constraint", "node.hostname==clr-w-1"])).ok();
     until("it runs", || replicas(&site, "tied") == "1/1");
     let (done, asked, lost) = asking(&addresses, || site.cluster("up"));
     let done = done.ok();
@@ -297,7 +282,9 @@ fn a_roll_over_four_nodes_while_every_request_is_answered() {
 
 /// A service that needs as many nodes as there are keeps each of them from being emptied.
 fn a_roll_that_cannot_go_on_stops(site: &Site) {
-    site.user.docker("clr-m-1", &service("full", &["--replicas", "4", "--replicas-max-per-node", "1"])).ok();
+    site.user
+        .docker("clr-m-1", &answering("full", &["--replicas", "4", "--replicas-max-per-node", "1"]))
+        .ok();
     until("it runs", || replicas(site, "full") == "4/4");
     let start = engine_start("clr-w-1");
     let stopped = site.cluster("roll --wait 3");
@@ -360,4 +347,51 @@ fn asking(addresses: &[SocketAddr], work: impl FnOnce() -> Done) -> (Done, usize
         done
     });
     (done, asked.into_inner(), lost.into_inner())
+}
+
+/// The example as it is written, killed wherever it can be.
+#[test]
+fn the_example_cut_short_everywhere() {
+    let owner = Owner::new("rm-cluster-example");
+    let user = &owner.user;
+    let cluster = |words: &[&str]| user.rmachine(&[&["cluster"], words].concat());
+    let nodes = || {
+        let told = cluster(&["status", "-o", "json"]);
+        let status: Value = serde_json::from_str(&told.out).unwrap_or_else(|e| panic!("{e}: {told:?}"));
+        let ready =
+            status["nodes"].as_array().expect("nodes").iter().filter(|n| n["state"] == "ready").count();
+        (ready, status["absent"].as_array().expect("absent").len())
+    };
+    let containers = || docker(&["ps", "-aq", "--filter", &owner.label()]).out.lines().count();
+    cluster(&["init", "cle"]).ok();
+    for word in ["Creating machine...", "Joining the swarm"] {
+        user.start_until(&["cluster", "up"], word).kill_9();
+    }
+    cluster(&["up"]).ok();
+    assert_eq!((nodes(), containers()), ((3, 0), 3));
+    cluster(&["plan", "--detailed-exitcode"]).ok();
+
+    let rm = ["rm", "-y", "cle-workers-2"];
+    for struck_off in [false, true] {
+        user.start_until(&rm, "About to remove").kill_9();
+        let going = user.start_until(&rm, "Leaving the swarm");
+        if struck_off {
+            until("the swarm has struck it off", || nodes().0 == 2);
+        }
+        going.kill_9();
+        // Killed that late, it may have been gone already.
+        let again = user.rmachine(&rm);
+        assert!(again.code == 0 || again.err.contains("does not exist"), "{again:?}");
+        assert_eq!((nodes(), containers()), ((2, 0), 2));
+        cluster(&["up"]).ok();
+        assert_eq!((nodes(), containers()), ((3, 0), 3));
+    }
+
+    user.start_until(&["cluster", "down", "-y"], "About to remove the cluster").kill_9();
+    let down = user.start_until(&["cluster", "down", "-y"], "About to remove the cluster");
+    until("something is gone", || containers() < 3);
+    down.kill_9();
+    cluster(&["down", "-y"]).ok();
+    assert_eq!(owner.left(), "");
+    assert_eq!(user.rmachine(&["ls", "-q"]).ok().out, "");
 }

@@ -5,6 +5,7 @@
 
 mod clients;
 mod cluster;
+mod cluster_of_hosts;
 mod computer;
 mod demo;
 mod digitalocean;
@@ -14,6 +15,7 @@ mod failures;
 mod hostkeys;
 mod install;
 mod interrupted;
+mod joins;
 mod lab;
 mod machine;
 mod own_engine;

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::e2e::lab::{Done, until};
-use crate::e2e::owner::{Owner, docker};
+use crate::e2e::owner::{Owner, PACK, answering, docker};
 
 impl Owner {
     /// `create` or `swarm create` with the docker driver.
@@ -49,18 +49,11 @@ impl Owner {
     }
 }
 
-/// An image of what a node has itself, since there may be no registry: `sleep`, `getent`, and what they are linked to.
-const PACK: &str = "set -e; files=$(for p in /usr/bin/sleep /usr/bin/getent; do echo $p; ldd $p | grep -o '/[^ ]*'; done | sort -u); \
-    tar -C / -ch $files 2>/dev/null | docker import - sleeper >/dev/null";
-
-/// A service of so many pieces that do nothing.
-fn sleepers<'a>(name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
-    let mut args = vec!["service", "create", "--quiet", "--detach", "--name", name, "--no-resolve-image"];
-    args.extend(["--stop-grace-period", "0s", "--endpoint-mode", "dnsrr"]);
-    args.extend(extra);
-    args.extend(["sleeper", "/usr/bin/sleep", "1000000"]);
-    args
-}
+/// Asks each task of a service, by the name of them all, for 100 kB over their network; who answered in full.
+const ASK: &str = "use IO::Socket::INET; my @all = gethostbyname(shift); for (@all[4..$#all]) { \
+    my $s = IO::Socket::INET->new(PeerAddr => join('.', unpack('C4', $_)), PeerPort => 80, Timeout => 3) or next; \
+    print $s \"GET / HTTP/1.0\\r\\n\\r\\n\"; local $/; my $t = <$s>; \
+    print \"$1\\n\" if length($t) > 100000 && $t =~ /from (\\S+) [.]+hello$/ }";
 
 #[test]
 fn a_swarm_from_its_first_to_its_last_day() {
@@ -165,12 +158,14 @@ fn old_tokens_let_nobody_in(owner: &Owner) {
     assert_eq!(String::from_utf8_lossy(&store.stdout), "", "no token is kept");
 }
 
+/// Packets go from node to node over an overlay network, before and after tasks have moved.
 fn tasks_move(owner: &Owner) {
     let user = &owner.user;
     user.rmachine(&["run", "swl", "--", PACK]).ok();
     user.docker("swl-m1", &["network", "create", "--driver", "overlay", "mesh"]).ok();
-    user.docker("swl-m1", &sleepers("spread", &["--network", "mesh", "--replicas", "4"])).ok();
-    user.docker("swl-m1", &sleepers("everywhere", &["--network", "mesh", "--mode", "global"])).ok();
+    let mesh = ["--network", "mesh", "--env", "BULK=100000"];
+    user.docker("swl-m1", &answering("spread", &[&mesh[..], &["--replicas", "4"]].concat())).ok();
+    user.docker("swl-m1", &answering("everywhere", &[&mesh[..], &["--mode", "global"]].concat())).ok();
     let tasks = || {
         owner.swarm("swl")["nodes"]
             .as_array()
@@ -180,19 +175,34 @@ fn tasks_move(owner: &Owner) {
             .sum::<u64>()
     };
     until("all tasks run", || tasks() == 8);
-    let find = user.docker("swl-w1", &["ps", "-q", "--filter", "name=everywhere"]).ok().out;
-    let found = || {
-        user.docker("swl-w1", &["exec", find.trim(), "/usr/bin/getent", "ahostsv4", "tasks.everywhere"]).out
+    // From the task of a node to all of a service.
+    let heard = |node: &str, service: &str| {
+        let here = user.docker(node, &["ps", "-q", "--filter", "name=everywhere"]).ok().out;
+        let name = format!("tasks.{service}");
+        let told = user.docker(node, &["exec", here.trim(), "/usr/bin/perl", "-e", ASK, &name]);
+        let mut nodes: Vec<String> = told.out.lines().map(str::to_owned).collect();
+        nodes.sort();
+        nodes
     };
-    until("each of the four is found by the name of its service", || {
-        found().lines().filter(|l| l.contains("STREAM")).count() == 4
-    });
+    let (all, managers) = (["swl-m1", "swl-m2", "swl-m3", "swl-w1"], ["swl-m1", "swl-m2", "swl-m3"]);
+    for node in all {
+        until("each hears all four", || heard(node, "everywhere") == all);
+    }
+    assert_eq!(heard("swl-w1", "spread").len(), 4);
     owner.run(&["swarm", "drain", "swl-w1"]).ok();
     let node = owner.node("swl", "swl-w1");
     assert_eq!((&node["availability"], &node["tasks"]), (&"drain".into(), &0.into()));
     until("what was there runs elsewhere", || tasks() == 7);
+    for node in managers {
+        until("each hears the other two", || heard(node, "everywhere") == managers);
+        until("and those that have moved", || {
+            let spread = heard(node, "spread");
+            spread.len() == 4 && spread.iter().all(|n| managers.contains(&n.as_str()))
+        });
+    }
     owner.run(&["swarm", "activate", "swl-w1"]).ok();
     until("the global one is back", || owner.node("swl", "swl-w1")["tasks"] == 1);
+    until("and is heard from afar", || heard("swl-m1", "everywhere") == all);
     user.docker("swl-m1", &["service", "rm", "spread"]).ok();
 }
 
@@ -344,11 +354,19 @@ fn what_cannot_join(owner: &Owner) {
     on("sws-late", "iptables -I INPUT -p tcp --dport 7946 -j REJECT --reject-with icmp-admin-prohibited");
     join().failed(1, &[&format!("TCP 7946 of {} is closed", ip("sws-late"))]);
     on("sws-late", "iptables -F INPUT");
-    on("sws-late", "iptables -I INPUT -p udp --dport 4789 -j DROP");
-    let warned = join().ok();
-    assert!(warned.out.contains("UDP 4789 gives no answer to sws-master"), "{}", warned.out);
+    for port in ["4789", "7946"] {
+        on("sws-late", &format!("iptables -I INPUT -p udp --dport {port} -j DROP"));
+        let message =
+            format!("UDP {port} of {} is closed: what is sent there does not arrive", ip("sws-late"));
+        join().failed(1, &[&message, "nothing was changed"]);
+        out();
+        on("sws-late", "iptables -F INPUT");
+    }
+    // A firewall that swallows the refusal is no firewall on the way.
+    on("sws-late", "iptables -I OUTPUT -p icmp -j DROP");
+    join().ok();
+    on("sws-late", "iptables -F OUTPUT");
     owner.run(&["swarm", "leave", "sws-late"]).ok();
-    on("sws-late", "iptables -F INPUT");
 
     user.docker("sws-late", &["swarm", "init"]).ok();
     join().failed(1, &["sws-late is a node of another swarm already", "swarm leave --force sws-late"]);
@@ -359,7 +377,7 @@ fn what_cannot_join(owner: &Owner) {
     out();
     owner.run(&["start", "sws-master"]).ok();
     let joined = join().ok();
-    assert!(!joined.out.contains("UDP 4789"), "its way is known to be free: {}", joined.out);
+    assert!(!joined.out.contains("UDP "), "its ways are known to be free: {}", joined.out);
 }
 
 #[test]
