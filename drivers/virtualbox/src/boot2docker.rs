@@ -19,6 +19,8 @@ use crate::{files, image, power};
 pub(crate) const ISO: &str = "boot2docker.iso";
 /// A disk that begins with this file of a tar is boot2docker's to format; the rest of the tar goes into its home.
 const MAGIC: &str = "boot2docker, please format-me";
+const NO_ENGINE: &str = "boot2docker's Docker is of 2020, and rmachine does not configure it: the machine boots and is \
+                         reached by `ssh`, and there its making ends";
 /// The least disk that VirtualBox converts; it is grown afterwards.
 const DISK_BYTES: usize = 1 << 20;
 pub(crate) const DHCP: &str = "DHCP server";
@@ -40,6 +42,7 @@ pub(crate) async fn media(
         let file = PathBuf::from(url.strip_prefix("file://").unwrap_or(url));
         files::copy(&file, &iso).await.map_err(explain)?;
     }
+    machine.reporter.warn(machine.name, NO_ENGINE);
     let disk = machine.dir.join(DISK);
     let content =
         tar(request.public_key.unwrap_or_default()).map_err(|e| files::failed("write", &disk, &e))?;
@@ -90,17 +93,24 @@ pub(crate) async fn settle(
     }
     let adapter = machine.state.text("HostOnlyAdapter").to_owned();
     let Some(range) = Cidr::parse(machine.state.text("HostOnlyNetwork")) else { return Ok(()) };
-    serve(machine, manager, &network_of(&adapter), range, !wanted.no_dhcp).await
+    serve(machine, manager, &adapter, range, !wanted.no_dhcp).await
+}
+
+/// A machine that has no seed to read its address from: boot2docker, and whatever docker-machine made.
+pub(crate) fn is_served(machine: &MachineHandle<'_>, wanted: &Wanted) -> bool {
+    let is_ours = machine.state.0.contains_key("Image");
+    !wanted.nat_only && (!is_ours || wanted.boot2docker.is_some())
 }
 
 /// A server that is there already is only told what differs.
-async fn serve(
+pub(crate) async fn serve(
     machine: &mut MachineHandle<'_>,
     manager: &Manager,
-    network: &str,
+    adapter: &str,
     range: Cidr,
     enabled: bool,
 ) -> Result<(), DriverError> {
+    let network = network_of(adapter);
     let servers = answer::dhcp_servers(&manager.run(&["list", "dhcpservers"]).await?);
     let there = servers.iter().find(|s| s.network == network);
     let inside = |a: Option<Ipv4Addr>| a.is_some_and(|a| range.contains(a));
@@ -111,14 +121,14 @@ async fn serve(
     let (verb, switch) =
         (if there.is_some() { "modify" } else { "add" }, if enabled { "--enable" } else { "--disable" });
     if there.is_none() {
-        record(machine, DHCP, network)?;
+        record(machine, DHCP, &network)?;
     }
     let mask = range.mask().to_string();
     let call = [
         "dhcpserver",
         verb,
         "--netname",
-        network,
+        &network,
         "--ip",
         &ip,
         "--netmask",
@@ -152,8 +162,7 @@ pub(crate) async fn await_address(
     manager: &Manager,
     wanted: &Wanted,
 ) -> Result<(), DriverError> {
-    let is_ours = machine.state.0.contains_key("Image");
-    if wanted.nat_only || (is_ours && wanted.boot2docker.is_none()) {
+    if !is_served(machine, wanted) {
         return Ok(());
     }
     let id = crate::id(machine.name.as_str(), machine.state);

@@ -62,6 +62,12 @@ const KNOWN: &[(&[&str], DriverErrorKind, &str, &str)] = &[
         "give the machine less with --virtualbox-memory",
     ),
     (
+        &["The object functionality is limited"],
+        DriverErrorKind::Missing,
+        "the files of the machine are gone, and VirtualBox still has it in its list",
+        "`rm` with the machine's name takes it off there as well",
+    ),
+    (
         &["Unsupported compression type", "unsupported incompatible features", "VERR_VD_QCOW"],
         DriverErrorKind::Invalid,
         "VirtualBox cannot read this form of qcow2",

@@ -8,19 +8,19 @@ use crate::Settings;
 
 const NAME: &str = if cfg!(windows) { "VBoxManage.exe" } else { "VBoxManage" };
 
-/// Beside the PATH, on systems where it is not on it.
-const PLACES: &[&str] = if cfg!(target_os = "macos") {
-    &["/Applications/VirtualBox.app/Contents/MacOS", "/usr/local/bin"]
-} else if cfg!(windows) {
-    &[r"C:\Program Files\Oracle\VirtualBox", r"C:\Program Files (x86)\Oracle\VirtualBox"]
-} else {
-    &[]
-};
+/// Beside the PATH, on systems where it is not on it: where the installers put it.
+fn places(system: &str) -> &'static [&'static str] {
+    match system {
+        "macos" => &["/Applications/VirtualBox.app/Contents/MacOS", "/usr/local/bin"],
+        "windows" => &[r"C:\Program Files\Oracle\VirtualBox", r"C:\Program Files (x86)\Oracle\VirtualBox"],
+        _ => &[],
+    }
+}
 
 pub(crate) fn program(settings: &Settings) -> Option<PathBuf> {
     let named = settings.folders.iter().cloned();
     let on_path = settings.path.iter().flat_map(std::env::split_paths);
-    let usual = PLACES.iter().map(PathBuf::from);
+    let usual = places(std::env::consts::OS).iter().map(PathBuf::from);
     on_path.chain(named).chain(usual).map(|dir| dir.join(NAME)).find(|file| is_program(file))
 }
 
@@ -71,6 +71,13 @@ mod tests {
         assert_eq!(found(Some(path), vec![at("c")]), Some(at("b").join("VBoxManage")));
         assert_eq!(found(None, vec![at("a"), at("c")]), Some(at("c").join("VBoxManage")));
         assert_eq!(found(None, vec![at("a")]), None);
+    }
+
+    #[test]
+    fn the_installers_of_other_systems_have_their_places() {
+        assert_eq!(places("macos")[0], "/Applications/VirtualBox.app/Contents/MacOS");
+        assert_eq!(places("windows")[0], r"C:\Program Files\Oracle\VirtualBox");
+        assert!(places("linux").is_empty(), "on the PATH there");
     }
 
     #[test]

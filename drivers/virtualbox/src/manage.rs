@@ -20,7 +20,9 @@ use crate::{Settings, explain, find};
 const QUICK: Duration = Duration::from_secs(180);
 /// Converting and copying disks takes as long as the disks are large.
 const LONG: Duration = Duration::from_secs(3600);
-const NOT_READY: &str = "The object is not ready";
+/// What passes within moments: an object that is being made, and VirtualBox's service, which ends five seconds after its last
+/// client and refuses who comes just then.
+const NOT_READY: &[&str] = &["The object is not ready", "Failed to create the VirtualBox object"];
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(150);
 
@@ -60,6 +62,15 @@ impl Refusal {
         ]
         .iter()
         .any(|text| self.has(text))
+    }
+
+    fn is_not_ready(&self) -> bool {
+        NOT_READY.iter().any(|text| self.has(text))
+    }
+
+    /// VirtualBox has its name in a list, and its files are gone.
+    pub(crate) fn is_inaccessible(&self) -> bool {
+        self.has("The object functionality is limited")
     }
 
     /// Somebody else is at it, or has just been.
@@ -114,7 +125,7 @@ impl Manager {
         let mut tries = 1;
         loop {
             match self.once(args, limit, percent).await {
-                Err(refusal) if refusal.has(NOT_READY) && tries < TRIES => sleep(PAUSE * tries).await,
+                Err(refusal) if refusal.is_not_ready() && tries < TRIES => sleep(PAUSE * tries).await,
                 done => return done,
             }
             tries += 1;

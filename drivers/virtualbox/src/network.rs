@@ -195,6 +195,7 @@ async fn configure(manager: &Manager, name: &str, range: Cidr) -> Result<(), Dri
 /// Sees to it that the adapter of a machine that is about to start is there and has its address: both are lost when
 /// VirtualBox's kernel modules are loaded anew. Returns its name where that changed.
 pub(crate) async fn revive(
+    machine: &mut MachineHandle<'_>,
     manager: &Manager,
     wanted: &Wanted,
     name: &str,
@@ -210,7 +211,11 @@ pub(crate) async fn revive(
         Some(Adapter { cidr: None, .. }) => configure(manager, name, range).await.map(|()| None),
         None => match adapters.iter().find(|a| a.cidr.is_some_and(|c| c.contains(range.address))) {
             Some(other) => Ok(Some(other.name.clone())),
-            None => make(manager, range).await.map(Some),
+            None => {
+                let made = make(manager, range).await?;
+                record(machine, ADAPTER_MADE, &made)?;
+                Ok(Some(made))
+            }
         },
     }
 }

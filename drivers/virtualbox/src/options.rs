@@ -213,12 +213,6 @@ impl Wanted {
 
     fn consistent(self) -> Result<Self, DriverError> {
         split_share(&self.share_folder)?;
-        if self.boot2docker.is_some() && self.nat_only {
-            return Err(DriverError::invalid(
-                "--virtualbox-nat-only and --virtualbox-boot2docker-url do not go together: boot2docker's engine is \
-                 reached on the host-only network",
-            ));
-        }
         if self.boot2docker.is_some() && self.user_data.is_some() {
             return Err(DriverError::invalid("boot2docker has no cloud-init to read --virtualbox-userdata"));
         }

@@ -91,11 +91,16 @@ async fn replug(
 ) -> Result<(), DriverError> {
     let Some((card, adapter)) = info.adapter() else { return Ok(()) };
     let kept = Cidr::parse(machine.state.text("HostOnlyNetwork")).unwrap_or(wanted.cidr);
-    if let Some(name) = network::revive(manager, wanted, adapter, kept).await? {
+    let moved = network::revive(machine, manager, wanted, adapter, kept).await?;
+    if let Some(name) = &moved {
         let mut call = vec!["modifyvm".to_owned(), id.to_owned()];
-        call.extend(words::plug(card, &name));
+        call.extend(words::plug(card, name, network::HAS_NETWORKS));
         manager.run(&call).await?;
-        machine.state.set("HostOnlyAdapter", name);
+        machine.state.set("HostOnlyAdapter", name.as_str());
+    }
+    if boot2docker::is_served(machine, wanted) {
+        let now = moved.as_deref().unwrap_or(adapter);
+        boot2docker::serve(machine, manager, now, kept, !wanted.no_dhcp).await?;
     }
     Ok(())
 }

@@ -27,12 +27,12 @@ async fn take_away(machine: &MachineHandle<'_>, manager: &Manager, is_ours: bool
             }
             unregister(manager, &id, info.state()).await?;
         }
-        Err(e) if e.is_missing() => {}
-        Err(e) => return Err(e.into()),
+        Err(e) => strike_off(manager, &id, e).await?,
     }
     close_media(machine, manager).await?;
     let made = machine.state.flag("HostOnlyAdapterMade").then(|| machine.state.text("HostOnlyAdapter"));
-    let of_network = |kind: &str| kind == network::ADAPTER_MADE || kind == network::ADAPTERS_BEFORE;
+    let of_network =
+        |kind: &str| [network::ADAPTER_MADE, network::ADAPTERS_BEFORE, boot2docker::DHCP].contains(&kind);
     if made.is_some() || machine.journal.records().iter().any(|r| of_network(&r.kind)) {
         let vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
         let made = made.filter(|m| !m.is_empty());
@@ -73,6 +73,15 @@ async fn unregister(manager: &Manager, id: &str, state: State) -> Result<(), Dri
     match power::when_let_go(manager, &["unregistervm", id, "--delete"]).await {
         Err(e) if e.is_missing() => Ok(()),
         done => done.map(drop).map_err(Into::into),
+    }
+}
+
+/// Of a machine that tells nothing of itself: either it is gone, or its files are.
+async fn strike_off(manager: &Manager, id: &str, refusal: Refusal) -> Result<(), Refusal> {
+    match refusal {
+        e if e.is_missing() => Ok(()),
+        e if e.is_inaccessible() => manager.run(&["unregistervm", id]).await.map(drop),
+        e => Err(e),
     }
 }
 
@@ -119,8 +128,7 @@ pub(crate) async fn remove_tagged(manager: &Manager, tagged: &[Tagged]) -> Resul
     for Tagged { resource, .. } in tagged {
         match power::info(manager, &resource.id).await {
             Ok(info) => unregister(manager, &resource.id, info.state()).await?,
-            Err(e) if e.is_missing() => {}
-            Err(e) => return Err(e.into()),
+            Err(e) => strike_off(manager, &resource.id, e).await?,
         }
     }
     let after = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rmachine_driver::ENGINE_PORT;
+
 use crate::network::HAS_NETWORKS;
 use crate::options::{Share, Wanted, cpu_count};
 use crate::seed;
@@ -125,10 +127,12 @@ pub(crate) fn modify(make: &Make<'_>, wanted: &Wanted) -> Vec<String> {
         &rule,
     ]));
     if let Some(port) = make.engine_port {
-        all.extend(words(["--natpf1", &forward(ENGINE_RULE, port, port)]));
+        // An engine that is configured here listens where it is reached; boot2docker's has its own port.
+        let inside = if wanted.boot2docker.is_some() { ENGINE_PORT } else { port };
+        all.extend(words(["--natpf1", &forward(ENGINE_RULE, port, inside)]));
     }
     if let Some(adapter) = make.adapter {
-        all.extend(plug(2, adapter));
+        all.extend(plug(2, adapter, HAS_NETWORKS));
         all.extend(words([
             "--nictype2",
             &wanted.card,
@@ -144,8 +148,8 @@ pub(crate) fn modify(make: &Make<'_>, wanted: &Wanted) -> Vec<String> {
 }
 
 /// A card into a host-only adapter, or into a network where there are no adapters.
-pub(crate) fn plug(card: u8, name: &str) -> Vec<String> {
-    if HAS_NETWORKS {
+pub(crate) fn plug(card: u8, name: &str, is_network: bool) -> Vec<String> {
+    if is_network {
         return words([&format!("--nic{card}"), "hostonlynet", &format!("--host-only-net{card}"), name]);
     }
     words([&format!("--nic{card}"), "hostonly", &format!("--hostonlyadapter{card}"), name])

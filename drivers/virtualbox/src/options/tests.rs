@@ -46,6 +46,32 @@ fn the_state_has_docker_machines_keys_in_its_order() {
 }
 
 #[test]
+fn all_of_docker_machines_flags_are_there_with_their_variables() {
+    let ours = specs();
+    for (name, env) in [
+        ("memory", "MEMORY_SIZE"),
+        ("cpu-count", "CPU_COUNT"),
+        ("disk-size", "DISK_SIZE"),
+        ("boot2docker-url", "BOOT2DOCKER_URL"),
+        ("import-boot2docker-vm", "BOOT2DOCKER_IMPORT_VM"),
+        ("host-dns-resolver", "HOST_DNS_RESOLVER"),
+        ("nat-nictype", "NAT_NICTYPE"),
+        ("hostonly-cidr", "HOSTONLY_CIDR"),
+        ("hostonly-nictype", "HOSTONLY_NIC_TYPE"),
+        ("hostonly-nicpromisc", "HOSTONLY_NIC_PROMISC"),
+        ("ui-type", "UI_TYPE"),
+        ("hostonly-no-dhcp", "HOSTONLY_NO_DHCP"),
+        ("no-share", "NO_SHARE"),
+        ("no-dns-proxy", "NO_DNS_PROXY"),
+        ("no-vtx-check", "NO_VTX_CHECK"),
+        ("share-folder", "SHARE_FOLDER"),
+    ] {
+        let spec = ours.iter().find(|spec| spec.name == format!("virtualbox-{name}"));
+        assert_eq!(spec.and_then(|s| s.env), Some(format!("VIRTUALBOX_{env}").as_str()), "{name}");
+    }
+}
+
+#[test]
 fn machines_of_docker_machine_are_understood() {
     let state = r#"{"VBoxManager": {}, "CPU": 2, "Memory": 0, "HostOnlyCIDR": "192.168.99.1/24", "UIType": "headless"}"#;
     let kept = Wanted::kept(&serde_json::from_str(state).unwrap()).unwrap();
@@ -68,8 +94,8 @@ fn what_cannot_work_is_refused() {
         let error = wanted(&[(option, bad)]).unwrap_err();
         assert!(error.contains(told), "{option}: {error}");
     }
-    let both = [("virtualbox-boot2docker-url", text("/b.iso")), ("virtualbox-nat-only", Given::Flag(true))];
-    assert!(wanted(&both).unwrap_err().contains("do not go together"));
+    let both = [("virtualbox-boot2docker-url", text("/b.iso")), ("virtualbox-userdata", text("/data"))];
+    assert!(wanted(&both).unwrap_err().contains("boot2docker has no cloud-init"));
 }
 
 #[test]

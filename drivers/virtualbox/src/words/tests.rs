@@ -61,6 +61,24 @@ fn without_a_host_only_network_the_engine_has_a_port() {
 }
 
 #[test]
+fn boot2dockers_engine_keeps_its_port() {
+    let make = Make { adapter: None, engine_port: Some(40023), ..make((7, 2, 22)) };
+    let options = [
+        ("virtualbox-nat-only", Value::Flag(true)),
+        ("virtualbox-boot2docker-url", Value::Text("/b.iso".into())),
+    ];
+    let words = modify(&make, &wanted(&options)).join(" ");
+    assert!(words.contains("--boot1 dvd "), "{words}");
+    assert!(words.ends_with("--natpf1 docker,tcp,127.0.0.1,40023,,2376"), "{words}");
+}
+
+#[test]
+fn a_card_in_an_adapter_or_in_a_network_of_macos() {
+    assert_eq!(plug(2, "vboxnet0", false).join(" "), "--nic2 hostonly --hostonlyadapter2 vboxnet0");
+    assert_eq!(plug(2, "rmachine", true).join(" "), "--nic2 hostonlynet --host-only-net2 rmachine");
+}
+
+#[test]
 fn a_moved_port() {
     let moved = |had_one| move_port("ID", SSH_RULE, 5, SSH, had_one).join(" ");
     assert_eq!(moved(true), "modifyvm ID --natpf1 delete ssh --natpf1 ssh,tcp,127.0.0.1,5,,22");

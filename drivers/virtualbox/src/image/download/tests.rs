@@ -1,17 +1,15 @@
 //! From a server of the test's own, which can break off, forget and lie.
 #![allow(clippy::disallowed_methods, reason = "tests write files")]
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-
 use rmachine_driver::{
     DriverState, Journal, JournalRecord, MachineHandle, MachineName, NoKeyring, Silent, Tags, Uuid,
 };
 use sha2::{Digest, Sha512};
 
+use self::shelf::{Server, serve};
 use super::*;
+
+mod shelf;
 
 struct Memory;
 
@@ -23,66 +21,6 @@ impl Journal for Memory {
     fn records(&self) -> &[JournalRecord] {
         &[]
     }
-}
-
-/// What the server has, and what it was asked.
-#[derive(Default)]
-struct Shelf {
-    files: BTreeMap<String, Vec<u8>>,
-    etag: String,
-    /// So many answers end in the middle.
-    broken: usize,
-    asked: Vec<String>,
-}
-
-struct Server {
-    url: String,
-    shelf: Arc<Mutex<Shelf>>,
-}
-
-fn serve(files: &[(&str, &[u8])]) -> Server {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let files = files.iter().map(|(name, content)| (format!("/{name}"), content.to_vec())).collect();
-    let shelf = Arc::new(Mutex::new(Shelf { files, etag: "\"one\"".into(), ..Shelf::default() }));
-    let shared = shelf.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let _ = answer(&stream, &shared);
-        }
-    });
-    Server { url, shelf }
-}
-
-fn answer(mut stream: &std::net::TcpStream, shelf: &Mutex<Shelf>) -> std::io::Result<()> {
-    let lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|l| !l.is_empty());
-    let request: Vec<String> = lines.collect();
-    let path = request.first().and_then(|l| l.split(' ').nth(1)).unwrap_or_default().to_owned();
-    let header = |name: &str| {
-        let found = request.iter().find(|l| l.to_ascii_lowercase().starts_with(name));
-        found.and_then(|l| l.split_once(": ")).map(|(_, v)| v.to_owned())
-    };
-    let mut shelf = shelf.lock().unwrap();
-    let range = header("range:").filter(|_| header("if-range:") == Some(shelf.etag.clone()));
-    let from: usize =
-        range.and_then(|r| r.strip_prefix("bytes=")?.trim_end_matches('-').parse().ok()).unwrap_or(0);
-    shelf.asked.push(format!("{path} {from}"));
-    let Some(content) = shelf.files.get(&path).cloned() else {
-        return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    };
-    let status = if from > 0 { "206 Partial Content" } else { "200 OK" };
-    let rest = &content[from.min(content.len())..];
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nETag: {}\r\nConnection: close\r\n\r\n",
-        rest.len(),
-        shelf.etag
-    );
-    stream.write_all(head.as_bytes())?;
-    if !path.ends_with("SUMS") && shelf.broken > 0 {
-        shelf.broken -= 1;
-        return stream.write_all(&rest[..rest.len() / 2]);
-    }
-    stream.write_all(rest)
 }
 
 fn content() -> Vec<u8> {
@@ -120,15 +58,14 @@ async fn fetched(server: &Server, cache: &Path, given: Option<&Checksum>) -> Res
 }
 
 fn asked(server: &Server) -> Vec<String> {
-    let all = std::mem::take(&mut server.shelf.lock().unwrap().asked);
-    all.into_iter().filter(|a| a.starts_with("/disk")).collect()
+    server.asked("/disk")
 }
 
 #[tokio::test]
 async fn what_breaks_off_is_gone_on_with() {
     let (content, cache) = (content(), tempfile::tempdir().unwrap());
     let server = serve(&[("disk.qcow2", &content), ("SHA512SUMS", sums(&content).as_bytes())]);
-    server.shelf.lock().unwrap().broken = 2;
+    server.shelf().broken = 2;
     assert_eq!(fetched(&server, cache.path(), None).await.unwrap(), content);
     assert_eq!(asked(&server), ["/disk.qcow2 0", "/disk.qcow2 400000", "/disk.qcow2 600000"]);
 }
@@ -147,6 +84,17 @@ async fn what_another_run_left_is_gone_on_with_only_while_it_is_the_same() {
     leave("\"another\"");
     assert_eq!(fetched(&server, cache.path(), None).await.unwrap(), content);
     assert_eq!(asked(&server), ["/disk.qcow2 0"]);
+}
+
+/// It sends all of it whatever it is asked for, and it has to be all that is taken.
+#[tokio::test]
+async fn a_server_that_knows_no_ranges_sends_all_of_it_again() {
+    let (content, cache) = (content(), tempfile::tempdir().unwrap());
+    let server = serve(&[("disk.qcow2", &content), ("SHA512SUMS", sums(&content).as_bytes())]);
+    server.shelf().broken = 1;
+    server.shelf().knows_ranges = false;
+    assert_eq!(fetched(&server, cache.path(), None).await.unwrap(), content);
+    assert_eq!(asked(&server), ["/disk.qcow2 0", "/disk.qcow2 0"]);
 }
 
 #[tokio::test]
