@@ -71,3 +71,9 @@ need() {
 engine_answers() {
     docker info >/dev/null 2>&1
 }
+
+# The mirror that this system uses, since others may not be reachable.
+mirror() {
+    sed -n 's/^URIs: *//p; s/^deb \(\[[^]]*\] \)\{0,1\}\(http[^ ]*\).*/\2/p' \
+        /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -n 1
+}

@@ -59,7 +59,7 @@ fn they_are_listed_and_removed() {
     let scene = Scene::new();
     let before = scene.inventory();
     made_by_docker_machine(&scene, "old");
-    assert_eq!(scene.ok("ls -f '{{.Name}} {{.DriverName}} {{.State}}'"), "old virtualbox Stopped\n");
+    assert_eq!(scene.ok("ls -t 60 -f '{{.Name}} {{.DriverName}} {{.State}}'"), "old virtualbox Stopped\n");
     assert_eq!(scene.ok("ip old"), "192.168.99.100\n");
     assert!(scene.calls().len() == 1, "one for all, and none for the address");
     scene.run("stop old").failed(&["is already stopped"]);
@@ -87,15 +87,23 @@ fn another_machine_of_the_same_name_is_left_alone() {
 fn an_adapter_that_is_gone_is_made_again_for_a_start() {
     let mut scene = Scene::with(&[("VBOX_NETWORKS_CONF", "* 192.168.0.0/16")]);
     scene.set("VBOX_UNSTARTED", "1");
+    let before = scene.inventory();
     made_by_docker_machine(&scene, "old");
     let mut start = scene.rmachine("start old").spawn().unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    // It has no DHCP server that knows of it, so it would wait for an address.
-    while !scene.try_vbox(&["list", "hostonlyifs"]).out.contains("192.168.99.1\n") {
-        assert!(std::time::Instant::now() < deadline, "no adapter");
+    // It was not started, and would wait for an address.
+    let mut calls = Vec::new();
+    while !calls.iter().any(|c: &String| c.starts_with("dhcpserver findlease")) {
+        assert!(std::time::Instant::now() < deadline, "{calls:?}");
         std::thread::sleep(std::time::Duration::from_millis(200));
+        calls.extend(scene.calls());
     }
-    let _ = start.kill();
-    let _ = start.wait();
-    assert!(scene.calls().iter().any(|c| c.starts_with("hostonlyif create")));
+    scene.shell("pkill -9 -x rmachine; while pgrep -x rmachine; do sleep 0.1; done");
+    start.wait().unwrap();
+    assert!(scene.vbox(&["list", "hostonlyifs"]).contains("192.168.99.1\n"), "{calls:?}");
+    let servers = scene.vbox(&["list", "dhcpservers"]);
+    assert!(servers.contains("LowerIPAddress: 192.168.99.100\n"), "of that network: {servers}");
+    scene.ok("rm -y old");
+    let adapters = |inventory: &str| inventory.split("# hostonlyifs").nth(1).unwrap().to_owned();
+    assert_eq!(adapters(&scene.inventory()), adapters(&before));
 }

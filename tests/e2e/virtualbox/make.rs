@@ -92,7 +92,7 @@ fn a_machine_is_made_as_docker_machine_made_it_and_goes_without_a_trace() {
     assert_eq!(scene.ok("ip n1"), "192.168.56.2\n");
     assert_eq!(scene.ok("url n1"), "tcp://192.168.56.2:2376\n");
     assert!(scene.calls().is_empty(), "an address that is known is not asked for");
-    let rows = scene.ok("ls -f '{{.Name}} {{.State}}'");
+    let rows = scene.ok("ls -t 60 -f '{{.Name}} {{.State}}'");
     assert_eq!(rows, "n1 Stopped\nn2 Stopped\n");
     assert_eq!(scene.calls().len(), 1, "one call tells the states of all machines");
 
@@ -121,7 +121,7 @@ fn fifty_machines_are_listed_with_one_process() {
         std::fs::write(folder.join("rmachine.json"), &own).unwrap();
     }
     scene.calls();
-    let rows = scene.ok("ls -f '{{.State}}'");
+    let rows = scene.ok("ls -t 60 -f '{{.State}}'");
     assert_eq!(rows, "Stopped\n".repeat(50));
     assert_eq!(scene.calls(), ["list --long vms"]);
 }
@@ -216,6 +216,25 @@ fn machines_that_were_changed_in_virtualbox_itself() {
     scene.run("start n1").failed(&["knows no machine"]);
     scene.ok("rm -y n1");
     assert_eq!(scene.inventory(), before);
+}
+
+/// Somebody deleted its files; VirtualBox learns of it when its service starts anew.
+#[test]
+fn a_machine_whose_files_are_gone() {
+    let scene = unstarted();
+    let before = scene.inventory();
+    let disk = scene.disk("disk.vdi");
+    for notices in [false, true] {
+        create(&scene, &format!("{CREATE} --virtualbox-image {} n1", disk.display()));
+        std::fs::remove_dir_all(scene.path("S/machines/n1/n1")).unwrap();
+        if notices {
+            scene.shell("pkill -x VBoxSVC; while pgrep -r R,S,D -x VBoxSVC; do sleep 0.1; done");
+            scene.run("start n1").failed(&["the files of the machine are gone", "`rm`"]);
+            assert_eq!(scene.ok("ls -t 60 -f '{{.State}}'"), "Error\n");
+        }
+        scene.ok("rm -y n1");
+        assert_eq!(scene.inventory(), before, "noticed: {notices}");
+    }
 }
 
 #[test]

@@ -10,25 +10,38 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/virtualbox");
+pub const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/virtualbox");
 
 /// What `tests/virtualbox/root` made.
-fn lab() -> &'static Path {
+pub fn lab() -> &'static Path {
     static LAB: OnceLock<PathBuf> = OnceLock::new();
     LAB.get_or_init(|| {
-        let target =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in its target folder");
-        let root = format!("{SCRIPTS}/root");
-        let output =
-            Command::new(root).env("CARGO_TARGET_DIR", target).output().expect("tests/virtualbox/root runs");
+        let mut root = Command::new(format!("{SCRIPTS}/root"));
+        let output = root.env("CARGO_TARGET_DIR", target()).output().expect("tests/virtualbox/root runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim().into()
     })
 }
 
+/// More of it, that not every test needs.
+pub fn made_by(script: &str) {
+    let mut script = Command::new(format!("{SCRIPTS}/{script}"));
+    let output = script.arg(lab()).env("CARGO_TARGET_DIR", target()).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("cargo's tmp lies in its target folder")
+}
+
 /// A disk image that boots a small Linux.
 pub fn guest() -> PathBuf {
     lab().join("guest.img")
+}
+
+/// What behaves as boot2docker's ISO did.
+pub fn boot2docker() -> PathBuf {
+    lab().join("boot2docker.iso")
 }
 
 pub struct Scene {
@@ -121,7 +134,14 @@ impl Scene {
     /// VBoxManage, by hand: not counted among rmachine's calls.
     #[track_caller]
     pub fn vbox(&self, words: &[&str]) -> String {
-        let done = self.try_vbox(words);
+        let mut done = self.try_vbox(words);
+        // Its service ends five seconds after its last client, and refuses who comes just then.
+        for _ in 0..5 {
+            if !done.err.contains("Failed to create the VirtualBox object") {
+                break;
+            }
+            done = self.try_vbox(words);
+        }
         assert_eq!(done.code, Some(0), "{words:?}: {done:?}");
         done.out
     }
@@ -178,8 +198,12 @@ impl Scene {
 
     /// A small disk that boots nothing, to be configured with.
     pub fn disk(&self, name: &str) -> PathBuf {
-        let (raw, disk) = (self.path("disk.raw"), self.path(name));
-        let mut content = vec![0; 4 << 20];
+        self.disk_of(name, &mut vec![0; 4 << 20])
+    }
+
+    /// One with this content, but for the mark of disks that boot.
+    pub fn disk_of(&self, name: &str, content: &mut [u8]) -> PathBuf {
+        let (raw, disk) = (self.path("raw"), self.path(name));
         content[510..512].copy_from_slice(&[0x55, 0xaa]);
         std::fs::write(&raw, content).expect("a disk");
         let format = disk.extension().expect("an ending").to_string_lossy().replace("img", "raw");
