@@ -221,6 +221,19 @@ impl Cloud {
         self.inner().world.firewalls.values().cloned().collect()
     }
 
+    pub fn status_of(&self, id: u64) -> Option<&'static str> {
+        self.inner().world.droplets.get(&id).map(|d| d.status)
+    }
+
+    /// Whom the first firewall lets to a port.
+    pub fn open_to(&self, port: &str) -> Vec<String> {
+        let firewalls = self.firewalls();
+        let rules = firewalls[0]["inbound_rules"].as_array().cloned().unwrap_or_default();
+        let of = rules.iter().filter(|r| r["ports"] == port);
+        let sources = of.flat_map(|r| r["sources"]["addresses"].as_array().cloned().unwrap_or_default());
+        sources.filter_map(|a| a.as_str().map(str::to_owned)).collect()
+    }
+
     /// Droplets that were there before.
     pub fn populate(&self, count: usize, tags: &[&str]) -> Vec<u64> {
         self.inner().world.populate(count, tags)

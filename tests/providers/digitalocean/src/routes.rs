@@ -39,8 +39,13 @@ pub(crate) fn answer(world: &mut World, request: &Request) -> Reply {
         ("GET", ["firewalls"]) => page(request, "firewalls", world.firewalls.values().cloned().collect()),
         ("POST", ["firewalls"]) => new_firewall(world, &body),
         ("GET", ["firewalls", id]) => one("firewall", world.firewalls.get(*id).cloned()),
-        ("DELETE", ["firewalls", id]) => removed(world.firewalls.remove(*id).is_some()),
-        ("GET", ["vpcs", VPC]) => Reply::new(200, json!({"vpc": vpc()})),
+        ("PUT", ["firewalls", id]) => change_firewall(world, id, &body),
+        ("DELETE", ["firewalls", id]) => {
+            let there = world.firewalls.remove(*id).is_some();
+            world.guard();
+            removed(there)
+        }
+        ("GET", ["vpcs", VPC]) => Reply::new(200, json!({"vpc": vpc(&world.range())})),
         ("GET", ["reserved_ips"]) => reserved(world, request),
         ("POST", ["reserved_ips"]) => new_reserved(world, &body),
         ("GET", ["reserved_ips", ip]) => {
@@ -242,12 +247,23 @@ fn new_firewall(world: &mut World, body: &Value) -> Reply {
         firewall[key] = value;
     }
     world.firewalls.insert(id, firewall.clone());
+    world.guard();
     Reply::new(202, json!({"firewall": firewall}))
 }
 
-fn vpc() -> Value {
+fn change_firewall(world: &mut World, id: &str, body: &Value) -> Reply {
+    let Some(firewall) = world.firewalls.get_mut(id) else { return not_found() };
+    for key in ["name", "inbound_rules", "outbound_rules", "tags"] {
+        firewall[key] = body[key].clone();
+    }
+    let firewall = firewall.clone();
+    world.guard();
+    Reply::new(200, json!({"firewall": firewall}))
+}
+
+fn vpc(range: &str) -> Value {
     json!({
-        "id": VPC, "name": "default-nyc3", "description": "", "region": "nyc3", "ip_range": "10.10.10.0/24",
+        "id": VPC, "name": "default-nyc3", "description": "", "region": "nyc3", "ip_range": range,
         "default": true, "urn": format!("do:vpc:{VPC}"), "created_at": MADE,
     })
 }

@@ -22,6 +22,14 @@ pub trait Hosts: Send {
     fn address(&mut self, id: u64) -> Option<String>;
     fn power(&mut self, id: u64, on: bool);
     fn destroy(&mut self, id: u64);
+    /// Who may reach it: the inbound rules of its firewalls, or nothing where it has none.
+    fn guard(&mut self, _: u64, _: Option<&[Value]>) {}
+    /// Keeps its disk as it is now, under the snapshot's id, which a create request may name as its image.
+    fn snapshot(&mut self, _: u64, _: u64) {}
+    /// The range of the VPC that it is in.
+    fn range(&self) -> String {
+        "10.10.10.0/24".to_owned()
+    }
 }
 
 /// Nothing behind them, but an address.
@@ -166,6 +174,7 @@ impl World {
         if action.kind == "snapshot" {
             let name = action.asked["name"].as_str().unwrap_or("snapshot").to_owned();
             let snapshot = self.next_id();
+            self.hosts.snapshot(id, snapshot);
             self.snapshots.insert(snapshot, (id, name));
         }
         if action.kind == "assign" {
@@ -205,7 +214,25 @@ impl World {
             action: None,
         };
         self.droplets.insert(id, droplet);
+        self.guard();
         id
+    }
+
+    /// Has every host know its firewalls.
+    pub(crate) fn guard(&mut self) {
+        for droplet in self.droplets.values() {
+            let bears = |tag: &Value| droplet.asked["tags"].as_array().is_some_and(|tags| tags.contains(tag));
+            let of =
+                self.firewalls.values().filter(|f| f["tags"].as_array().is_some_and(|t| t.iter().any(bears)));
+            let of: Vec<&Value> = of.collect();
+            let rules: Vec<Value> =
+                of.iter().flat_map(|f| f["inbound_rules"].as_array().cloned().unwrap_or_default()).collect();
+            self.hosts.guard(droplet.id, (!of.is_empty()).then_some(&rules[..]));
+        }
+    }
+
+    pub(crate) fn range(&self) -> String {
+        self.hosts.range()
     }
 
     /// By id or fingerprint; fingerprints here are the ids as text.
