@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    active, adopt, catalog, certs, cluster, completion, config, create, credentials, env, export, import,
-    inspect, ip, kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs,
+    active, adopt, catalog, certs, cluster, completion, config, create, credentials, env, export, firewall,
+    import, inspect, ip, kill, logs, ls, man, metrics, mount, node_image, provision, prune, regenerate_certs,
     restart, rm, run, scp, snapshot, ssh, stack, start, status, stop, swarm, top, upgrade, url, version,
 };
 use crate::context::Environment;
@@ -147,6 +147,8 @@ pub enum Command {
     Env(env::Args),
     /// Write machines to an archive, for another computer
     Export(export::Args),
+    /// Say who may reach a machine, at providers that keep the others away
+    Firewall(firewall::Args),
     /// Take in machines of an archive
     Import(import::Args),
     /// Print what is known of a machine

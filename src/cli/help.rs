@@ -58,7 +58,11 @@ const GROUPS: &[(&str, &[&[Entry]])] = &[
         "Housekeeping",
         &[
             &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
-            &[("snapshot", "an image of a machine"), ("credentials", "of providers")],
+            &[
+                ("snapshot", "an image of a machine"),
+                ("firewall", "who gets in"),
+                ("credentials", "of providers"),
+            ],
             &[
                 ("version", "of us or of an engine"),
                 ("help", "of a command"),

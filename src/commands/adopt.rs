@@ -77,6 +77,7 @@ fn plan(
             options: &given,
             store_path: ctx.store.root(),
             machine_dir: &ctx.store.machine_dir(&name),
+            member: false,
         })
         .map_err(|e| CommandError::from(Failure::from(e)))?;
     let config = HostConfig::new(&name, driver.name(), draft.state, ctx.store.root());

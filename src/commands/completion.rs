@@ -1,12 +1,16 @@
 //! `completion`, and `__complete`, which shells call with each press of the key: it reads names of the store, and asks
 //! nobody.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 
+use super::create::chosen_driver;
 use crate::context::{Context, Environment};
+use crate::lifecycle::known_values;
 use crate::registry::Registry;
+use crate::stacks::built_in_names;
 use crate::store::Store;
 use crate::ui::Printer;
 
@@ -98,9 +102,8 @@ impl Typed {
         if name == "ssh" && self.index > at + 2 && !self.words[at + 2].starts_with('-') {
             return Vec::new();
         }
-        let names = names(&self.words, env);
-        let drivers: Vec<String> = registry.names().iter().map(|n| (*n).to_owned()).collect();
-        let command = command.mut_subcommand(&name, |sub| with_values(sub, &names, &drivers));
+        let offers = Offers::of(&self.words, env, registry);
+        let command = command.mut_subcommand(&name, |sub| offers.with_values(sub, &name));
         self.ask(command)
     }
 
@@ -129,26 +132,79 @@ fn joined(words: &[String]) -> Vec<String> {
     out
 }
 
-/// Words that name machines, drivers, or files on machines.
-fn with_values(command: clap::Command, names: &[String], drivers: &[String]) -> clap::Command {
-    let copies = command.get_name() == "scp" || command.get_name() == "mount";
-    let makes = ["create", "adopt", "import"].contains(&command.get_name());
-    command.mut_args(|arg| {
-        let values: Vec<String> = match arg.get_id().as_str() {
-            "driver" => drivers.to_vec(),
-            "names" | "name" | "words" if !makes => names.to_vec(),
-            "paths" if copies => names.iter().map(|n| format!("{n}:")).collect(),
-            _ => return arg,
-        };
-        arg.add(ArgValueCandidates::new(move || values.iter().map(CompletionCandidate::new).collect()))
-    })
+/// What words may name: machines, drivers, swarms, stacks, files on machines, and what a provider offered when it was last
+/// asked.
+struct Offers {
+    machines: Vec<String>,
+    clusters: Vec<String>,
+    drivers: Vec<String>,
+    stacks: Vec<String>,
+    /// Of the driver that is named: a flag, and its values.
+    flags: Vec<(&'static str, Vec<String>)>,
 }
 
-fn names(words: &[String], env: &Environment) -> Vec<String> {
+impl Offers {
+    fn of(words: &[String], env: &Environment, registry: &Registry) -> Self {
+        let store = store(words, env);
+        let machines = store.names().unwrap_or_default();
+        let clusters =
+            machines.iter().filter_map(|name| Some(store.load_own(name).ok()?.swarm?.cluster.to_string()));
+        let clusters: BTreeSet<String> = clusters.collect();
+        let driver = chosen_driver(words, env).and_then(|driver| registry.find(&driver));
+        let flags = driver.iter().flat_map(|driver| {
+            let flags = driver.catalogs().iter().flat_map(|c| c.options.iter().copied());
+            flags.map(|flag| (flag, known_values(&store, driver.as_ref(), flag)))
+        });
+        Self {
+            flags: flags.collect(),
+            clusters: clusters.into_iter().collect(),
+            machines: machines.iter().map(ToString::to_string).collect(),
+            drivers: registry.names().iter().map(|n| (*n).to_owned()).collect(),
+            stacks: built_in_names().map(str::to_owned).collect(),
+        }
+    }
+
+    /// `path` is the command, with the ones above it.
+    fn with_values(&self, command: clap::Command, path: &str) -> clap::Command {
+        let below: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        let command = command.mut_args(|arg| match self.values(path, arg.get_id().as_str()) {
+            Some(values) => arg
+                .add(ArgValueCandidates::new(move || values.iter().map(CompletionCandidate::new).collect())),
+            None => arg,
+        });
+        below.into_iter().fold(command, |command, name| {
+            let path = format!("{path} {name}");
+            command.mut_subcommand(name, |sub| self.with_values(sub, &path))
+        })
+    }
+
+    fn values(&self, path: &str, arg: &str) -> Option<Vec<String>> {
+        /// They take names that are not there yet.
+        const MAKES: [&str; 4] = ["create", "adopt", "import", "swarm create"];
+        let copies = ["scp", "mount"].contains(&path);
+        let of_swarm = path.starts_with("swarm ");
+        let values = match arg {
+            "driver" => &self.drivers,
+            "cluster" | "swarm-cluster" => &self.clusters,
+            "stack" => &self.stacks,
+            _ if MAKES.contains(&path) => return self.flag(arg),
+            "names" | "name" | "node" | "nodes" | "machine" => &self.machines,
+            "words" if path == "ssh" || of_swarm || copies => &self.machines,
+            "paths" if copies => return Some(self.machines.iter().map(|n| format!("{n}:")).collect()),
+            _ => return None,
+        };
+        Some(values.clone())
+    }
+
+    fn flag(&self, arg: &str) -> Option<Vec<String>> {
+        self.flags.iter().find(|(flag, _)| *flag == arg).map(|(_, values)| values.clone())
+    }
+}
+
+fn store(words: &[String], env: &Environment) -> Store {
     let named = words.windows(2).find(|w| ["-s", "--storage-path", "-storage-path"].contains(&w[0].as_str()));
     let root = named.map(|w| w[1].clone().into());
-    let store = Store::at(crate::context::store_root(env, root));
-    store.names().unwrap_or_default().iter().map(ToString::to_string).collect()
+    Store::at(crate::context::store_root(env, root))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ pub async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> super::Out
     tell_default(ctx);
     let plans = names
         .iter()
-        .map(|n| plan(ctx, n.clone(), args.keep_on_failure, matches))
+        .map(|n| plan(ctx, n.clone(), args.keep_on_failure, false, matches))
         .collect::<Result<Vec<_>, _>>()?;
     somebody_to_join(ctx, &plans)?;
     if args.dry_run {
@@ -290,11 +290,13 @@ fn go_list(words: &[String]) -> String {
     format!("[{}]", words.join(" "))
 }
 
-/// Everything resolved and refused that can be without asking anybody.
+/// Everything resolved and refused that can be without asking anybody. `member`: the machine is a cluster's, whatever the
+/// flags say.
 pub(super) fn plan(
     ctx: &Context,
     name: MachineName,
     keep_on_failure: bool,
+    member: bool,
     matches: &ArgMatches,
 ) -> Result<CreatePlan, CommandError> {
     let shared = resolve(&options::shared(), matches, &ctx.env);
@@ -306,7 +308,8 @@ pub(super) fn plan(
     }
     let driver = driver(ctx)?;
     let own_options = resolve(&driver.options(), matches, &ctx.env);
-    Ok(CreatePlan { keep_on_failure, ..plan_of(ctx, name, driver, &shared, &own_options)? })
+    let member = member || options::names_cluster(&shared);
+    Ok(CreatePlan { keep_on_failure, ..plan_of(ctx, name, driver, &shared, &own_options, member)? })
 }
 
 /// The same of options that are resolved already.
@@ -316,6 +319,7 @@ pub(super) fn plan_of(
     driver: Arc<dyn Driver>,
     shared: &rmachine_driver::Options,
     own_options: &rmachine_driver::Options,
+    member: bool,
 ) -> Result<CreatePlan, CommandError> {
     let draft = driver
         .draft(&DraftRequest {
@@ -323,6 +327,7 @@ pub(super) fn plan_of(
             options: own_options,
             store_path: ctx.store.root(),
             machine_dir: &ctx.store.machine_dir(&name),
+            member,
         })
         .map_err(|e| {
             CommandError::from(Failure::from(e))

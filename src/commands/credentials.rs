@@ -24,6 +24,11 @@ enum Verb {
         #[arg(value_name = "DRIVER")]
         driver: String,
     },
+    /// Take a token that docker-machine left in config.json of machines out of there; docker-machine cannot use them then
+    Take {
+        #[arg(value_name = "NAME", required = true)]
+        names: Vec<String>,
+    },
     /// List the accounts whose secrets are kept
     Ls,
     /// Forget a secret
@@ -38,6 +43,7 @@ enum Verb {
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     match &args.verb {
         Verb::Set { driver } => set(ctx, driver).await,
+        Verb::Take { names } => take(ctx, names).await,
         Verb::Ls => ls(ctx),
         Verb::Rm { driver, account } => rm(ctx, driver, account).await,
     }
@@ -49,6 +55,17 @@ async fn set(ctx: &Context, name: &str) -> super::Outcome {
     let secret = told(name)?;
     let account = ctx.lifecycle().keep_credential(driver.as_ref(), &secret).await?;
     ctx.printer.line(&format!("Kept for the account {account} at {name}"));
+    Ok(())
+}
+
+async fn take(ctx: &Context, names: &[String]) -> super::Outcome {
+    for name in names {
+        let name = super::existing(ctx, name)?;
+        match ctx.lifecycle().take_secret(&name).await? {
+            Some(account) => ctx.printer.line(&format!("{name}: kept for the account {account}")),
+            None => ctx.printer.line(&format!("{name}: config.json holds no token")),
+        }
+    }
     Ok(())
 }
 

@@ -7,7 +7,8 @@ use crate::lifecycle::export_archive;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Writes an archive of machines to standard output: settings, SSH keys, certificates, and no path of this computer.
-Whoever has it can use these machines as you can; encrypted, it is in the format of age.
+Whoever has it can use these machines as you can; encrypted, it is in the format of age. Access tokens of accounts at
+providers are not in it.
 
 Examples:
   rmachine export --encrypt node1 node2 > machines.age

@@ -11,7 +11,8 @@ use crate::lifecycle::{Failure, MOST_ARCHIVE, open_archive};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Takes in machines that `export` wrote on another computer: all of them, or none. They keep the certificates of their own
-CA beside yours; `regenerate-certs --client-certs NAME` takes such a machine over to yours.
+CA beside yours; `regenerate-certs --client-certs NAME` takes such a machine over to yours. Access tokens of accounts at
+providers are in no archive: `credentials set DRIVER` says one here.
 
 Examples:
   rmachine import machines.tar
@@ -50,9 +51,15 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
         return Err(CommandError::usage(format!("--rename: there is no machine {old:?} in the archive")));
     }
     let names: Vec<MachineName> = machines.keys().cloned().collect();
-    ctx.lifecycle().import(machines).await?;
-    for name in names {
+    let lifecycle = ctx.lifecycle();
+    lifecycle.import(machines).await?;
+    for name in &names {
         ctx.last_word(&format!("Imported {name}"));
+    }
+    for name in &names {
+        if let Some(note) = lifecycle.unsaid_secret(name) {
+            ctx.last_word(&note);
+        }
     }
     Ok(())
 }

@@ -4,6 +4,9 @@ use crate::error::CommandError;
 use crate::lifecycle::Failure;
 use crate::ui::template;
 
+/// In the place of a secret that docker-machine left in config.json.
+const HIDDEN: &str = "(hidden)";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,9 +25,10 @@ pub struct Args {
 pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let name = super::one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
     let machine = ctx.lifecycle().load(&name)?;
+    let mut config = machine.stored.config.clone();
+    config.driver = machine.without_secrets(HIDDEN);
     let shown = match &args.format {
         None => {
-            let mut config = machine.stored.config.clone();
             // Not kept in the file, and shown only when it matters: a program that reads this meets the key then.
             config
                 .extra
@@ -32,7 +36,7 @@ pub fn run(ctx: &Context, args: &Args) -> super::Outcome {
             config.to_json_pretty().map_err(Failure::from)?
         }
         Some(format) => {
-            let json = serde_json::to_value(&machine.stored.config)
+            let json = serde_json::to_value(&config)
                 .map_err(|e| CommandError::failed(format!("Error formatting {name}: {e}")))?;
             template::render(format, &json, template::Shape::Json).map_err(CommandError::failed)?
         }

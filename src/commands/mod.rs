@@ -11,6 +11,7 @@ pub mod create;
 pub mod credentials;
 pub mod env;
 pub mod export;
+pub mod firewall;
 pub mod import;
 pub mod inspect;
 pub mod ip;
@@ -67,6 +68,7 @@ pub async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) ->
         Command::Credentials(args) => credentials::run(ctx, &args).await,
         Command::Env(args) => env::run(ctx, &args).await,
         Command::Export(args) => export::run(ctx, &args),
+        Command::Firewall(args) => firewall::run(ctx, &args).await,
         Command::Import(args) => import::run(ctx, &args).await,
         Command::Inspect(args) => inspect::run(ctx, &args),
         Command::Ip(args) => ip::run(ctx, &args),

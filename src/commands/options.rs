@@ -238,6 +238,13 @@ fn membership(machine: &mut StoredMachine, given: &Options) -> Result<(), Comman
     Ok(())
 }
 
+/// Whether these flags make a machine the member of a cluster.
+pub(super) fn names_cluster(given: &Options) -> bool {
+    let classic = given.flag("swarm") || given.flag("swarm-master");
+    given.given("swarm-cluster")
+        || (classic && ClusterName::of_discovery(given.text("swarm-discovery")).is_some())
+}
+
 fn role(text: &str) -> Result<Role, CommandError> {
     match text {
         "manager" => Ok(Role::Manager),

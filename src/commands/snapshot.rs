@@ -8,6 +8,10 @@ use crate::ui::table;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+Where new machines can be made from it (create --digitalocean-image SNAPSHOT), they have its engine and its images. The
+machine's logins, certificates, settings, ids and place in a swarm are removed at their first boot, and not before: what is
+brought back with --restore is whole.
+
 Examples:
   rmachine snapshot web1                 take one, named after the machine and the time
   rmachine snapshot web1 before-upgrade

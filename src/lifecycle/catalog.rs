@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use rmachine_driver::{Catalog, Driver};
 
 use super::{Failure, Lifecycle};
+use crate::store::Store;
 
 impl Lifecycle {
     pub async fn catalog(&self, driver: &dyn Driver, list: &str) -> Result<Catalog, Failure> {
         let catalog = driver.catalog(list, &self.keyring(driver.name())).await?;
         let values: Vec<&str> =
             catalog.rows.iter().filter_map(|row| row.first()).map(String::as_str).collect();
-        let path = self.catalog_path(driver, list);
+        let path = path(&self.store, driver, list);
         // A help for completion alone.
         let kept = self
             .store
@@ -22,15 +23,15 @@ impl Lifecycle {
         }
         Ok(catalog)
     }
+}
 
-    /// The values that a flag of a driver's takes, as the provider told them last. Asks nobody.
-    pub fn known_values(&self, driver: &dyn Driver, option: &str) -> Vec<String> {
-        let lists = driver.catalogs().iter().filter(|c| c.options.contains(&option));
-        let read = |list: &str| std::fs::read_to_string(self.catalog_path(driver, list)).unwrap_or_default();
-        lists.flat_map(|c| read(c.name).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-    }
+/// The values that a flag of a driver's takes, as the provider told them last. Asks nobody.
+pub fn known_values(store: &Store, driver: &dyn Driver, option: &str) -> Vec<String> {
+    let lists = driver.catalogs().iter().filter(|c| c.options.contains(&option));
+    let read = |list: &str| std::fs::read_to_string(path(store, driver, list)).unwrap_or_default();
+    lists.flat_map(|c| read(c.name).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
 
-    fn catalog_path(&self, driver: &dyn Driver, list: &str) -> PathBuf {
-        self.store.cache_dir().join(format!("{}-{list}", driver.name()))
-    }
+fn path(store: &Store, driver: &dyn Driver, list: &str) -> PathBuf {
+    store.cache_dir().join(format!("{}-{list}", driver.name()))
 }

@@ -9,7 +9,7 @@ use super::{Failure, Lifecycle, Machine, set_login};
 use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 
 /// Patience with one attempt, as docker-machine's ssh has it.
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 const LEAST_CONNECT: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -61,13 +61,23 @@ impl Lifecycle {
         endpoint: &Endpoint,
         patience: Duration,
     ) -> Result<Session, SshError> {
+        self.attempt_with(machine, endpoint, policy(machine, endpoint), patience).await
+    }
+
+    pub(super) async fn attempt_with(
+        &self,
+        machine: &Machine,
+        endpoint: &Endpoint,
+        policy: HostKeyPolicy,
+        patience: Duration,
+    ) -> Result<Session, SshError> {
         tracing::debug!(machine = %machine.name, %endpoint, "connecting");
         let alias = machine.stored.own.ssh_host.as_deref();
         ssh::connect(Connect {
             endpoint,
             alias,
             use_config: machine.driver().is_ok_and(|d| d.features().ssh_config),
-            policy: policy(machine, endpoint),
+            policy,
             connect_timeout: patience,
             env: &self.ssh_env,
             prompter: self.prompter.as_ref(),
@@ -85,6 +95,7 @@ impl Lifecycle {
         let endpoint = endpoint(machine)?;
         let began = Instant::now();
         let deadline = began + wait;
+        let mut asked = false;
         loop {
             let pause = (began.elapsed() / SHARE).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             // A user who does not want to wait for ten seconds does not want one attempt to.
@@ -97,6 +108,12 @@ impl Lifecycle {
                 Err(e) if e.is_transient() && Instant::now() + pause < deadline => {
                     tracing::debug!(machine = %machine.name, "not yet: {e}");
                     self.reporter.detail(&machine.name, &e.to_string());
+                }
+                Err(SshError::HostKeyChanged { seen, .. })
+                    if !asked && self.proves_itself(machine, &endpoint, &seen).await =>
+                {
+                    asked = true;
+                    continue;
                 }
                 Err(e) => return Err(self.explain(machine, e)),
             }
@@ -143,7 +160,14 @@ impl Lifecycle {
     }
 
     fn explain(&self, machine: &Machine, error: SshError) -> Failure {
-        let SshError::HostKeyChanged { at, expected, seen } = &error else { return error.into() };
+        let SshError::HostKeyChanged { at, expected, seen } = &error else {
+            let hint = self.guard_hint(machine).filter(|_| error.is_transient());
+            let failure = Failure::from(error);
+            return match hint {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            };
+        };
         let (program, name, own) = (&self.program, &machine.name, &machine.stored.own);
         let accept = if own.phase < Phase::Ready { "create --resume" } else { "provision" };
         let accept = format!(
@@ -155,7 +179,11 @@ impl Lifecycle {
                 format!("{at} showed the host key {seen}, and not {expected}, which --ssh-host-key demands");
             return Failure::new(message).hint(accept);
         }
-        Failure::new(error.to_string()).hint(accept)
+        let failure = Failure::new(error.to_string()).hint(accept);
+        match self.not_planted(machine) {
+            Some(detail) => failure.detail(detail),
+            None => failure,
+        }
     }
 }
 

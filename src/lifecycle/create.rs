@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{CreateRequest, Driver, HostKeyPair, Import, MachineName, Phase, Quote};
+use rmachine_driver::{
+    CreateRequest, Driver, DriverErrorKind, HostKeyPair, Import, Login, MachineName, Phase, Quote,
+};
 
 use super::keyring::DriverKeyring;
 use super::{Amend, Failure, Lifecycle, Machine, engine_settings, planned};
@@ -43,7 +45,9 @@ impl Lifecycle {
             return Err(self.exists_already(&name));
         }
         self.ensure_client(&name, &plan.config.host_options.auth).await?;
-        let machine = self.machine(name.clone(), planned(plan.config, plan.own));
+        let mut own = plan.own;
+        own.keep_on_failure = plan.keep_on_failure;
+        let machine = self.machine(name.clone(), planned(plan.config, own));
         let mut machine = self.with_secret(machine, plan.secret);
         self.step(&name, "Running pre-create checks...");
         plan.driver.check(&machine.view()).await.map_err(refused)?;
@@ -54,8 +58,7 @@ impl Lifecycle {
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
             self.reporter.info(&name, &note);
         }
-        let run = Run { ssh_timeout: plan.ssh_timeout, keep_on_failure: plan.keep_on_failure };
-        self.advance(&lock, &mut machine, &run).await
+        self.advance(&lock, &mut machine, plan.ssh_timeout).await
     }
 
     /// What a machine would cost, for a look beforehand.
@@ -89,30 +92,94 @@ impl Lifecycle {
         }
         amend(&mut machine.stored)?;
         engine_settings(&machine.stored.config)?;
+        machine.stored.own.keep_on_failure |= run.keep_on_failure;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
-        self.advance(&lock, &mut machine, run).await
+        self.start_over_if_gone(&lock, &mut machine).await?;
+        self.advance(&lock, &mut machine, run.ssh_timeout).await
+    }
+
+    /// Somebody destroyed what there was, or a run was killed while it cleaned up: there is nothing to go on with.
+    async fn start_over_if_gone(&self, lock: &MachineLock, machine: &mut Machine) -> Result<(), Failure> {
+        let driver = machine.driver()?;
+        if machine.stored.own.phase == Phase::Reserved || driver.features().login != Login::Generated {
+            return Ok(());
+        }
+        let state = driver.state(&machine.view()).await;
+        if !state.is_err_and(|e| e.kind == DriverErrorKind::Missing) {
+            return Ok(());
+        }
+        self.step(&machine.name, "What was made of it is gone: it is made anew...");
+        self.start_over(lock, machine)
+    }
+
+    /// As it was before anything was made; its keys are another host's from now on.
+    fn start_over(&self, lock: &MachineLock, machine: &mut Machine) -> Result<(), Failure> {
+        let own = &mut machine.stored.own;
+        (own.host_key, own.next_host_key) = (None, None);
+        self.enter(lock, machine, Phase::Reserved)
     }
 
     /// Takes a machine from the phase it is in to the last one.
-    async fn advance(&self, lock: &MachineLock, machine: &mut Machine, run: &Run) -> Result<(), Failure> {
-        let done = self.phases(lock, machine, run).await;
-        self.reporter.finish(&machine.name, done.is_ok());
-        let Err(failure) = done else { return Ok(()) };
+    async fn advance(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        ssh_timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
+        let done = self.phases(lock, machine, ssh_timeout).await;
+        let Err(failure) = done else {
+            self.reporter.finish(&machine.name, true);
+            return Ok(());
+        };
         machine.stored.own.failure = Some(failure.message.clone());
-        let name = &machine.name;
-        let program = &self.program;
-        let left = format!(
-            "left behind: machine \"{name}\" in phase {}, shown by `{program} ls`",
-            machine.stored.own.phase
-        );
         // When the store cannot be written either, the first failure is the one to tell.
         let _ = self.save(lock, machine);
-        Err(failure.prefix("Error creating machine: ").detail(left).hint(format!(
-            "`{program} create --resume {name}` goes on from there, `{program} rm {name}` removes it"
-        )))
+        let failure = self.after_failure(lock, machine, failure.prefix("Error creating machine: ")).await;
+        self.reporter.finish(&machine.name, false);
+        Err(failure)
     }
 
-    async fn phases(&self, lock: &MachineLock, machine: &mut Machine, run: &Run) -> Result<(), Failure> {
+    /// Removes what would go on costing money; says what is left, and what can be done with it.
+    async fn after_failure(&self, lock: &MachineLock, machine: &mut Machine, failure: Failure) -> Failure {
+        let (name, program) = (machine.name.clone(), self.program.clone());
+        let billed = machine.driver().is_ok_and(|d| d.features().billed);
+        let keep = machine.stored.own.keep_on_failure;
+        let mut failure = failure;
+        if billed && !keep && machine.stored.own.phase > Phase::Reserved {
+            self.step(&name, "Removing what was made, for it would cost money...");
+            let removed =
+                self.with_driver(lock, machine, async |driver, handle| driver.remove(handle).await).await;
+            match removed.and_then(|()| self.start_over(lock, machine)) {
+                // What could be done about it there can be done no more.
+                Ok(()) => {
+                    failure =
+                        Failure { hints: Vec::new(), ..failure }.detail("removed again: all that was made");
+                }
+                Err(e) => {
+                    failure.details.push(format!("it could not be removed again: {}", e.message));
+                    failure.details.extend(e.details);
+                }
+            }
+        }
+        let phase = machine.stored.own.phase;
+        let left = format!("left behind: machine \"{name}\" in phase {phase}, shown by `{program} ls`");
+        let hint = format!(
+            "`{program} create --resume {name}` goes on from there, `{program} rm {name}` removes it"
+        );
+        let hint = if billed && !keep && phase == Phase::Reserved {
+            format!("{hint}; with --keep-on-failure what is made stays, to be looked at")
+        } else {
+            hint
+        };
+        failure.detail(left).hint(hint)
+    }
+
+    async fn phases(
+        &self,
+        lock: &MachineLock,
+        machine: &mut Machine,
+        ssh_timeout: Option<Duration>,
+    ) -> Result<(), Failure> {
         let name = machine.name.clone();
         if machine.stored.own.phase == Phase::Reserved {
             self.step(&name, "Creating machine...");
@@ -120,8 +187,8 @@ impl Lifecycle {
             let first = self.first_host_key(machine)?;
             let host_key =
                 first.as_ref().map(|pair| HostKeyPair { private: &pair.private, public: &pair.public });
-            let request =
-                CreateRequest { public_key: key.as_deref(), host_key, keep_on_failure: run.keep_on_failure };
+            let keep_on_failure = machine.stored.own.keep_on_failure;
+            let request = CreateRequest { public_key: key.as_deref(), host_key, keep_on_failure };
             self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
                 .await
                 .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
@@ -130,7 +197,7 @@ impl Lifecycle {
         if !machine.driver()?.features().host {
             return self.enter(lock, machine, Phase::Ready);
         }
-        let wait = run.ssh_timeout.unwrap_or(machine.driver()?.features().boot);
+        let wait = ssh_timeout.unwrap_or(machine.driver()?.features().boot);
         self.bring_up(lock, machine, wait).await
     }
 

@@ -1,9 +1,11 @@
 //! The way to a machine's engine: straight to its port, or through SSH where only a jump host leads to the machine.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rmachine_driver::HostAddr;
 
+use super::guard::{OPENS, awaits_caller};
+use super::power::is_final;
 use super::{Failure, Lifecycle, Machine};
 use crate::engine::{EngineClient, EngineError, connect_tls, over_tls};
 use crate::ssh::{self, Session};
@@ -11,6 +13,7 @@ use crate::store::Adopted;
 
 /// docker-machine's patience with the engine's TLS.
 const TLS: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_secs(1);
 pub(super) const SOCKET: &str = "/var/run/docker.sock";
 
 /// An engine that can be asked, and the session that leads there, if one does.
@@ -20,10 +23,18 @@ pub(super) struct Reached {
 }
 
 impl Lifecycle {
-    /// After a provisioning: the engine has answered on its own socket, here it has to answer from here.
+    /// After a provisioning: the engine has answered on its own socket, here it has to answer from here. A provider takes
+    /// its time to open its port to us, where it was told so a moment ago.
     pub(super) async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {
         let (host, port) = engine_address(machine)?;
-        self.ping(machine).await?.map_err(|e| unreachable(&host, port, &e))?;
+        let patience = if awaits_caller(machine) { OPENS } else { Duration::ZERO };
+        let deadline = Instant::now() + patience;
+        while let Err(e) = self.ping(machine).await? {
+            if is_final(&e) || Instant::now() >= deadline {
+                return Err(unreachable(&host, port, &e));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
         if self.behind_jump_host(machine) {
             self.reporter.warn(
                 &machine.name,

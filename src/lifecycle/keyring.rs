@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{Driver, DriverError, DriverErrorKind, Keyring};
+use rmachine_driver::{Driver, DriverError, DriverErrorKind, DriverState, Keyring, MachineName, OptionSpec};
 
-use super::{Failure, Lifecycle};
+use super::{Failure, Lifecycle, Machine};
 use crate::store::{Store, StoreError};
 
 #[derive(Debug)]
@@ -32,9 +32,55 @@ impl Lifecycle {
         Ok(account)
     }
 
+    /// Moves a secret that docker-machine left in config.json to the others; the account that it opens.
+    pub async fn take_secret(&self, name: &MachineName) -> Result<Option<String>, Failure> {
+        let (lock, mut machine) = self.lock_and_load(name).await?;
+        let mut account = None;
+        self.with_driver(&lock, &mut machine, async |driver, handle| {
+            account = driver.give_up_secret(handle).await?;
+            Ok(())
+        })
+        .await?;
+        Ok(account)
+    }
+
+    /// What to say of machines that were just imported: their accounts' secrets stayed where they were.
+    pub fn unsaid_secret(&self, name: &MachineName) -> Option<String> {
+        let machine = self.load(name).ok()?;
+        let flag = machine.account_flag()?;
+        let driver = machine.driver().ok()?.name();
+        if !machine.keyring.accounts().unwrap_or_default().is_empty() {
+            return None;
+        }
+        let or_env = flag.env.map(|env| format!(", or {env} in the environment")).unwrap_or_default();
+        Some(format!(
+            "The access token of {name}'s account was not in the archive: `{} credentials set {driver}`{or_env}",
+            self.program
+        ))
+    }
+
     /// False when nothing was kept.
     pub async fn forget_credential(&self, driver: &str, account: &str) -> Result<bool, Failure> {
         self.store.forget_credential(driver, account).await.map_err(|e| self.store_failure(&e))
+    }
+}
+
+impl Machine {
+    /// The driver's state, with this in the place of secrets that docker-machine left in it.
+    pub fn without_secrets(&self, instead: &str) -> DriverState {
+        let mut state = self.stored.config.driver.clone();
+        let keys = self.driver().map(|d| d.secrets()).unwrap_or_default();
+        for key in keys {
+            if !state.text(key).is_empty() {
+                state.set(key, instead);
+            }
+        }
+        state
+    }
+
+    /// The flag that tells the access token of its account. Nothing, where its driver knows no accounts.
+    pub(super) fn account_flag(&self) -> Option<OptionSpec> {
+        self.driver().ok()?.options().into_iter().find(|o| o.secret)
     }
 }
 

@@ -13,6 +13,7 @@ mod engine;
 mod expiry;
 mod failure;
 mod first_key;
+mod guard;
 mod keyring;
 mod login;
 mod mount;
@@ -44,6 +45,7 @@ use crate::store::{
 
 pub use adopt::{AdoptPlan, TlsGiven};
 pub use archive::{ArchiveError, MOST_ARCHIVE, Passphrase, export_archive, open_archive};
+pub use catalog::known_values;
 pub use create::{CreatePlan, Run};
 pub use expiry::{Certificate, CertificateKind};
 pub use failure::Failure;

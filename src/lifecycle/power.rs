@@ -241,7 +241,7 @@ impl Lifecycle {
     }
 }
 
-fn is_final(error: &EngineError) -> bool {
+pub(super) fn is_final(error: &EngineError) -> bool {
     use TlsFault::{Expired, OtherName, UnknownCa};
     matches!(error, EngineError::Tls { fault: Expired | OtherName | UnknownCa, .. })
 }

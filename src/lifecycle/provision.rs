@@ -90,6 +90,7 @@ impl Lifecycle {
         }
         self.enter(lock, machine, reached)?;
         self.replace_first_key(lock, machine, &session).await?;
+        self.introduce(lock, machine, &session).await?;
         if let Err(e) = self.provision_over(machine, &session, server).await {
             session.close().await;
             return Err(e.prefix("Error running provisioning: "));

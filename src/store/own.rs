@@ -76,6 +76,9 @@ pub struct OwnState {
     /// What stacks of its cluster want of its engine, by the stack's name: nothing of it is missing from the cluster's file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stacks: BTreeMap<String, Vec<String>>,
+    /// What its `create` made stays at the provider when it fails, to be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_on_failure: bool,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
@@ -128,6 +131,7 @@ impl Default for OwnState {
             swarm: None,
             declared: None,
             stacks: BTreeMap::new(),
+            keep_on_failure: false,
             failure: None,
             journal: Vec::new(),
             extra: Map::new(),

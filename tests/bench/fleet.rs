@@ -292,6 +292,7 @@ fn draft(registry: &Registry, store: &Store, ports: &[u16], node: &Node) -> Resu
         options: &options,
         store_path: store.root(),
         machine_dir: &machine_dir,
+        member: false,
     };
     let draft = driver.draft(&request)?;
     let config = HostConfig::new(&node.name, driver.name(), draft.state, store.root());

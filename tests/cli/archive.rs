@@ -196,6 +196,29 @@ fn archives_of_others_leave_nothing() {
     assert_snapshot!(evil("stolen.tar", stolen), @r#"the archive was cut off or changed: machine x: it names the path "/root/.ssh/id_rsa""#);
 }
 
+/// A token would be sent to whom the archive names, and a command of its be run, by the first `ls`.
+#[test]
+fn an_archive_cannot_name_commands_or_where_tokens_go() {
+    let lab = lab();
+    lab.plant("old", "v2.json");
+    let archive = export(&lab, "old", "a.tar");
+    let forge = format!(
+        "import io, json, tarfile\nold = tarfile.open({:?}); new = tarfile.open({:?}, 'w')\nfor i in old:\n\
+         \x20   data = old.extractfile(i).read()\n\
+         \x20   if i.name.endswith('config.json'):\n\
+         \x20       c = json.loads(data); c['Driver'].update(APIURL='http://127.0.0.1:9', TokenCommand='exit 7', TokenFile='x', AccessToken='t')\n\
+         \x20       data = json.dumps(c).encode(); i.size = len(data)\n\
+         \x20   new.addfile(i, io.BytesIO(data))\nnew.close()\n",
+        archive,
+        lab.path("forged.tar")
+    );
+    assert!(Command::new("python3").args(["-c", &forge]).status().unwrap().success());
+    let outcome = import(&lab, "/T/forged.tar");
+    assert_eq!(outcome.code, Some(0), "{outcome}");
+    let kept = lab.run("-s /T/S2 inspect -f '{{.Driver.APIURL}}|{{.Driver.TokenCommand}}|{{.Driver.TokenFile}}|{{.Driver.AccessToken}}' old");
+    assert_eq!(kept.stdout, "|||\n", "{kept}");
+}
+
 #[test]
 fn what_makes_no_archive() {
     let lab = lab();

@@ -14,6 +14,11 @@ use super::hosts;
 /// Runs words and kills them, as `kill -9` does, when they are about to put the N-th file into its place. False when
 /// they ended before that.
 pub(super) fn killed_at(lab: &Sandbox, moment: usize, words: &str) -> bool {
+    killed_in(lab, moment, words, &[])
+}
+
+/// The same with these variables beside the usual ones.
+pub(super) fn killed_in(lab: &Sandbox, moment: usize, words: &str, env: &[(&str, &str)]) -> bool {
     let inject = format!("inject=rename,renameat,renameat2:signal=SIGKILL:when={moment}");
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=rename,renameat,renameat2", "-e", &inject]);
@@ -21,6 +26,7 @@ pub(super) fn killed_at(lab: &Sandbox, moment: usize, words: &str) -> bool {
     let status = command
         .env("HOME", lab.path("H"))
         .env("MACHINE_STORAGE_PATH", lab.store())
+        .envs(env.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

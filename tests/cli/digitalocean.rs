@@ -8,9 +8,10 @@ use rmachine_digitalocean_server::{At, Cloud, Hosts, Served, What, When};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::certs::killed_in;
 use super::harness::{Outcome, Sandbox};
 
-const TOKEN: &str = "dop_v1_t0ps3cr3t";
+pub(super) const TOKEN: &str = "dop_v1_t0ps3cr3t";
 
 /// Droplets that answer at an address where nobody listens.
 struct Silent;
@@ -27,42 +28,52 @@ impl Hosts for Silent {
     fn destroy(&mut self, _: u64) {}
 }
 
-struct Scene {
-    lab: Sandbox,
-    cloud: Cloud,
-    served: Served,
+pub(super) struct Scene {
+    pub(super) lab: Sandbox,
+    pub(super) cloud: Cloud,
+    pub(super) served: Served,
     _runtime: Runtime,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let runtime = Runtime::new().unwrap();
         let cloud = Cloud::new(TOKEN, Box::new(Silent));
         let served = runtime.block_on(cloud.serve());
         Self { lab: Sandbox::new(), cloud, served, _runtime: runtime }
     }
 
-    fn run(&self, words: &str) -> Outcome {
+    pub(super) fn run(&self, words: &str) -> Outcome {
         self.lab.call(words).env("DIGITALOCEAN_API_URL", &self.served.url()).run()
     }
 
-    fn with_token(&self, words: &str) -> Outcome {
+    pub(super) fn with_token(&self, words: &str) -> Outcome {
         let url = self.served.url();
         self.lab.call(words).env("DIGITALOCEAN_API_URL", &url).env("DIGITALOCEAN_ACCESS_TOKEN", TOKEN).run()
     }
 
-    fn create() -> String {
+    pub(super) fn create() -> String {
         format!(
             "create -d digitalocean --digitalocean-access-token {TOKEN} --digitalocean-ssh-port 1 --ssh-timeout 1 \
-             --digitalocean-firewall 198.51.100.0/24 web1"
+             --keep-on-failure --digitalocean-firewall 198.51.100.0/24 web1"
         )
     }
 
+    /// One that is removed again when it fails, as it will.
+    fn doomed() -> String {
+        Self::create().replace("--keep-on-failure ", "")
+    }
+
+    fn assert_clean(&self, what: &str) {
+        assert_eq!(self.cloud.holds(), Vec::<String>::new(), "{what}");
+        assert_eq!(self.cloud.violations(), Vec::<String>::new(), "{what}");
+    }
+
     /// Kills a create in the middle of a call.
-    fn killed_at(&self, nth: usize, when: When) {
+    fn killed_at(&self, nth: usize, when: When, words: &str) {
         self.cloud.fault(At::Call(nth), when, What::Hang);
         let url = self.served.url();
-        let running = self.lab.call(&Self::create()).env("DIGITALOCEAN_API_URL", &url).spawn();
+        let running = self.lab.call(words).env("DIGITALOCEAN_API_URL", &url).spawn();
         self.cloud.wait_for_hit();
         running.signal("KILL");
         running.end();
@@ -70,13 +81,20 @@ impl Scene {
     }
 }
 
-/// The calls of a create until SSH is waited for.
-fn calls() -> usize {
+/// The calls of a create until it has failed, for its host does not answer.
+fn calls(words: &str) -> usize {
     let scene = Scene::new();
-    let failed = scene.run(&Scene::create());
+    let failed = scene.run(words);
     assert_eq!(failed.code, Some(1), "{failed}");
     assert_eq!(scene.cloud.violations(), Vec::<String>::new());
     scene.cloud.calls()
+}
+
+/// They wait more than they work.
+fn few_at_once<T: Sync>(cases: &[T], act: impl Fn(&T) + Sync) {
+    for few in cases.chunks(6) {
+        std::thread::scope(|scope| few.iter().for_each(|case| drop(scope.spawn(|| act(case)))));
+    }
 }
 
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -86,19 +104,128 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn killed_at_each_call_nothing_is_lost() {
-    let cases: Vec<_> = (1..=calls()).flat_map(|nth| [(nth, When::Before), (nth, When::After)]).collect();
-    assert!(cases.len() > 14, "{cases:?}");
-    // They wait more than they work.
-    for few in cases.chunks(6) {
-        std::thread::scope(|scope| {
-            few.iter().for_each(|(nth, when)| drop(scope.spawn(|| finished_or_removed(*nth, *when))));
-        });
+    let calls = calls(&Scene::create());
+    let cases: Vec<_> = (1..=calls).flat_map(|nth| [(nth, When::Before), (nth, When::After)]).collect();
+    assert!(cases.len() >= 14, "{cases:?}");
+    few_at_once(&cases, |(nth, when)| finished_or_removed(*nth, *when));
+}
+
+/// What costs money goes when the create fails; killed while it goes, it is listed, and made anew or removed.
+#[test]
+fn killed_at_each_call_of_its_cleaning_up_nothing_is_lost() {
+    let made = calls(&Scene::create());
+    let all = calls(&Scene::doomed());
+    assert!(all >= made + 4, "{made} calls to make it, {all} with its end");
+    let cases: Vec<_> = (made + 1..=all).flat_map(|nth| [(nth, When::Before), (nth, When::After)]).collect();
+    few_at_once(&cases, |(nth, when)| {
+        let scene = Scene::new();
+        scene.killed_at(*nth, *when, &Scene::doomed());
+        let what = format!("killed at call {nth} {when:?}");
+        let listed = scene.with_token("ls -f {{.Name}}:{{.DriverName}}");
+        assert!(listed.stdout.contains("web1:digitalocean"), "{what}: {listed}");
+        if (nth + usize::from(*when == When::After)).is_multiple_of(2) {
+            let done = scene.with_token("create --resume --keep-on-failure --ssh-timeout 1 web1");
+            assert!(done.stderr.contains("127.0.0.1"), "{what}: {done}");
+            let droplets = scene.cloud.holds().iter().filter(|h| h.starts_with("droplet")).count();
+            assert_eq!(droplets, 1, "{what}: {:?}", scene.cloud.holds());
+        }
+        let removed = scene.with_token("rm -y web1");
+        assert_eq!(removed.code, Some(0), "{what}: {removed}");
+        scene.assert_clean(&what);
+    });
+}
+
+/// Each file that is put into its place is a moment that a kill may come before; those of the journal are among them.
+#[test]
+fn killed_at_each_file_that_it_writes_nothing_is_lost() {
+    let killed = |moment: usize| {
+        let scene = Scene::new();
+        let url = scene.served.url();
+        let cut = killed_in(&scene.lab, moment, &Scene::doomed(), &[("DIGITALOCEAN_API_URL", &url)]);
+        let what = format!("killed at file {moment}");
+        let there = scene.lab.machine("web1").is_dir();
+        let listed = scene.with_token("ls -f {{.Name}}:{{.DriverName}}");
+        assert_eq!(listed.stdout.contains("web1:digitalocean"), there, "{what}: {listed}");
+        if there && moment.is_multiple_of(2) {
+            let done = scene.with_token("create --resume --keep-on-failure --ssh-timeout 1 web1");
+            assert!(done.stderr.contains("127.0.0.1"), "{what}: {done}");
+        }
+        if there {
+            let removed = scene.with_token("rm -y web1");
+            assert_eq!(removed.code, Some(0), "{what}: {removed}");
+        }
+        scene.assert_clean(&what);
+        cut
+    };
+    let cuts = std::sync::Mutex::new(Vec::new());
+    let moments: Vec<usize> = (1..=30).collect();
+    few_at_once(&moments, |moment| {
+        let cut = killed(*moment);
+        cuts.lock().unwrap().push((*moment, cut));
+    });
+    let mut cuts = cuts.into_inner().unwrap();
+    cuts.sort_unstable();
+    let files = cuts.iter().take_while(|(_, cut)| *cut).count();
+    // Two for each of account, key, droplet and firewall, and the phases.
+    assert!(files >= 16, "{cuts:?}");
+    assert!(cuts[files..].iter().all(|(_, cut)| !cut), "there are more files than were tried: {cuts:?}");
+    assert!(files < moments.len(), "there are more files than were tried");
+}
+
+#[test]
+fn a_failed_create_removes_what_it_made() {
+    let scene = Scene::new();
+    let failed = scene.run(&Scene::doomed());
+    assert_eq!(failed.code, Some(1), "{failed}");
+    for words in [
+        "removed again: all that was made",
+        "left behind: machine \"web1\" in phase reserved",
+        "`rmachine create --resume web1` goes on from there",
+        "with --keep-on-failure what is made stays",
+    ] {
+        assert!(failed.stderr.contains(words), "{words:?} is not in {failed}");
     }
+    scene.assert_clean("removed");
+    assert_eq!(scene.run("ls -f '{{.Name}} {{.Phase}}'").stdout, "web1 reserved\n");
+
+    // Made anew, and kept this time; what was wished once holds for the next run too.
+    for words in
+        ["create --resume --keep-on-failure --ssh-timeout 1 web1", "create --resume --ssh-timeout 1 web1"]
+    {
+        let kept = scene.run(words);
+        assert!(kept.stderr.contains("in phase created"), "{kept}");
+        assert!(!kept.stderr.contains("removed again"), "{kept}");
+        assert_eq!(scene.cloud.holds().iter().filter(|h| h.starts_with("droplet")).count(), 1);
+    }
+    // Somebody destroys it by hand: there is nothing to go on with.
+    let id = scene.cloud.droplet("web1").unwrap()["id"].as_u64().unwrap();
+    scene.cloud.destroy(id);
+    let anew = scene.run("create --resume --ssh-timeout 1 web1");
+    assert!(anew.stdout.contains("is gone: it is made anew"), "{anew}");
+    assert_ne!(scene.cloud.droplet("web1").unwrap()["id"].as_u64(), Some(id));
+    assert_eq!(scene.run("rm -y web1").code, Some(0));
+    scene.assert_clean("at the end");
+}
+
+/// What cannot be removed is said.
+#[test]
+fn a_failed_create_that_cannot_be_cleaned_up_says_so() {
+    let scene = Scene::new();
+    scene.cloud.fault_times(At::Path("DELETE", "/v2/droplets"), When::Before, What::Status(403), 9);
+    let failed = scene.run(&Scene::doomed());
+    for words in
+        ["it could not be removed again", "left behind: ", "droplet 1", "machine \"web1\" in phase created"]
+    {
+        assert!(failed.stderr.contains(words), "{words:?} is not in {failed}");
+    }
+    scene.cloud.clear_faults();
+    assert_eq!(scene.run("rm -y web1").code, Some(0));
+    scene.assert_clean("at the end");
 }
 
 fn finished_or_removed(nth: usize, when: When) {
     let scene = Scene::new();
-    scene.killed_at(nth, when);
+    scene.killed_at(nth, when, &Scene::create());
     let what = format!("killed at call {nth} {when:?}");
     let there = scene.lab.machine("web1").is_dir();
     let listed = scene.with_token("ls -f {{.Name}}:{{.DriverName}}");

@@ -1,6 +1,7 @@
 //! Every command through the real binary, each test in a store and a home of its own, without any host but what the test
 //! listens on itself.
 
+mod accounts;
 mod active;
 mod archive;
 mod bad_input;

@@ -81,7 +81,14 @@ fn enough(driver: &dyn Driver) -> Options {
 
 fn draft(driver: &dyn Driver, options: &Options) -> Result<Draft, DriverError> {
     let dir = Path::new(STORE).join("machines/suite");
-    driver.draft(&DraftRequest { name: &name(), options, store_path: Path::new(STORE), machine_dir: &dir })
+    let request = DraftRequest {
+        name: &name(),
+        options,
+        store_path: Path::new(STORE),
+        machine_dir: &dir,
+        member: false,
+    };
+    driver.draft(&request)
 }
 
 /// A machine of a driver, in a folder that is there, with a journal in memory.

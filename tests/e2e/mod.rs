@@ -10,6 +10,7 @@ mod computer;
 mod demo;
 mod digitalocean;
 mod docker_driver;
+mod droplets;
 mod elsewhere;
 mod failures;
 mod hostkeys;

@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 use crate::{FirstBoot, UserDataError};
 
 const ROOT: &str = "root";
+/// What is left of a machine that the image was once goes first; for each machine once, however often its disk boots.
+const FIRST_BOOT: &str = include_str!("../../../templates/host/first-boot.sh");
 /// useradd's own limit.
 const LONGEST_LOGIN: usize = 32;
 
@@ -32,6 +34,8 @@ pub(crate) fn ours(boot: &FirstBoot<'_>) -> Result<SecretString, UserDataError> 
 
 fn lists(boot: &FirstBoot<'_>) -> Result<Map<String, Value>, UserDataError> {
     let mut part = Map::new();
+    let first = ["cloud-init-per", "instance", "rmachine-first-boot", "sh", "-c", FIRST_BOOT];
+    part.insert("bootcmd".to_owned(), json!([first]));
     let keys: Vec<&str> = boot.public_key.iter().map(|key| key.trim()).collect();
     if boot.login == ROOT {
         part.insert("ssh_authorized_keys".to_owned(), json!(keys));

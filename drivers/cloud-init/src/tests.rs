@@ -62,6 +62,8 @@ fn read(text: &str) -> (Value, Vec<(String, String)>) {
 /// What stands in every machine's config, whatever the user adds.
 fn assert_ours(config: &Value) {
     assert_eq!(config["hostname"], "web1");
+    let last = config["bootcmd"].as_array().and_then(|all| all.last()).unwrap();
+    assert_eq!((&last[0], &last[1], &last[3]), (&json!("cloud-init-per"), &json!("instance"), &json!("sh")));
     assert_eq!(config["ssh_deletekeys"], true);
     assert_eq!(config["ssh_keys"], json!({"ed25519_private": PRIVATE, "ed25519_public": HOST_KEY}));
 }

@@ -17,6 +17,7 @@ mod snapshot;
 mod state;
 mod tags;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,9 +58,22 @@ pub struct Features {
     /// Its machines are made from images that it builds itself: see [`Driver::build_image`].
     pub images: bool,
     /// It can give a machine a host key before its first boot: see [`HostKeyPair`].
-    pub first_host_key: bool,
+    pub first_host_key: Option<FirstHostKey>,
+    /// Its machines cost money from their first minute: what a `create` that failed has made is removed again, unless the
+    /// user wants to look at it.
+    pub billed: bool,
     /// One question tells the states of many machines: see [`Driver::states`].
     pub lists: bool,
+}
+
+/// How machines get the host key of their first boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstHostKey {
+    /// Where the machine itself, and nobody else, can read what it was given, as a URL: a host that tells it is that
+    /// machine, whatever key it shows.
+    pub told_at: Option<&'static str>,
+    /// The flag of `create` for images that read nothing at their first boot.
+    pub opt_out: Option<&'static str>,
 }
 
 /// Where the key comes from that the first SSH connection to a new machine uses.
@@ -91,6 +105,8 @@ pub struct DraftRequest<'a> {
     pub store_path: &'a Path,
     /// Where files of this machine will live; not there yet.
     pub machine_dir: &'a Path,
+    /// It is to be a member of a cluster.
+    pub member: bool,
 }
 
 /// A machine as a driver means to make it: refused here, or known to be complete, before any I/O.
@@ -215,6 +231,21 @@ pub trait Driver: Send + Sync {
         states
     }
 
+    /// Whether the machine lets in whoever knocks until [`Driver::let_in`] says who we are. No I/O.
+    fn awaits_caller(&self, _state: &DriverState) -> bool {
+        false
+    }
+
+    /// The host was reached, and saw us come from this address: from now on it need let in nobody else.
+    async fn let_in(&self, _machine: &mut MachineHandle<'_>, _from: IpAddr) -> Result<(), DriverError> {
+        Ok(())
+    }
+
+    /// Has the provider keep away from the machine whoever is not named, in the words of the driver's own flag.
+    async fn guard(&self, _machine: &mut MachineHandle<'_>, _words: &[String]) -> Result<(), DriverError> {
+        Err(self.without("firewall"))
+    }
+
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
 
     async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError>;
@@ -292,6 +323,23 @@ pub trait Driver: Send + Sync {
 
     /// What a machine that is about to be made will cost. Nothing, where nobody sends a bill.
     async fn quote(&self, _machine: &MachineView<'_>) -> Result<Option<Quote>, DriverError> {
+        Ok(None)
+    }
+
+    /// The keys of the state that are this computer's affair, texts all: secrets, and where those are sent or read. They are
+    /// in no archive, and none is taken from one.
+    fn stays(&self) -> &'static [&'static str] {
+        self.secrets()
+    }
+
+    /// The keys of the state under which docker-machine keeps secrets in the clear: never shown.
+    fn secrets(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Moves such a secret out of the state and into the keyring; the account that it opens, or nothing where there was
+    /// none.
+    async fn give_up_secret(&self, _machine: &mut MachineHandle<'_>) -> Result<Option<String>, DriverError> {
         Ok(None)
     }
 

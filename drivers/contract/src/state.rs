@@ -128,6 +128,15 @@ impl DriverState {
         self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// Empties the texts of these keys.
+    pub fn leave(&mut self, keys: &[&str]) {
+        for key in keys {
+            if let Some(value) = self.0.get_mut(*key) {
+                *value = Value::from("");
+            }
+        }
+    }
+
     /// Sets a key in its place, or at the end.
     pub fn set(&mut self, key: &str, value: impl Into<Value>) {
         self.0.insert(key.to_owned(), value.into());

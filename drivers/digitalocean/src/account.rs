@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
-use rmachine_driver::{DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring};
+use rmachine_driver::{DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -14,6 +14,9 @@ use crate::api::{Api, ApiError};
 use crate::model::{OneAccount, Team};
 
 pub(crate) const ACCOUNT: &str = "account";
+/// The state's key of docker-machine's token, and of the account of one that gave it up.
+pub(crate) const TOKEN: &str = "AccessToken";
+const STATE: &str = "Account";
 /// How long a command may take that prints a token; it may ask somebody for a password.
 const COMMAND: Duration = Duration::from_secs(120);
 
@@ -21,8 +24,8 @@ const COMMAND: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) api: Api,
-    /// Whether the token may be one of another account than the machine's: the environment holds only one.
-    pub(crate) unsure: bool,
+    /// The machine's account, where the token may be one of another: the environment holds only one.
+    pub(crate) unsure_of: Option<String>,
 }
 
 /// Where tokens come from when nothing is kept for the machine.
@@ -56,7 +59,8 @@ impl DigitalOcean {
         keyring: &dyn Keyring,
     ) -> Result<Session, DriverError> {
         let (token, unsure) = self.token(state, journal, keyring).await?;
-        Ok(Session { api: self.enter(state.text("APIURL"), token)?, unsure })
+        let unsure_of = account_of(state, journal).filter(|_| unsure).map(str::to_owned);
+        Ok(Session { api: self.enter(state.text("APIURL"), token)?, unsure_of })
     }
 
     /// The token, and whether it may be another account's.
@@ -72,7 +76,7 @@ impl DigitalOcean {
         if let Some(token) = keyring.given() {
             return Ok((token, false));
         }
-        let account = account_of(journal);
+        let account = account_of(state, journal);
         if let Some(kept) = account.map(|a| keyring.kept(a)).transpose()?.flatten() {
             return Ok((kept, false));
         }
@@ -109,7 +113,7 @@ impl DigitalOcean {
             seen.push(t.expose_secret().to_owned());
             new
         });
-        tokens.into_iter().map(|t| Ok(Session { api: self.enter("", t)?, unsure: false })).collect()
+        tokens.into_iter().map(|t| Ok(Session { api: self.enter("", t)?, unsure_of: None })).collect()
     }
 }
 
@@ -127,11 +131,11 @@ impl Session {
     }
 
     /// Before something counts as gone: it may only be out of this token's sight.
-    pub(crate) async fn is_of(&self, journal: &[JournalRecord]) -> Result<(), DriverError> {
-        let Some(expected) = account_of(journal).filter(|_| self.unsure) else { return Ok(()) };
+    pub(crate) async fn is_of_machine(&self) -> Result<(), DriverError> {
+        let Some(expected) = self.unsure_of.as_deref() else { return Ok(()) };
         let found = self.account().await?;
         // Tokens that may not ask are not compared: a newer one of the same account is another.
-        if found == expected || found.starts_with(PRINT) || expected.starts_with(PRINT) {
+        if found == *expected || found.starts_with(PRINT) || expected.starts_with(PRINT) {
             return Ok(());
         }
         let message = format!("the access token is of the account {found}, and the machine is in {expected}");
@@ -149,13 +153,28 @@ fn print(token: &SecretString) -> String {
     format!("{PRINT}{hex}")
 }
 
-pub(crate) fn account_of(journal: &[JournalRecord]) -> Option<&str> {
-    journal.iter().find(|r| r.kind == ACCOUNT && !r.id.is_empty()).map(|r| r.id.as_str())
+/// As the journal has it, or, of a machine that docker-machine made, its state since it gave up its token.
+pub(crate) fn account_of<'a>(state: &'a DriverState, journal: &'a [JournalRecord]) -> Option<&'a str> {
+    let journaled = journal.iter().find(|r| r.kind == ACCOUNT && !r.id.is_empty()).map(|r| r.id.as_str());
+    journaled.or_else(|| Some(state.text(STATE)).filter(|account| !account.is_empty()))
+}
+
+/// Moves a token that docker-machine left in config.json to where the others are.
+pub(crate) async fn give_up(
+    machine: &mut MachineHandle<'_>,
+    session: &Session,
+) -> Result<Option<String>, DriverError> {
+    let Some(token) = own_token(machine.state) else { return Ok(None) };
+    let account = session.account().await?;
+    machine.keyring.keep(&account, &token).await?;
+    machine.state.set(TOKEN, "");
+    machine.state.set(STATE, account.as_str());
+    Ok(Some(account))
 }
 
 /// docker-machine's, which it kept in config.json.
 fn own_token(state: &DriverState) -> Option<SecretString> {
-    Some(state.text("AccessToken")).filter(|t| !t.is_empty()).map(SecretString::from)
+    Some(state.text(TOKEN)).filter(|t| !t.is_empty()).map(SecretString::from)
 }
 
 pub(crate) fn no_token() -> DriverError {

@@ -141,6 +141,11 @@ impl Api {
         parse(&answer.body)
     }
 
+    /// The whole of something that is there: done twice, it is the same.
+    pub(crate) async fn put(&self, path: &str, body: Value) -> ApiResult<()> {
+        self.attempts(self.call(Method::Put, path, Some(body)), true).await.map(drop)
+    }
+
     /// All pages of a list.
     pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str, key: &str) -> ApiResult<Vec<T>> {
         let mut all = Vec::new();

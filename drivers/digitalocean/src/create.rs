@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::account::{ACCOUNT, Session, account_of};
 use crate::api::{Api, ApiError, Polls};
 use crate::model::{Droplet, Image, Key, OneDroplet, OneKey};
-use crate::options::{self, USER_DATA};
-use crate::{extras, remove, tags};
+use crate::options::{self, NEW, USER_DATA};
+use crate::{extras, firewall, remove, tags};
 
 pub(crate) const DROPLET: &str = "droplet";
 pub(crate) const KEY: &str = "key";
@@ -42,10 +42,7 @@ pub(crate) async fn create(
         machine.reporter.info(machine.name, "Removing what was made at DigitalOcean...");
     }
     match remove::remove(machine, session).await {
-        Ok(()) => {
-            forget(machine);
-            Err(error)
-        }
+        Ok(()) => Err(error),
         Err(e) => {
             let left = e.leftovers.clone();
             Err(error.left(if left == Leftovers::None {
@@ -55,13 +52,6 @@ pub(crate) async fn create(
             }))
         }
     }
-}
-
-/// What is gone is not described any more.
-fn forget(machine: &mut MachineHandle<'_>) {
-    machine.state.set("DropletID", 0);
-    machine.state.set("SSHKeyID", 0);
-    machine.state.set("IPAddress", "");
 }
 
 async fn steps(
@@ -75,6 +65,7 @@ async fn steps(
     let user_data = first_boot(machine, request)?;
     let droplet = droplet(machine, api, &key, user_data).await?;
     machine.state.set("DropletID", droplet.id);
+    firewall::make(machine, api, &droplet).await?;
     let droplet = until_active(machine, api, droplet).await?;
     let address = droplet.public_address().unwrap_or_default().to_owned();
     machine.state.set("IPAddress", address);
@@ -83,8 +74,8 @@ async fn steps(
 
 /// Whose it is has to be known before anything is made, or nobody could remove it later.
 async fn account(machine: &mut MachineHandle<'_>, session: &Session) -> Result<(), DriverError> {
-    if account_of(machine.journal.records()).is_some() {
-        return session.is_of(machine.journal.records()).await;
+    if account_of(machine.state, machine.journal.records()).is_some() {
+        return session.is_of_machine().await;
     }
     let account = session.account().await?;
     if let Some(given) = machine.keyring.given() {
@@ -178,7 +169,8 @@ fn first_boot(
 ) -> Result<Option<String>, DriverError> {
     let own = own_user_data(machine)?;
     if machine.state.flag("NoCloudInit") {
-        let text = "Its image has no cloud-init: the host key is pinned when it is first seen, unverified";
+        let text = "Its image has no cloud-init: the host key is pinned when it is first seen, unverified, and logins that \
+                    the image brings along stay";
         machine.reporter.warn(machine.name, text);
         return Ok(own.map(|own| String::from_utf8_lossy(&own).into_owned()));
     }
@@ -252,8 +244,12 @@ async fn droplet(
 fn body(machine: &MachineHandle<'_>, key: &Value, user_data: Option<String>) -> Value {
     let state = &machine.state;
     let image = state.text("Image");
-    let mut tags = tags::written(&machine.tags);
-    tags.extend(options::tags(state));
+    let mut all = tags::written(&machine.tags);
+    all.extend(options::tags(state));
+    if state.text("ReservedIP") == NEW {
+        // An address bears no tags: its droplet says that it is ours.
+        all.push(tags::WITH_ADDRESS.to_owned());
+    }
     let mut body = json!({
         "name": machine.name.as_str(),
         "region": state.text("Region"),
@@ -263,7 +259,7 @@ fn body(machine: &MachineHandle<'_>, key: &Value, user_data: Option<String>) -> 
         "backups": state.flag("Backups"),
         "ipv6": state.flag("IPv6"),
         "monitoring": state.flag("Monitoring"),
-        "tags": tags,
+        "tags": all,
     });
     if let Some(text) = user_data {
         body["user_data"] = json!(text);

@@ -1,90 +1,27 @@
-//! What hangs on a droplet besides its disk: a firewall of its own, a reserved address, a project.
+//! What hangs on a droplet besides its disk and its firewall: a reserved address, a project.
 
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, DriverErrorKind, ENGINE_PORT, MachineHandle, Uuid};
+use rmachine_driver::{DriverError, DriverErrorKind, MachineHandle};
 use serde_json::{Value, json};
 
 use crate::api::{Api, ApiError, Polls};
 use crate::create::{journaled, record};
-use crate::model::{Droplet, Firewall, OneAction, OneFirewall, OneReservedIp, OneVpc, ReservedIp};
-use crate::options::{self, NEW};
-use crate::tags;
+use crate::firewall;
+use crate::model::{Droplet, OneAction, OneReservedIp, ReservedIp};
+use crate::options::NEW;
 
-pub(crate) const FIREWALL: &str = "firewall";
 pub(crate) const RESERVED_IP: &str = "reserved-ip";
 const ASSIGNED: Duration = Duration::from_secs(300);
 const TRIES: usize = 4;
-/// What the members of a swarm say to each other.
-const SWARM: [(&str, &str); 4] = [("tcp", "2377"), ("tcp", "7946"), ("udp", "7946"), ("udp", "4789")];
-
 pub(crate) async fn attach(
     machine: &mut MachineHandle<'_>,
     api: &Api,
     droplet: &Droplet,
 ) -> Result<(), DriverError> {
-    firewall(machine, api, droplet).await?;
+    firewall::make(machine, api, droplet).await?;
     reserved_ip(machine, api, droplet).await?;
     project(machine, api, droplet).await
-}
-
-pub(crate) fn firewall_name(uuid: Uuid) -> String {
-    format!("rmachine-{uuid}")
-}
-
-async fn firewall(machine: &mut MachineHandle<'_>, api: &Api, droplet: &Droplet) -> Result<(), DriverError> {
-    let sources = options::words(machine.state, "Firewall");
-    if sources.is_empty() {
-        return Ok(());
-    }
-    let name = firewall_name(machine.uuid);
-    if journaled(machine.journal.records(), FIREWALL).is_some()
-        && let Some(found) = find_firewall(api, &name).await?
-    {
-        return record(machine, FIREWALL, &found.id);
-    }
-    let vpc: OneVpc = api.get(&format!("/v2/vpcs/{}", droplet.vpc_uuid)).await?;
-    record(machine, FIREWALL, "")?;
-    let body = json!({
-        "name": name,
-        "inbound_rules": inbound(&sources, &vpc.vpc.ip_range, machine.state.int("SSHPort")),
-        "outbound_rules": outbound(),
-        // It holds for every droplet that bears it: no other has this one.
-        "tags": [tags::of_machine(machine.uuid)],
-    });
-    for _ in 1..TRIES {
-        let made = match api.post::<OneFirewall>("/v2/firewalls", body.clone()).await {
-            Ok(made) => Some(made.firewall),
-            Err(ApiError::Lost(_)) => find_firewall(api, &name).await?,
-            Err(e) => return Err(e.into()),
-        };
-        if let Some(made) = made {
-            return record(machine, FIREWALL, &made.id);
-        }
-    }
-    Err(never("the firewall"))
-}
-
-async fn find_firewall(api: &Api, name: &str) -> Result<Option<Firewall>, ApiError> {
-    let all: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
-    Ok(all.into_iter().find(|f| f.name == name))
-}
-
-fn inbound(sources: &[String], vpc: &str, ssh: i64) -> Vec<Value> {
-    let rule = |protocol: &str, port: String, addresses: Value| json!({"protocol": protocol, "ports": port, "sources": {"addresses": addresses}});
-    let mut rules: Vec<Value> = [ssh.to_string(), ENGINE_PORT.to_string()]
-        .into_iter()
-        .map(|port| rule("tcp", port, json!(sources)))
-        .collect();
-    rules.extend(SWARM.map(|(protocol, port)| rule(protocol, port.to_owned(), json!([vpc]))));
-    rules
-}
-
-fn outbound() -> Vec<Value> {
-    let anywhere = json!({"addresses": ["0.0.0.0/0", "::/0"]});
-    let all = ["tcp", "udp"].map(|p| json!({"protocol": p, "ports": "all", "destinations": anywhere}));
-    let ping = json!({"protocol": "icmp", "ports": "0", "destinations": anywhere});
-    all.into_iter().chain([ping]).collect()
 }
 
 async fn reserved_ip(
@@ -172,7 +109,7 @@ async fn project(machine: &MachineHandle<'_>, api: &Api, droplet: &Droplet) -> R
     Err(never("its place in the project"))
 }
 
-fn never(what: &str) -> DriverError {
+pub(crate) fn never(what: &str) -> DriverError {
     DriverError::new(
         DriverErrorKind::Unreachable,
         format!("DigitalOcean did not answer requests to make {what}"),

@@ -8,6 +8,7 @@ mod api;
 mod catalog;
 mod create;
 mod extras;
+mod firewall;
 mod gate;
 mod model;
 mod options;
@@ -19,6 +20,7 @@ mod tests;
 mod transport;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +29,8 @@ use futures_util::future::join_all;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use rmachine_driver::{
     Catalog, CatalogSpec, CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverState,
-    ENGINE_PORT, Features, Import, Keyring, Login, MachineHandle, MachineView, OptionSpec, Quote, Restart,
-    Snapshot, Source, State, Tagged,
+    ENGINE_PORT, Features, FirstHostKey, Import, Keyring, Login, MachineHandle, MachineView, OptionSpec,
+    Quote, Restart, Snapshot, Source, State, Tagged,
 };
 use tokio::sync::Mutex;
 
@@ -46,6 +48,8 @@ use crate::transport::{API, Https};
 const BOOT: Duration = Duration::from_secs(300);
 /// From this many on one list is less than a call for each.
 const FEW: usize = 2;
+/// The metadata service answers to the droplet alone.
+const USER_DATA_AT: &str = "http://169.254.169.254/metadata/v1/user-data";
 
 /// What the program knows of the surroundings; this crate reads no environment.
 #[derive(Debug, Clone, Default)]
@@ -126,7 +130,7 @@ impl DigitalOcean {
                 match found {
                     None => Ok(State::None),
                     Some(Some(droplet)) => Ok(power::state_of(&droplet.status)),
-                    Some(None) => Err(match session.is_of(machine.journal).await {
+                    Some(None) => Err(match session.is_of_machine().await {
                         Ok(()) => power::gone(machine),
                         Err(e) => e,
                     }),
@@ -151,7 +155,11 @@ impl Driver for DigitalOcean {
             restart: Restart::StopStart,
             login: Login::Generated,
             images: false,
-            first_host_key: true,
+            first_host_key: Some(FirstHostKey {
+                told_at: Some(USER_DATA_AT),
+                opt_out: Some(options::NO_CLOUD_INIT),
+            }),
+            billed: true,
             lists: true,
         }
     }
@@ -164,8 +172,17 @@ impl Driver for DigitalOcean {
         if !request.name.as_str().ends_with(|c: char| c.is_ascii_alphanumeric()) {
             return Err(DriverError::invalid("a droplet's name ends with a letter or a digit"));
         }
+        let fingerprint = request.options.text("digitalocean-ssh-key-fingerprint");
+        let nobody_told = request.options.flag(options::NO_CLOUD_INIT) && !fingerprint.is_empty();
+        if nobody_told && request.options.text("digitalocean-ssh-key-path").is_empty() {
+            let flag = options::NO_CLOUD_INIT;
+            return Err(DriverError::invalid(format!(
+                "an image without cloud-init lets in {fingerprint} alone: with --{flag}, name the private half of that key \
+                 with --digitalocean-ssh-key-path"
+            )));
+        }
         let mut state = DriverState::base(request.name, request.store_path);
-        options::keep(&mut state, request.name, request.options)?;
+        options::keep(&mut state, request)?;
         let secret = request.options.secret("digitalocean-access-token").cloned();
         let by_flag = request.options.source("digitalocean-access-token") == Some(Source::Given);
         if let Some(url) = Some(state.text("APIURL")).filter(|u| !u.is_empty()) {
@@ -213,7 +230,7 @@ impl Driver for DigitalOcean {
             Ok(one) => Ok(power::state_of(&one.droplet.status)),
             Err(e @ ApiError::Refused { status: 404, .. }) => {
                 tracing::debug!(?e, "no droplet");
-                session.is_of(machine.journal).await?;
+                session.is_of_machine().await?;
                 Err(power::gone(machine))
             }
             Err(e) => Err(e.into()),
@@ -244,6 +261,31 @@ impl Driver for DigitalOcean {
             states[i] = Some(state);
         }
         states.into_iter().map(|state| state.unwrap_or(Ok(State::None))).collect()
+    }
+
+    fn awaits_caller(&self, state: &DriverState) -> bool {
+        firewall::is_for_caller(state)
+    }
+
+    async fn let_in(&self, machine: &mut MachineHandle<'_>, from: IpAddr) -> Result<(), DriverError> {
+        firewall::let_in(machine, &self.handle(machine).await?.api, from).await
+    }
+
+    async fn guard(&self, machine: &mut MachineHandle<'_>, words: &[String]) -> Result<(), DriverError> {
+        power::made(machine)?;
+        firewall::guard(machine, &self.handle(machine).await?.api, words).await
+    }
+
+    fn stays(&self) -> &'static [&'static str] {
+        &[account::TOKEN, "TokenFile", "TokenCommand", "APIURL"]
+    }
+
+    fn secrets(&self) -> &'static [&'static str] {
+        &[account::TOKEN]
+    }
+
+    async fn give_up_secret(&self, machine: &mut MachineHandle<'_>) -> Result<Option<String>, DriverError> {
+        account::give_up(machine, &self.handle(machine).await?).await
     }
 
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
@@ -319,7 +361,7 @@ impl Driver for DigitalOcean {
     }
 
     async fn account(&self, secret: &SecretString) -> Result<String, DriverError> {
-        let session = Session { api: self.enter("", secret.clone())?, unsure: false };
+        let session = Session { api: self.enter("", secret.clone())?, unsure_of: None };
         Ok(session.account().await?)
     }
 }

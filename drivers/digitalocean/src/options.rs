@@ -1,13 +1,16 @@
 //! The flags of `create`, and what of them is kept in config.json: docker-machine's keys first, in its order.
 
-use rmachine_driver::{DriverError, DriverState, MachineName, OptionKind, OptionSpec, Options, Source};
+use rmachine_driver::{DraftRequest, DriverError, DriverState, OptionKind, OptionSpec, Options, Source};
 use serde_json::Value;
+
+use crate::firewall;
 
 /// docker-machine's own default is no longer there.
 const IMAGE: &str = "ubuntu-24-04-x64";
 /// The provider's limit.
 pub(crate) const USER_DATA: usize = 64 * 1024;
 pub(crate) const NEW: &str = "new";
+pub(crate) const NO_CLOUD_INIT: &str = "digitalocean-no-cloud-init";
 
 const fn text(
     name: &'static str,
@@ -55,13 +58,14 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         list(
             "digitalocean-firewall",
             "DIGITALOCEAN_FIREWALL",
-            "Cloud firewall that lets these CIDRs to SSH and the engine: 203.0.113.7/32",
+            "Cloud firewall: who may reach SSH and the engine, as networks or `auto` for whoever makes the machine; further \
+             ports as port:443 [default: auto for members of clusters, else none]",
         ),
         text("digitalocean-image", IMAGE, "DIGITALOCEAN_IMAGE", "Image: a slug, or a snapshot's id or name"),
         flag("digitalocean-ipv6", "DIGITALOCEAN_IPV6", "An IPv6 address too"),
         flag("digitalocean-monitoring", "DIGITALOCEAN_MONITORING", "The agent for monitoring"),
         flag(
-            "digitalocean-no-cloud-init",
+            NO_CLOUD_INIT,
             "DIGITALOCEAN_NO_CLOUD_INIT",
             "The image has no cloud-init: its host key is pinned when it is first seen",
         ),
@@ -120,13 +124,9 @@ const TEXTS: [(&str, &str); 9] = [
     ("TokenCommand", "digitalocean-access-token-command"),
     ("APIURL", "digitalocean-api-url"),
 ];
-const LISTS: [(&str, &str); 2] = [("Volumes", "digitalocean-volumes"), ("Firewall", "digitalocean-firewall")];
 
-pub(crate) fn keep(
-    state: &mut DriverState,
-    name: &MachineName,
-    options: &Options,
-) -> Result<(), DriverError> {
+pub(crate) fn keep(state: &mut DriverState, request: &DraftRequest<'_>) -> Result<(), DriverError> {
+    let DraftRequest { name, options, member, .. } = *request;
     let port = options.int("digitalocean-ssh-port");
     u16::try_from(port).ok().filter(|p| *p != 0).ok_or_else(|| {
         DriverError::invalid(format!("--digitalocean-ssh-port must be between 1 and 65535, not {port}"))
@@ -157,9 +157,11 @@ pub(crate) fn keep(
         let text = if is_token && source_is_environment(options, option) { "" } else { options.text(option) };
         state.set(key, text);
     }
-    for (key, option) in LISTS {
-        let words = options.list(option).iter().filter(|w| !w.is_empty());
-        state.set(key, words.map(|w| Value::from(w.as_str())).collect::<Vec<_>>());
+    let volumes = options.list("digitalocean-volumes").iter().filter(|w| !w.is_empty()).cloned().collect();
+    let guarded = firewall::words(options.list("digitalocean-firewall"), member)?;
+    for (key, words) in [("Volumes", volumes), ("Firewall", guarded)] {
+        let words: Vec<String> = words;
+        state.set(key, words.into_iter().map(Value::from).collect::<Vec<_>>());
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use rmachine_driver::{DriverError, JournalRecord, Leftovers, MachineHandle, Reso
 use crate::account::{ACCOUNT, Session};
 use crate::api::{Api, ApiError, Polls};
 use crate::create::{DROPLET, KEY, record};
-use crate::extras::{FIREWALL, RESERVED_IP, firewall_name};
+use crate::extras::RESERVED_IP;
+use crate::firewall::{self, FIREWALL};
 use crate::model::{Droplet, Firewall, Key, ReservedIp};
 use crate::tags;
 
@@ -29,9 +30,15 @@ pub(crate) fn known(records: &[JournalRecord]) -> Leftovers {
 
 pub(crate) async fn remove(machine: &mut MachineHandle<'_>, session: &Session) -> Result<(), DriverError> {
     let records = machine.journal.records().to_vec();
-    session.is_of(&records).await.map_err(|e| e.left(known(&records)))?;
+    session.is_of_machine().await.map_err(|e| e.left(known(&records)))?;
     let done = all(machine, &session.api, &records).await;
-    done.map_err(|e| e.left(known(&records)))
+    done.map_err(|e| e.left(known(&records)))?;
+    // What is gone is not described any more.
+    machine.state.set("DropletID", 0);
+    machine.state.set("SSHKeyID", 0);
+    machine.state.set("IPAddress", "");
+    firewall::forget(machine.state);
+    Ok(())
 }
 
 async fn all(
@@ -146,7 +153,7 @@ async fn firewalls(uuid: Uuid, api: &Api, records: &[JournalRecord]) -> Result<B
     let mut ids: BTreeSet<String> = of_kind(records, FIREWALL).map(str::to_owned).collect();
     if is_open(records, FIREWALL) {
         let all: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
-        ids.extend(all.into_iter().filter(|f| f.name == firewall_name(uuid)).map(|f| f.id));
+        ids.extend(all.into_iter().filter(|f| f.name == firewall::name(uuid)).map(|f| f.id));
     }
     Ok(ids)
 }
@@ -178,6 +185,15 @@ pub(crate) async fn tagged(api: &Api) -> Result<Vec<Tagged>, ApiError> {
     };
     let droplets: Vec<Droplet> =
         api.list(&format!("/v2/droplets?tag_name={}", tags::OURS), "droplets").await?;
+    // Before their droplets: without those nobody would know whose they are.
+    if droplets.iter().any(|d| d.tags.iter().any(|t| t == tags::WITH_ADDRESS)) {
+        let all: Vec<ReservedIp> = api.list("/v2/reserved_ips", "reserved_ips").await?;
+        for ip in all {
+            let of = |d: &&Droplet| ip.droplet.as_ref().is_some_and(|on| on.id == d.id);
+            let of = droplets.iter().find(of).filter(|d| d.tags.iter().any(|t| t == tags::WITH_ADDRESS));
+            add(RESERVED_IP, ip.ip.clone(), of.and_then(|d| tags::read(d.tags.iter().map(String::as_str))));
+        }
+    }
     for droplet in &droplets {
         add(DROPLET, droplet.id.to_string(), tags::read(droplet.tags.iter().map(String::as_str)));
     }
@@ -188,7 +204,7 @@ pub(crate) async fn tagged(api: &Api) -> Result<Vec<Tagged>, ApiError> {
     // A firewall's own tags say for whom it holds, so its name has to do; the key is removed after it.
     let firewalls: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
     for firewall in firewalls {
-        let of = found.iter().find(|t| firewall.name == firewall_name(t.tags.uuid)).map(|t| t.tags.clone());
+        let of = found.iter().find(|t| firewall.name == firewall::name(t.tags.uuid)).map(|t| t.tags.clone());
         let resource = Resource { kind: FIREWALL.to_owned(), id: firewall.id };
         found.extend(of.map(|tags| Tagged { resource, tags }));
     }
@@ -200,6 +216,7 @@ pub(crate) async fn remove_tagged(api: &Api, tagged: &[Tagged]) -> Result<(), Ap
         match (resource.kind.as_str(), resource.id.parse::<u64>()) {
             (DROPLET, Ok(id)) => droplet(api, id).await?,
             (KEY, Ok(id)) => api.delete(&format!("/v2/account/keys/{id}")).await?,
+            (RESERVED_IP, _) => reserved_ip(api, &resource.id).await?,
             (FIREWALL, _) => api.delete(&format!("/v2/firewalls/{}", resource.id)).await?,
             _ => {}
         }

@@ -7,6 +7,8 @@ use rmachine_driver::{Tags, Uuid};
 
 /// On everything that is ours.
 pub(crate) const OURS: &str = "rmachine";
+/// On droplets whose reserved address goes with them.
+pub(crate) const WITH_ADDRESS: &str = "rmachine:with:address";
 const LONGEST: usize = 255;
 
 /// What can be found by it is one machine's.

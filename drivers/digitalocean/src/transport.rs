@@ -18,6 +18,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub enum Method {
     Get,
     Post,
+    Put,
     Delete,
 }
 
@@ -92,6 +93,7 @@ impl Https {
         let request = match call.method {
             Method::Get => self.client.get(url),
             Method::Post => self.client.post(url),
+            Method::Put => self.client.put(url),
             Method::Delete => self.client.delete(url),
         };
         let request = request.header(AUTHORIZATION, bearer).header(ACCEPT, "application/json");

@@ -78,7 +78,8 @@ impl Driver for Docker {
             restart: Restart::StopStart,
             login: Login::Generated,
             images: true,
-            first_host_key: false,
+            first_host_key: None,
+            billed: false,
             lists: false,
         }
     }
@@ -308,6 +309,7 @@ mod tests {
             options: &Options::defaults(&docker.options()),
             store_path: Path::new("/S"),
             machine_dir: Path::new("/S/machines/node1"),
+            member: false,
         })
     }
 

@@ -45,7 +45,8 @@ impl Driver for Generic {
             restart: Restart::OverSsh,
             login: Login::Given,
             images: false,
-            first_host_key: false,
+            first_host_key: None,
+            billed: false,
             lists: false,
         }
     }
@@ -211,6 +212,7 @@ mod tests {
             options: &options,
             store_path: Path::new("/S"),
             machine_dir: Path::new("/S/machines/g1"),
+            member: false,
         })
     }
 

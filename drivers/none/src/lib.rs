@@ -25,7 +25,8 @@ impl Driver for NoDriver {
             restart: Restart::Refused("hosts without a driver cannot be restarted"),
             login: Login::Given,
             images: false,
-            first_host_key: false,
+            first_host_key: None,
+            billed: false,
             lists: false,
         }
     }
@@ -108,6 +109,7 @@ mod tests {
             options: &options,
             store_path: Path::new("/S"),
             machine_dir: Path::new("/S/machines/x"),
+            member: false,
         })
     }
 

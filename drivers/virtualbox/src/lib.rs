@@ -30,8 +30,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Endpoint, Features, HostAddr, Keyring, Leftovers, Login, MachineHandle, MachineView,
-    OptionSpec, Restart, Snapshot, State, Tagged,
+    ENGINE_PORT, Endpoint, Features, FirstHostKey, HostAddr, Keyring, Leftovers, Login, MachineHandle,
+    MachineView, OptionSpec, Restart, Snapshot, State, Tagged,
 };
 use tokio::sync::OnceCell;
 
@@ -101,7 +101,8 @@ impl Driver for Virtualbox {
             restart: Restart::StopStart,
             login: Login::Generated,
             images: false,
-            first_host_key: true,
+            first_host_key: Some(FirstHostKey { told_at: None, opt_out: None }),
+            billed: false,
             lists: true,
         }
     }

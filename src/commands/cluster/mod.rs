@@ -214,7 +214,7 @@ fn draft(ctx: &Context, node: &Node) -> Result<CreatePlan, Failure> {
     let driver = driver.ok_or_else(|| Failure::new(format!("there is no driver {:?}", node.driver)))?;
     let common = from_file(&shared(), &node.shared, &ctx.env);
     let own = from_file(&driver.options(), &node.options, &ctx.env);
-    Ok(plan_of(ctx, node.name.clone(), driver, &common, &own)?)
+    Ok(plan_of(ctx, node.name.clone(), driver, &common, &own, true)?)
 }
 
 fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), Failure> {

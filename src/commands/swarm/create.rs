@@ -38,6 +38,10 @@ pub(super) struct Args {
     #[arg(long)]
     dry_run: bool,
 
+    /// Leave at the provider what was made there of a machine before it failed
+    #[arg(long)]
+    keep_on_failure: bool,
+
     #[command(flatten)]
     settings: Settings,
 
@@ -67,7 +71,7 @@ pub(super) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
     let cluster = cluster_name(&args.name)?;
     let wanted = if args.resume { members(ctx, &cluster)? } else { wanted(ctx, args, &cluster)? };
     let settings = args.settings.resolve(Some(&args.founding))?;
-    let work = work(ctx, &cluster, &wanted, &settings, matches)?;
+    let work = work(ctx, &cluster, &wanted, &settings, args.keep_on_failure, matches)?;
     let managers = wanted.iter().filter(|(_, role)| *role == Role::Manager).count();
     if let Some(warning) = quorum::even_advice(managers) {
         ctx.last_word(&format!("Warning: {warning}"));
@@ -126,12 +130,13 @@ fn work(
     cluster: &ClusterName,
     wanted: &[(MachineName, Role)],
     settings: &SwarmSettings,
+    keep_on_failure: bool,
     matches: &ArgMatches,
 ) -> Result<Vec<Making>, CommandError> {
     let lifecycle = ctx.lifecycle();
     let making = |(name, role): &(MachineName, Role)| {
         if !ctx.store.exists(name) {
-            let mut plan = plan(ctx, name.clone(), false, matches)?;
+            let mut plan = plan(ctx, name.clone(), keep_on_failure, true, matches)?;
             plan.own.swarm = Some(Membership::new(cluster.clone(), *role, settings.clone()));
             return Ok(Making::Create(Box::new(plan)));
         }

@@ -133,6 +133,10 @@ impl Lifecycle {
             .registry
             .find(&machine.config.driver_name)
             .is_none_or(|driver| driver.features().login == Login::Given);
+        if let Some(driver) = self.registry.find(&machine.config.driver_name) {
+            // An enemy's would be sent tokens, or be run.
+            machine.config.driver.leave(driver.stays());
+        }
         if given {
             // Others find what they made by this name.
             machine.config.driver.set("MachineName", name.as_str());

@@ -54,8 +54,11 @@ fn files_of(lifecycle: &Lifecycle, machine: &Machine, notes: &mut Vec<String>) -
         files.insert(name.to_owned(), fs::read(&path).map_err(|e| unreadable(&path, e))?);
     }
     take_certificates(lifecycle, machine, &mut files)?;
-    let mut config = serde_json::to_value(&machine.stored.config)
-        .map_err(|e| Failure::new(format!("{}: {e}", machine.name)))?;
+    let mut known = machine.stored.config.clone();
+    known.driver.leave(machine.driver().map(|d| d.stays()).unwrap_or_default());
+    notes.extend(account_note(machine));
+    let mut config =
+        serde_json::to_value(&known).map_err(|e| Failure::new(format!("{}: {e}", machine.name)))?;
     take_key(machine, &mut config, &mut files, notes)?;
     relative(&mut config, lifecycle.store.root(), machine, &files);
     let text = crate::store::json::pretty(&config).map_err(|e| Failure::new(e.to_string()))?;
@@ -63,6 +66,15 @@ fn files_of(lifecycle: &Lifecycle, machine: &Machine, notes: &mut Vec<String>) -
     let own = crate::store::json::pretty(&machine.stored.own).map_err(|e| Failure::new(e.to_string()))?;
     files.insert(OWN.to_owned(), own.into_bytes());
     Ok(files)
+}
+
+/// A token opens a whole account, and an archive is of machines.
+fn account_note(machine: &Machine) -> Option<String> {
+    machine.account_flag()?;
+    let name = &machine.name;
+    Some(format!(
+        "{name}: the access token of its account is not in the archive; say it anew where it is imported"
+    ))
 }
 
 /// The CA and the client come along, so that the machine answers beside machines of another CA. The CA's key does not: it

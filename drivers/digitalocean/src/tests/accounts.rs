@@ -41,6 +41,7 @@ fn only_a_flag_has_it_kept() {
             options,
             store_path: Path::new("/S"),
             machine_dir: Path::new("/S/m"),
+            member: false,
         };
         let draft = driver.draft(&request).unwrap();
         assert!(!serde_json::to_string(&draft.state).unwrap().contains(TOKEN));
@@ -82,9 +83,18 @@ async fn docker_machines_own_token_still_opens() {
     machine.state.set("DropletID", ids[0]);
     machine.state.set("SSHKeyID", key);
     assert_eq!(rig.driver.state(&machine.view()).await.unwrap(), rmachine_driver::State::Running);
+    assert!(machine.ring.accounts().unwrap().is_empty(), "it is copied nowhere");
+    // Taken out, it opens from where it is now.
+    assert_eq!(rig.driver.give_up_secret(&mut machine.handle()).await.unwrap().as_deref(), Some("team-1"));
+    assert!(!serde_json::to_string(&machine.state).unwrap().contains(TOKEN));
+    assert_eq!(rig.driver.give_up_secret(&mut machine.handle()).await.unwrap(), None);
+    rig.cloud.add_token("other", "team-2");
+    assert_eq!(
+        with(&rig, "other").driver.state(&machine.view()).await.unwrap(),
+        rmachine_driver::State::Running
+    );
     machine.remove(&rig).await.unwrap();
     assert_eq!(rig.cloud.holds(), [format!("droplet {}", ids[1])]);
-    assert!(machine.ring.accounts().unwrap().is_empty(), "it is copied nowhere");
     rig.assert_described();
 }
 

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use rmachine_digitalocean_server::{At, What, When};
-use rmachine_driver::{Driver, State};
+use rmachine_driver::{Driver, DriverErrorKind, State};
 
 use super::rig::{Machine, Rig};
 
 /// Everything that is made, so that each kind of call is among those that fail.
-const ALL: [(&str, &str); 3] = [
+const ALL: [(&str, &str); 4] = [
+    ("volumes", "506f78a4-e098-11e5-ad9f-000f53306ae1"),
     ("firewall", "198.51.100.7/32"),
     ("reserved-ip", "new"),
     ("project", "4e1bfbc3-dc3e-41f2-a18f-1b4d7ba71679"),
@@ -43,6 +44,7 @@ async fn undisturbed() -> (usize, usize) {
 async fn recovers(rig: &Rig, machine: &mut Machine, resumed: bool, what: &str) {
     rig.cloud.clear_faults();
     let later = rig.another();
+    listed_as_it_is(&later, machine, what).await;
     if resumed {
         let done = machine.resume(&later).await;
         assert!(done.is_ok(), "{what}: not resumed: {done:?}");
@@ -55,6 +57,19 @@ async fn recovers(rig: &Rig, machine: &mut Machine, resumed: bool, what: &str) {
     assert!(removed.is_ok(), "{what}: not removed: {removed:?}");
     assert_eq!(rig.cloud.holds(), Vec::<String>::new(), "{what}: left behind");
     rig.assert_described();
+}
+
+/// What `ls` says of it is true, whatever went wrong before.
+async fn listed_as_it_is(rig: &Rig, machine: &Machine, what: &str) {
+    let told = rig.driver.state(&machine.view()).await;
+    let id = machine.state.int("DropletID");
+    match rig.cloud.status_of(id.unsigned_abs()) {
+        _ if id == 0 => assert!(matches!(told, Ok(State::None)), "{what}: {told:?}"),
+        None => assert!(told.is_err_and(|e| e.kind == DriverErrorKind::Missing), "{what}: it is gone"),
+        Some("new") => assert!(matches!(told, Ok(State::Starting | State::Running)), "{what}: {told:?}"),
+        Some("active") => assert!(matches!(told, Ok(State::Running)), "{what}: {told:?}"),
+        Some(other) => panic!("{what}: {other}"),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,6 +192,28 @@ async fn actions_that_fail_are_told() {
     let error = rig.driver.kill(&mut machine.handle()).await.unwrap_err();
     assert!(error.message.contains("failed"), "{error}");
     assert_eq!(rig.driver.state(&machine.view()).await.unwrap(), State::Running);
+}
+
+/// Who may get in is said in one call; whatever becomes of it, the next run says it again, and all of it is removed.
+#[tokio::test(start_paused = true)]
+async fn at_each_call_that_tells_the_firewall_who_we_are() {
+    let from = "198.51.100.9".parse().unwrap();
+    for way in ways() {
+        for when in [When::Before, When::After] {
+            let rig = Rig::new();
+            let mut machine = rig.machine(&[("firewall", "auto")]);
+            machine.create(&rig).await.unwrap();
+            rig.cloud.fault(At::Call(rig.cloud.calls() + 1), when, way.clone());
+            let done = rig.driver.let_in(&mut machine.handle(), from).await;
+            let what = format!("{when:?} {way:?}: {done:?}");
+            assert_eq!(rig.cloud.hits(), 1, "{what}");
+            rig.cloud.clear_faults();
+            rig.another().driver.let_in(&mut machine.handle(), from).await.expect(&what);
+            assert_eq!(rig.cloud.firewalls().len(), 1, "{what}");
+            assert_eq!(rig.cloud.open_to("22"), ["198.51.100.9/32"], "{what}");
+            recovers(&rig, &mut machine, false, &what).await;
+        }
+    }
 }
 
 /// Power is switched once more, when nobody knows whether it was.

@@ -33,8 +33,11 @@ async fn made_used_and_removed() {
         }
         assert_eq!(state(&rig, &machine).await, now, "{act}");
     }
+    let before = machine.state.clone();
     machine.remove(&rig).await.unwrap();
     assert_eq!(rig.cloud.holds(), Vec::<String>::new());
+    assert_eq!(state(&rig, &machine).await, State::None, "what is gone is not described any more");
+    machine.state = before;
     let error = rig.driver.state(&machine.view()).await.unwrap_err();
     assert_eq!(error.kind, DriverErrorKind::Missing);
     machine.remove(&rig).await.unwrap();
@@ -65,6 +68,42 @@ async fn with_everything_that_can_hang_on_it() {
     assert_eq!(open("2377"), "10.10.10.0/24", "what a swarm says stays in the VPC");
     assert_eq!(firewalls[0]["tags"].as_array().unwrap().len(), 1, "it is for this machine alone");
     assert!(machine.state.text("IPAddress").starts_with("198.51.100."));
+    machine.remove(&rig).await.unwrap();
+    assert_eq!(rig.cloud.holds(), Vec::<String>::new());
+    rig.assert_described();
+}
+
+/// SSH is open to all until the machine has told who we are, the engine to nobody; afterwards both to us alone.
+#[tokio::test(start_paused = true)]
+async fn a_firewall_for_whoever_makes_it() {
+    let rig = Rig::new();
+    let mut machine = rig.machine(&[("firewall", "auto"), ("ssh-port", "2222")]);
+    machine.create(&rig).await.unwrap();
+    assert!(rig.driver.awaits_caller(&machine.state));
+    assert_eq!(rig.cloud.open_to("2222"), ["0.0.0.0/0", "::/0"]);
+    assert!(rig.cloud.open_to("2376").is_empty() && rig.cloud.open_to("22").is_empty());
+    rig.cloud.forget_log();
+    for from in ["198.51.100.9", "::ffff:198.51.100.9"] {
+        rig.driver.let_in(&mut machine.handle(), from.parse().unwrap()).await.unwrap();
+        assert_eq!(rig.cloud.open_to("2222"), ["198.51.100.9/32"]);
+        assert_eq!(rig.cloud.open_to("2376"), ["198.51.100.9/32"]);
+    }
+    assert_eq!(rig.cloud.calls(), 1, "what is said already is not said again: {:?}", rig.cloud.log());
+
+    // Other words; somebody who removed it by hand does not keep it from being there again.
+    let guard = async |machine: &mut Machine, words: &[&str]| {
+        let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+        rig.driver.guard(&mut machine.handle(), &words).await
+    };
+    guard(&mut machine, &["10.9.0.0/16", "port:443"]).await.unwrap();
+    assert_eq!(rig.cloud.open_to("2222"), ["10.9.0.0/16"]);
+    assert_eq!(rig.cloud.open_to("443"), ["0.0.0.0/0", "::/0"]);
+    guard(&mut machine, &["none"]).await.unwrap();
+    assert!(rig.cloud.firewalls().is_empty() && !rig.driver.awaits_caller(&machine.state));
+    guard(&mut machine, &["auto"]).await.unwrap();
+    assert_eq!(rig.cloud.firewalls().len(), 1);
+    let error = guard(&mut machine, &["nonsense"]).await.unwrap_err();
+    assert_eq!(error.kind, DriverErrorKind::Invalid, "{error}");
     machine.remove(&rig).await.unwrap();
     assert_eq!(rig.cloud.holds(), Vec::<String>::new());
     rig.assert_described();
@@ -173,7 +212,7 @@ async fn what_cannot_be_had_is_refused_before_anything_is_made() {
 #[tokio::test(start_paused = true)]
 async fn leftovers_are_found_by_their_tags() {
     let rig = Rig::new();
-    let mut machine = rig.machine(&[("firewall", "10.0.0.0/8")]);
+    let mut machine = rig.machine(&[("firewall", "10.0.0.0/8"), ("reserved-ip", "new")]);
     machine.create(&rig).await.unwrap();
     rig.cloud.populate(3, &["web"]);
     let before = rig.cloud.add_key("mine", "ssh-ed25519 BBBB mine");
@@ -182,7 +221,7 @@ async fn leftovers_are_found_by_their_tags() {
     let found: Vec<Tagged> = rig.another().driver.tagged(&ring).await.unwrap();
     let mut kinds: Vec<&str> = found.iter().map(|t| t.resource.kind.as_str()).collect();
     kinds.sort_unstable();
-    assert_eq!(kinds, ["droplet", "firewall", "key"]);
+    assert_eq!(kinds, ["droplet", "firewall", "key", "reserved-ip"]);
     assert!(found.iter().all(|t| t.tags.machine == machine.name && t.tags.store == "/nowhere"));
     rig.driver.remove_tagged(&ring, &found).await.unwrap();
     rig.driver.remove_tagged(&ring, &found).await.unwrap();

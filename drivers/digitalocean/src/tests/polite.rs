@@ -23,6 +23,18 @@ async fn a_create_takes_four_calls_and_the_looks() {
     assert!(looks <= 3 && began.elapsed() < Duration::from_secs(6), "{looks} looks in {:?}", began.elapsed());
 }
 
+/// Three more for a firewall: the VPC's range, itself, and who we are.
+#[tokio::test(start_paused = true)]
+async fn a_guarded_create_takes_seven_calls_and_the_looks() {
+    let rig = Rig::new();
+    let mut machine = rig.machine(&[("firewall", "auto")]);
+    machine.create(&rig).await.unwrap();
+    rig.driver.let_in(&mut machine.handle(), "198.51.100.9".parse().unwrap()).await.unwrap();
+    let log = rig.cloud.log();
+    let looks = log.iter().filter(|l| l.method == "GET" && l.path.starts_with("/v2/droplets/")).count();
+    assert!(log.len() - looks <= 7, "{log:#?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn looks_become_rarer() {
     let rig = Rig::new();

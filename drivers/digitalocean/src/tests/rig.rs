@@ -35,6 +35,7 @@ impl Transport for InProcess {
         let method = match call.method {
             Method::Get => "GET",
             Method::Post => "POST",
+            Method::Put => "PUT",
             Method::Delete => "DELETE",
         };
         let mut request = Request::new(method, &call.path);
@@ -155,6 +156,7 @@ impl Rig {
                 options: &given(self.driver.as_ref(), options),
                 store_path: Path::new("/nowhere"),
                 machine_dir: &dir,
+                member: false,
             })
             .unwrap();
         Machine {
