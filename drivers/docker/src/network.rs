@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 use crate::engine::{Attachment, Container, Engine, Labels, Listed, NETWORK, PORTS, STORE, refused};
 
+/// As often a network is made that others take away.
+const TRIES: usize = 6;
 /// Below the ports that kernels hand out by themselves.
 const PORT_RANGE: std::ops::Range<u16> = 22_000..32_000;
 
@@ -126,17 +128,28 @@ pub(crate) async fn find(engine: &mut Engine, name: &str) -> Result<Option<Netwo
 
 /// The network of that name, made when it is not there.
 pub(crate) async fn ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Network, DriverError> {
+    for _ in 0..TRIES {
+        if let Some(network) = try_ensure(engine, name, store).await? {
+            return Ok(network);
+        }
+    }
+    Err(DriverError::invalid(format!("the network {name:?} goes away as often as it is made")))
+}
+
+/// Nothing when somebody else, who does not share our lock, takes it away meanwhile.
+async fn try_ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Option<Network>, DriverError> {
     // The engine knows which ranges are free where it runs. Asked once to choose, it is told to take what it chose:
     // only then do containers keep addresses.
     let chosen = match find(engine, name).await? {
-        Some(network) if !network.is_ours() || network.gives_addresses() => return Ok(network),
-        Some(cut_short) => cut_short,
+        Some(network) if !network.is_ours() || network.gives_addresses() => return Ok(Some(network)),
+        Some(cut_short) => Some(cut_short),
         None => make(engine, name, store, None).await?,
     };
+    let Some(chosen) = chosen else { return Ok(None) };
     let subnet = chosen.subnet();
     let deleted = engine.delete(&format!("/networks/{}", chosen.id)).await;
     // In use already, it is as good as one that we did not make.
-    if deleted.is_err() { Ok(chosen) } else { make(engine, name, store, subnet).await }
+    if deleted.is_err() { Ok(Some(chosen)) } else { make(engine, name, store, subnet).await }
 }
 
 async fn make(
@@ -144,7 +157,7 @@ async fn make(
     name: &str,
     store: &str,
     subnet: Option<Subnet>,
-) -> Result<Network, DriverError> {
+) -> Result<Option<Network>, DriverError> {
     let body = network(name, store, subnet);
     let made: Result<Value, _> = engine.client.post("/networks/create", Some(&body)).await;
     match made {
@@ -152,9 +165,7 @@ async fn make(
         Err(e) if e.status() == Some(409) => {}
         made => drop(made.map_err(refused)?),
     }
-    find(engine, name)
-        .await?
-        .ok_or_else(|| DriverError::invalid(format!("the network {name:?} is gone again")))
+    find(engine, name).await
 }
 
 fn network(name: &str, store: &str, subnet: Option<Subnet>) -> Value {
@@ -189,9 +200,9 @@ pub(crate) async fn rejoin(
         (Some(network), _) if attachment.network_id == network.id => return Ok(()),
         (Some(network), _) => network,
         (None, Some(range)) => match make(engine, name, store, Some(range)).await {
-            Ok(network) => network,
+            Ok(Some(network)) => network,
             // Somebody else has the range by now.
-            Err(_) => ensure(engine, name, store).await?,
+            _ => ensure(engine, name, store).await?,
         },
         (None, None) => ensure(engine, name, store).await?,
     };
