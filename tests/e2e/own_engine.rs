@@ -53,6 +53,17 @@ fn a_machine_on_cgroup_v2() {
     assert_eq!(computer.left(), "");
 }
 
+/// Builds the node image and kills that when it says this; what it said until then.
+fn kill_build_at(computer: &Computer, word: &str) -> String {
+    let mut build = computer.command_as("root", "rmachine", &["--progress", "json", "node-image", "build"]);
+    let mut build = build.stdout(Stdio::piped()).spawn().expect("docker runs");
+    let lines = BufReader::new(build.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
+    let told: Vec<String> = lines.take_while(|line| !line.contains(word)).collect();
+    computer.run("kill -9 $(pidof rmachine)");
+    build.wait().expect("it ends");
+    told.join("\n")
+}
+
 const REGISTRY: &str = r#"apt-get update -qq
 apt-get install -y -qq --no-install-recommends docker-registry mmdebstrap >/dev/null 2>&1
 systemctl disable --quiet --now docker-registry
@@ -72,14 +83,9 @@ fn an_image_from_a_registry() {
     computer.configure_engine(r#"{"registry-mirrors": ["http://127.0.0.1:5000"]}"#);
     let images = |filter: &str| computer.run(&format!("docker images -aq {filter}"));
 
-    let mut build = computer.command_as("root", "rmachine", &["--progress", "json", "node-image", "build"]);
-    let mut build = build.stdout(Stdio::piped()).spawn().expect("docker runs");
-    let mut lines = BufReader::new(build.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-    let told: Vec<String> = lines.by_ref().take_while(|l| !l.contains("Unpacking systemd")).collect();
-    assert!(told.iter().any(|l| l.contains("pulling debian:trixie")), "{told:?}");
-    assert!(!told.iter().any(|l| l.contains("making a root file system")), "{told:?}");
-    computer.run("kill -9 $(pidof rmachine)");
-    build.wait().expect("it ends");
+    let told = kill_build_at(&computer, "Unpacking systemd");
+    assert!(told.contains("pulling debian:trixie"), "{told}");
+    assert!(!told.contains("making a root file system"), "{told}");
     until("the engine has given up the build", || computer.left().is_empty());
     assert!(
         !images("--filter dangling=true").is_empty(),
@@ -233,12 +239,7 @@ fn debootstrap_makes_an_image_too() {
     // The archive is reached without TLS, a registry is not.
     computer.run("iptables -I OUTPUT -p tcp --dport 443 -j REJECT");
 
-    let mut build = computer.command_as("root", "rmachine", &["--progress", "json", "node-image", "build"]);
-    let mut build = build.stdout(Stdio::piped()).spawn().expect("docker runs");
-    let mut lines = BufReader::new(build.stdout.take().expect("a pipe")).lines().map_while(Result::ok);
-    assert!(lines.any(|l| l.contains("Unpacking systemd")), "it never came so far");
-    computer.run("kill -9 $(pidof rmachine)");
-    build.wait().expect("it ends");
+    kill_build_at(&computer, "Unpacking systemd");
     until("debootstrap has ended too", || computer.run("pgrep -f '[r]machine-node-' || true").is_empty());
     assert_eq!(computer.run("grep rmachine-node- /proc/self/mounts || true"), "");
 
