@@ -39,6 +39,15 @@ pub struct Run {
 
 impl Lifecycle {
     pub async fn create(&self, plan: CreatePlan) -> Result<(), Failure> {
+        self.create_telling(plan, &|| ()).await
+    }
+
+    /// The same, and tells when there is a machine that boots.
+    pub(super) async fn create_telling(
+        &self,
+        plan: CreatePlan,
+        made: &(dyn Fn() + Sync),
+    ) -> Result<(), Failure> {
         let name = plan.name.clone();
         let lock = self.lock(&name).await?;
         if self.store.exists(&name) {
@@ -58,7 +67,7 @@ impl Lifecycle {
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
             self.reporter.info(&name, &note);
         }
-        self.advance(&lock, &mut machine, plan.ssh_timeout).await
+        self.advance(&lock, &mut machine, plan.ssh_timeout, made).await
     }
 
     /// What a machine would cost, for a look beforehand.
@@ -95,7 +104,7 @@ impl Lifecycle {
         machine.stored.own.keep_on_failure |= run.keep_on_failure;
         self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
         self.start_over_if_gone(&lock, &mut machine).await?;
-        self.advance(&lock, &mut machine, run.ssh_timeout).await
+        self.advance(&lock, &mut machine, run.ssh_timeout, &|| ()).await
     }
 
     /// Somebody destroyed what there was, or a run was killed while it cleaned up: there is nothing to go on with.
@@ -125,8 +134,9 @@ impl Lifecycle {
         lock: &MachineLock,
         machine: &mut Machine,
         ssh_timeout: Option<Duration>,
+        made: &(dyn Fn() + Sync),
     ) -> Result<(), Failure> {
-        let done = self.phases(lock, machine, ssh_timeout).await;
+        let done = self.phases(lock, machine, ssh_timeout, made).await;
         let Err(failure) = done else {
             self.reporter.finish(&machine.name, true);
             return Ok(());
@@ -179,6 +189,7 @@ impl Lifecycle {
         lock: &MachineLock,
         machine: &mut Machine,
         ssh_timeout: Option<Duration>,
+        made: &(dyn Fn() + Sync),
     ) -> Result<(), Failure> {
         let name = machine.name.clone();
         if machine.stored.own.phase == Phase::Reserved {
@@ -188,12 +199,19 @@ impl Lifecycle {
             let host_key =
                 first.as_ref().map(|pair| HostKeyPair { private: &pair.private, public: &pair.public });
             let keep_on_failure = machine.stored.own.keep_on_failure;
-            let request = CreateRequest { public_key: key.as_deref(), host_key, keep_on_failure };
+            let first_boot = self.first_boot(machine);
+            let request = CreateRequest {
+                public_key: key.as_deref(),
+                host_key,
+                first_boot: Some(&first_boot),
+                keep_on_failure,
+            };
             self.with_driver(lock, machine, async |driver, handle| driver.create(handle, &request).await)
                 .await
                 .map_err(|e| e.prefix("Error in driver during machine creation: "))?;
             self.enter(lock, machine, Phase::Created)?;
         }
+        made();
         if !machine.driver()?.features().host {
             return self.enter(lock, machine, Phase::Ready);
         }

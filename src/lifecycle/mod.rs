@@ -12,6 +12,7 @@ mod create;
 mod engine;
 mod expiry;
 mod failure;
+mod first_boot;
 mod first_key;
 mod guard;
 mod keyring;

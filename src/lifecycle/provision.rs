@@ -115,13 +115,11 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let name = &machine.name;
         self.step(name, "Detecting the provisioner...");
-        // Making an RSA key keeps a core busy for a while; the host answers meanwhile.
-        let (lifecycle, copy) = (self.clone(), machine.clone());
-        let making = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy, server));
+        let making = self.server_tls_aside(machine, server);
         let (facts, tls, ()) = tokio::join!(provision::facts(session), making, session.prepare());
         let facts = facts.map_err(|e| failure_on(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
-        let tls = tls.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))??;
+        let tls = tls?;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
         let wanted = self.wanted(machine, tls)?;
@@ -129,7 +127,18 @@ impl Lifecycle {
         done.map(drop).map_err(|e| failure_on(machine, &e))
     }
 
-    fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
+    /// Files and keys keep a thread busy for a while; others go on meanwhile.
+    pub(super) async fn server_tls_aside(
+        &self,
+        machine: &Machine,
+        server: Server,
+    ) -> Result<provision::Tls, Failure> {
+        let (lifecycle, copy) = (self.clone(), machine.clone());
+        let made = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy, server)).await;
+        made.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))?
+    }
+
+    pub(super) fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
         let config = &machine.stored.config;
         let own = &machine.stored.own;
         let version = own.engine_version.as_deref().map(EngineVersion::parse).transpose();

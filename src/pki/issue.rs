@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber, date_time_ymd,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, SanType, SerialNumber,
+    date_time_ymd,
 };
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{HEAD_START, Pair, PkiError, VALID, pem};
@@ -32,7 +34,9 @@ pub fn client(ca: &Pair, organization: &str, now: Timestamp) -> Result<Pair, Pki
     let mut params = params(organization, now);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    signed(params, ca)
+    let key = rsa()?;
+    let key_pem = pem::rsa_key(&key)?;
+    signed(params, ca, &key, key_pem)
 }
 
 /// A certificate for an engine, valid for `names` in their order: what reads as an address becomes an IP name.
@@ -56,7 +60,10 @@ pub fn server(
     if also_client {
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
     }
-    signed(params, ca)
+    // Nobody but the engine reads its key, and one is made with every machine: an RSA key would be most of the work.
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    let pem = pem::encode("PRIVATE KEY", key.serialized_der());
+    signed(params, ca, &key, SecretString::from(pem))
 }
 
 /// The address that a name is, if it is one; brackets and the zone of a link-local address are no part of it.
@@ -110,14 +117,18 @@ fn rsa() -> Result<KeyPair, PkiError> {
     Ok(KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?)
 }
 
-fn signed(mut params: CertificateParams, ca: &Pair) -> Result<Pair, PkiError> {
+fn signed(
+    mut params: CertificateParams,
+    ca: &Pair,
+    key: &KeyPair,
+    key_pem: SecretString,
+) -> Result<Pair, PkiError> {
     let ca_der = pem::certificate(&ca.cert)?;
     let issuer = Issuer::from_ca_cert_der(&ca_der, pem::key_pair(&ca.key)?)
         .map_err(|e| PkiError::Certificate(e.to_string()))?;
-    let key = rsa()?;
     params.use_authority_key_identifier_extension = true;
-    let cert = params.signed_by(&key, &issuer)?;
-    Ok(Pair { cert: pem::encode("CERTIFICATE", cert.der()), key: pem::rsa_key(&key)? })
+    let cert = params.signed_by(key, &issuer)?;
+    Ok(Pair { cert: pem::encode("CERTIFICATE", cert.der()), key: key_pem })
 }
 
 impl From<rcgen::Error> for PkiError {

@@ -133,10 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_pkcs1() {
-        for pair in [&*CA, &*SERVER] {
-            assert!(pair.key.expose_secret().starts_with("-----BEGIN RSA PRIVATE KEY-----\n"));
-            assert!(!format!("{pair:?}").contains("RSA PRIVATE"), "a key shows in debug output");
+    fn keys_that_clients_read_are_pkcs1() {
+        let client = client(&CA, "ann.<bootstrap>", NOW).unwrap();
+        for (pair, label) in
+            [(&*CA, "RSA PRIVATE KEY"), (&client, "RSA PRIVATE KEY"), (&*SERVER, "PRIVATE KEY")]
+        {
+            assert!(pair.key.expose_secret().starts_with(&format!("-----BEGIN {label}-----\n")));
+            assert!(!format!("{pair:?}").contains("PRIVATE"), "a key shows in debug output");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The CA, client and server certificates, in the shape docker-machine gave them.
 //!
-//! Names and moments come in, PEM goes out: no file is read or written and no clock is asked. Keys are made as RSA 2048 in
-//! PKCS#1, which is all that old clients read; what others made (PKCS#8, SEC1, EC, Ed25519) is understood.
+//! Names and moments come in, PEM goes out: no file is read or written and no clock is asked. Keys that
+//! clients read are RSA 2048 in PKCS#1, which is all that old ones understand; an engine's own is P-256 in PKCS#8. What
+//! others made (PKCS#8, SEC1, EC, Ed25519) is understood.
 
 mod issue;
 mod judge;

@@ -68,9 +68,10 @@ fn openssl_takes_all_three_kinds() {
     verify(&["-purpose", "sslclient"], &client_cert);
     verify(&["-purpose", "sslserver", "-verify_ip", "10.0.0.5"], &server_cert);
     verify(&["-purpose", "sslserver", "-verify_hostname", "localhost"], &server_cert);
-    for key in [&ca_key, &client_key, &server_key] {
+    for key in [&ca_key, &client_key] {
         assert_eq!(openssl(&["rsa", "-noout", "-check", "-in"], &[key]), "RSA key ok\n");
     }
+    assert_eq!(openssl(&["pkey", "-noout", "-check", "-in"], &[&server_key]), "Key is valid\n");
     insta::assert_snapshot!(shape(&ca_cert), @r#"
     Certificate:
     Data:
@@ -123,9 +124,11 @@ fn openssl_takes_all_three_kinds() {
     Validity
     Subject: O=ann.node1
     Subject Public Key Info:
-    Public Key Algorithm: rsaEncryption
-    Public-Key: (2048 bit)
-    Exponent: 65537 (0x10001)
+    Public Key Algorithm: id-ecPublicKey
+    Public-Key: (256 bit)
+    pub:
+    ASN1 OID: prime256v1
+    NIST CURVE: P-256
     X509v3 extensions:
     X509v3 Authority Key Identifier:
     X509v3 Subject Alternative Name:

@@ -60,6 +60,8 @@ pub enum ProvisionError {
     RolledBack { log: Vec<String> },
     #[error("the engine came up neither with the new configuration nor with the old one")]
     EngineDown { log: Vec<String> },
+    #[error("the engine does not come up")]
+    NotUp { log: Vec<String> },
     #[error("the work on the host ended early{}", if .log.is_empty() { "" } else { "; its last words are below" })]
     Interrupted { log: Vec<String> },
     /// The sentence says what runs now.
@@ -106,6 +108,7 @@ impl ProvisionError {
             "rejected" => Self::Rejected { log },
             "rolled-back" => Self::RolledBack { log },
             "engine-down" => Self::EngineDown { log },
+            "not-up" => Self::NotUp { log },
             "upgrade" => Self::Upgrade { detail, log },
             "" => Self::Interrupted { log: said },
             _ => Self::Failed { detail, log: said },
@@ -121,6 +124,7 @@ impl ProvisionError {
             | Self::Rejected { log }
             | Self::RolledBack { log }
             | Self::EngineDown { log }
+            | Self::NotUp { log }
             | Self::Interrupted { log }
             | Self::Upgrade { log, .. }
             | Self::Failed { log, .. } => log,
@@ -133,6 +137,7 @@ impl ProvisionError {
         match self {
             Self::RolledBack { .. } => "the old configuration is back in force and the engine runs with it",
             Self::EngineDown { .. } => "the old configuration is back in place, but the engine is down",
+            Self::NotUp { .. } => "the engine is configured as was wanted, and down",
             Self::Installer { .. } | Self::Packages { .. } | Self::NothingInstalled { .. } => {
                 "packages may be partly installed; the engine's configuration was not touched"
             }
@@ -177,7 +182,9 @@ impl ProvisionError {
             Self::EngineDown { .. } => {
                 format!("see why: rmachine ssh {machine} sudo journalctl -u docker.service -n 50")
             }
-            Self::Rejected { .. } | Self::RolledBack { .. } => "correct the engine options".to_owned(),
+            Self::Rejected { .. } | Self::RolledBack { .. } | Self::NotUp { .. } => {
+                "correct the engine options".to_owned()
+            }
             _ => return None,
         })
     }

@@ -43,6 +43,8 @@ pub struct Engine {
     /// What `dockerd --version` says, without the packager's additions: 26.1.5.
     pub version: Option<String>,
     pub active: bool,
+    /// On its way up.
+    pub starting: bool,
     pub enabled: bool,
     /// In the order in which systemd reads them, ours among them.
     pub unit: Vec<UnitFile>,
@@ -181,6 +183,7 @@ impl<'a> Answer<'a> {
         Some(Engine {
             version: version(self.text("dockerd")),
             active: service.get("ActiveState") == Some(&"active"),
+            starting: service.get("ActiveState") == Some(&"activating"),
             enabled: service.get("UnitFileState") == Some(&"enabled"),
             unit: self.unit_files(),
         })

@@ -20,7 +20,8 @@ pub use error::ProvisionError;
 pub use facts::{Config, Engine, Facts, Privilege};
 pub use os_release::{Family, OsRelease};
 pub use plan::{
-    Changes, Configure, EngineVersion, FileName, HostFile, Install, InstallMethod, Tls, Wanted, plan,
+    Changes, Configure, EngineVersion, FileName, HostFile, Install, InstallMethod, Tls, Wanted, first_files,
+    plan,
 };
 pub use run::{Outcome, facts, provision, upgrade};
 pub use unit::{DROP_IN, UnitFile};

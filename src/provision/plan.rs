@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::engine::Configuration;
 use super::error::ProvisionError;
-use super::facts::{Engine, Facts, Privilege};
-use super::unit::DROP_IN;
+use super::facts::{Config, Engine, Facts, Privilege};
+use super::unit::{DROP_IN, UnitFile};
 use crate::engine::options::{EngineSettings, parse_daemon_json, render};
 
 /// What a host shall be.
@@ -68,6 +68,8 @@ pub struct Configure {
     pub files: Vec<HostFile>,
     pub hostname: Option<String>,
     pub restart: bool,
+    /// It is starting with what is wanted: it is restarted only if it does not come up.
+    pub(super) starting: bool,
     pub(super) reload: bool,
     pub(super) enable: bool,
     /// The state that this was planned from.
@@ -153,9 +155,10 @@ fn configure(
     wanted: &Wanted,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Configure>, ProvisionError> {
-    let files = changed_files(facts, engine, wanted)?;
+    let files = changed_files(&facts.config, engine, wanted)?;
     let pending = facts.config.pending;
     let work = Configure {
+        starting: engine.starting && !pending && files.is_empty(),
         reload: pending || files.iter().any(|file| file.name == FileName::DropIn),
         restart: pending || !engine.active || !files.is_empty(),
         enable: !engine.enabled,
@@ -166,14 +169,19 @@ fn configure(
     Ok((work.restart || work.enable || work.hostname.is_some()).then_some(work))
 }
 
-fn changed_files(facts: &Facts, engine: &Engine, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
-    let config = &facts.config;
+/// What an engine that has never started yet is to find, so that it is as wanted from the beginning.
+pub fn first_files(unit: UnitFile, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
+    let engine = Engine { version: None, active: false, starting: false, enabled: true, unit: vec![unit] };
+    changed_files(&Config::default(), &engine, wanted)
+}
+
+fn changed_files(config: &Config, engine: &Engine, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
     let new = Configuration::new(engine, config, wanted)?;
     let mut files = Vec::new();
     if !config.daemon_json.as_deref().is_some_and(|old| says(old, &new.daemon_json)) {
         files.push(HostFile::new(FileName::DaemonJson, render(&new.daemon_json)));
     }
-    files.extend(changed_pems(facts, &wanted.tls));
+    files.extend(changed_pems(config, &wanted.tls));
     if config.drop_in.as_deref().map(str::trim_end) != Some(new.drop_in.trim_end()) {
         files.push(HostFile::new(FileName::DropIn, new.drop_in));
     }
@@ -185,14 +193,14 @@ fn says(text: &str, json: &Map<String, Value>) -> bool {
     parse_daemon_json(text).is_ok_and(|old| old == *json)
 }
 
-fn changed_pems(facts: &Facts, tls: &Tls) -> Vec<HostFile> {
+fn changed_pems(config: &Config, tls: &Tls) -> Vec<HostFile> {
     let pems = [
         HostFile::new(FileName::Ca, tls.ca.clone()),
         HostFile::new(FileName::ServerCert, tls.cert.clone()),
         HostFile { name: FileName::ServerKey, content: tls.key.clone() },
     ];
     pems.into_iter()
-        .filter(|file| !facts.config.has(file.name.as_str(), &file.digest(), file.name.mode()))
+        .filter(|file| !config.has(file.name.as_str(), &file.digest(), file.name.mode()))
         .collect()
 }
 
@@ -239,7 +247,9 @@ impl fmt::Display for Changes {
         if configure.enable {
             writeln!(f, "start the engine at boot")?;
         }
-        if configure.restart {
+        if configure.starting {
+            writeln!(f, "wait for the engine, which is starting")?;
+        } else if configure.restart {
             writeln!(f, "restart the engine")?;
         }
         Ok(())
@@ -288,7 +298,11 @@ impl FileName {
     }
 
     pub(super) fn mode(self) -> &'static str {
-        if self == Self::ServerKey { "600" } else { "644" }
+        if self.is_secret() { "600" } else { "644" }
+    }
+
+    pub fn is_secret(self) -> bool {
+        self == Self::ServerKey
     }
 
     pub(super) fn is_pem(self) -> bool {

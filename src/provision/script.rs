@@ -40,6 +40,7 @@ pub(super) fn configure(work: &Configure) -> Result<SecretString, Error> {
         certs => work.files.iter().any(|file| file.name.is_pem()),
         hostname => &work.hostname,
         restart => work.restart,
+        starting => work.starting,
         reload => work.reload,
         enable => work.enable,
         digests => &work.digests,

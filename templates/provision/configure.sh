@@ -14,6 +14,15 @@ main() {
 {%- if hostname %}
     take_name {{ hostname }}
 {%- endif %}
+{%- if starting %}
+    if comes_up; then
+{%- if enable %}
+        systemctl enable --quiet docker.service
+{%- endif %}
+        say 'done'
+        return
+    fi
+{%- endif %}
 {%- if restart %}
     validate
     remember
@@ -146,11 +155,22 @@ bring_up() {
 {%- endif %}
     start_engine && return
     engine_log | logged_lines
+{%- if not files %}
+    # It has what it is to have, and nothing else was there before.
+    rm -rf "$pending"
+    fail not-up 'the engine did not come up'
+{%- else %}
     roll_back && old_is_back=yes
     start_engine || up=no
     [ -z "${old_is_back:-}" ] || rm -rf $pending
     [ "${up:-}" = no ] || fail rolled-back 'the engine did not come up'
     fail engine-down 'the engine did not come up, nor with its old configuration'
+{%- endif %}
+}
+
+# It is on its way up with what it is to have: that start is waited for, and no other one made.
+comes_up() {
+    says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) && await_answer {{ engine_seconds }}
 }
 
 start_engine() {

@@ -11,8 +11,9 @@ await_answer() {
 }
 
 answers() {
-    if command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
-    elif command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
+    # The lighter one first.
+    if command -v curl >/dev/null; then curl -fs --unix-socket /var/run/docker.sock http://docker/_ping >/dev/null
+    elif command -v docker >/dev/null; then docker -H unix:///var/run/docker.sock version >/dev/null 2>&1
     else systemctl is-active --quiet docker.service
     fi
 }

@@ -74,10 +74,39 @@ fn a_machine_from_its_first_to_its_last_day() {
 #[test]
 fn an_engine_starts_once_and_not_before_it_is_configured() {
     let owner = Owner::new("rm-e2e-once");
-    owner.create("dd-once", &[]).ok();
+    let made = owner.create("dd-once", &["--engine-opt", "log-driver=local"]).ok();
+    // It found everything at its first start: nothing was written to it afterwards.
+    assert!(!made.out.contains("Setting Docker configuration"), "{}", made.out);
     let started = "journalctl -u docker.service -o cat --no-pager | grep -c '^Starting docker.service'";
     assert_eq!(owner.user.rmachine(&["ssh", "dd-once", started]).ok().out, "1\n");
+    let driver = owner.user.docker("dd-once", &["info", "-f", "{{.LoggingDriver}}"]).ok().out;
+    assert_eq!(driver, "local\n");
+    let keys = "cd /etc/docker && stat -c '%a %n' server-key.pem; test ! -e /etc/ssh/ssh_host_rsa_key";
+    assert_eq!(owner.user.rmachine(&["ssh", "dd-once", keys]).ok().out, "600 server-key.pem\n");
+    let again = owner.user.rmachine(&["provision", "dd-once"]).ok();
+    assert!(!again.out.contains("Setting Docker configuration"), "{}", again.out);
     owner.rm("dd-once");
+}
+
+/// What it found at its first start it cannot live with: told as for any other host, and mended as there.
+#[test]
+fn an_engine_that_cannot_start_with_what_it_was_given() {
+    let owner = Owner::new("rm-e2e-nope");
+    let failed = owner.create("dd-nope", &["--engine-opt", "storage-driver=nope"]);
+    failed.failed(
+        1,
+        &[
+            "the engine does not come up",
+            "driver=nope",
+            "is configured as was wanted, and down",
+            "create --resume dd-nope",
+        ],
+    );
+    owner.user.rmachine(&["create", "--resume", "--engine-opt", "log-driver=local", "dd-nope"]).ok();
+    let driver = owner.user.docker("dd-nope", &["info", "-f", "{{.LoggingDriver}}"]).ok().out;
+    assert_eq!(driver, "local\n");
+    owner.rm("dd-nope");
+    assert_eq!(owner.left(), "");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod catalog;
 mod endpoint;
 mod error;
+mod first_boot;
 mod image;
 mod journal;
 mod keyring;
@@ -27,6 +28,7 @@ pub use uuid::Uuid;
 pub use catalog::{Catalog, CatalogSpec, Quote};
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
+pub use first_boot::{EngineUnit, FirstBoot, FirstFile};
 pub use image::{NodeImage, Progress};
 pub use journal::{Journal, JournalRecord};
 pub use keyring::{Keyring, NoKeyring};
@@ -64,6 +66,8 @@ pub struct Features {
     pub billed: bool,
     /// One question tells the states of many machines: see [`Driver::states`].
     pub lists: bool,
+    /// Its machines run on this computer and share its cores: one that others will wait for goes first.
+    pub here: bool,
 }
 
 /// How machines get the host key of their first boot.
@@ -154,12 +158,14 @@ pub struct MachineHandle<'a> {
 }
 
 /// What `create` hands to a driver beside the machine.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct CreateRequest<'a> {
     /// The key that the first SSH connection will use, where the core made one.
     pub public_key: Option<&'a str>,
     /// The host key of the first boot, where the driver's features ask for one.
     pub host_key: Option<HostKeyPair<'a>>,
+    /// What the machine is to find at its first start, for drivers that can put files into it before.
+    pub first_boot: Option<&'a dyn FirstBoot>,
     /// What a `create` that fails has made at the provider stays there, to be looked at.
     pub keep_on_failure: bool,
 }

@@ -161,6 +161,7 @@ impl Driver for DigitalOcean {
             }),
             billed: true,
             lists: true,
+            here: false,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 /// A file or, without content, a folder.
+#[derive(Clone, Copy)]
 pub(crate) struct Entry<'a> {
     pub(crate) path: &'a str,
     pub(crate) mode: u32,

@@ -9,12 +9,12 @@ use rmachine_driver::{
     CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, JournalRecord, Leftovers,
     MachineHandle, Resource,
 };
-use rmachine_engine_api::{EngineError, Method, Payload, with_query};
+use rmachine_engine_api::{EngineError, with_query};
 use serde_json::Value;
 
-use crate::archive::{Entry, pack};
 use crate::body::{self, Bounding};
 use crate::engine::{Container, Engine, PORTS, STORE, UUID, is_taken_port, refused};
+use crate::furnish::furnish;
 use crate::lock::Lock;
 use crate::network::{self, Place};
 use crate::options::Wanted;
@@ -41,26 +41,33 @@ pub(crate) async fn create(
 ) -> Result<(), DriverError> {
     let wanted = Wanted::kept(machine.state);
     let mut engine = Engine::of(machine.state).await?;
-    let id = match engine.of_machine(machine.uuid).await?.first() {
-        Some(found) => resume(machine, &mut engine, &wanted, &found.id.clone(), request).await?,
+    let id = match started(machine, &mut engine).await? {
+        Some(id) => {
+            engine.start(&id).await.map_err(refused)?;
+            id
+        }
         None => make(machine, &mut engine, &wanted, request, locks).await?,
     };
     let done = look(machine, &mut engine, &wanted, &id).await;
     done.map_err(|e| e.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id }])))
 }
 
-/// A container whose making was not finished, or whose answer was lost.
-async fn resume(
+/// A container of an earlier run that got as far as its first start. One that did not may lack what it was to find then,
+/// and holds nothing that anybody would miss.
+async fn started(
     machine: &mut MachineHandle<'_>,
     engine: &mut Engine,
-    wanted: &Wanted,
-    id: &str,
-    request: &CreateRequest<'_>,
-) -> Result<String, DriverError> {
-    record(machine, CONTAINER, id)?;
-    prepare(engine, id, wanted, request.public_key).await?;
-    engine.start(id).await.map_err(refused)?;
-    Ok(id.to_owned())
+) -> Result<Option<String>, DriverError> {
+    for found in engine.of_machine(machine.uuid).await? {
+        match engine.inspect(&found.id).await? {
+            Some(container) if container.state.status != "created" => {
+                record(machine, CONTAINER, &found.id)?;
+                return Ok(Some(found.id));
+            }
+            _ => discard(engine, &found.id).await?,
+        }
+    }
+    Ok(None)
 }
 
 async fn make(
@@ -79,7 +86,7 @@ async fn make(
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         let Some((id, place)) = reserved else { continue };
         record(machine, CONTAINER, &id)?;
-        prepare(engine, &id, wanted, request.public_key).await?;
+        furnish(machine, engine, &id, wanted, request, &place).await?;
         match engine.start(&id).await {
             Ok(()) => return Ok(id),
             Err(e) if is_lost_network(&e) || lessons.learn(&e, &place) => discard(engine, &id).await?,
@@ -215,42 +222,6 @@ async fn unstarted(engine: &mut Engine, id: &str, error: EngineError) -> DriverE
     }
 }
 
-const CONFIGURED_FIRST: &str = include_str!("../../../templates/node/configured-first.conf");
-
-/// Before the container's first start: lets the core's key in as root, and keeps an engine that the image brings from
-/// starting before it is configured, which would only be to start again.
-async fn prepare(
-    engine: &mut Engine,
-    id: &str,
-    wanted: &Wanted,
-    key: Option<&str>,
-) -> Result<(), DriverError> {
-    let line = key.map(|key| format!("{}\n", key.trim()));
-    let folder = |path| Entry { path, mode: 0o755, content: None };
-    let held = |path| Entry { path, mode: 0o644, content: Some(CONFIGURED_FIRST.as_bytes()) };
-    let mut entries = Vec::new();
-    if let Some(line) = &line {
-        entries.push(Entry { path: "root/.ssh", mode: 0o700, content: None });
-        entries.push(Entry {
-            path: "root/.ssh/authorized_keys",
-            mode: 0o600,
-            content: Some(line.as_bytes()),
-        });
-    }
-    // Of an image of the user's own nothing is known.
-    if wanted.image.is_none() && wanted.recipe.engine {
-        entries.push(folder("etc/systemd/system/docker.service.d"));
-        entries.push(held("etc/systemd/system/docker.service.d/05-configured-first.conf"));
-        entries.push(folder("etc/systemd/system/docker.socket.d"));
-        entries.push(held("etc/systemd/system/docker.socket.d/05-configured-first.conf"));
-    }
-    let archive = pack(&entries).map_err(|e| DriverError::invalid(e.to_string()))?;
-    let path = with_query(&format!("/containers/{id}/archive"), &[("path", "/")]);
-    let put =
-        engine.client.exchange(Method::PUT, &path, Payload::Tar(archive), crate::engine::PATIENCE).await;
-    put.map(drop).map_err(refused)
-}
-
 /// What a machine that runs says of itself.
 async fn look(
     machine: &mut MachineHandle<'_>,
@@ -274,15 +245,29 @@ pub(crate) fn note_address(
     remote: Option<&str>,
 ) -> Result<(), DriverError> {
     let given = container.config.labels.as_ref().and_then(|l| l.get(PORTS)).and_then(|p| parse_ports(p));
-    let (address, ssh, engine) = match given {
-        Some((ssh, engine)) => (remote.unwrap_or("127.0.0.1"), ssh, engine),
-        None => (own_address(container, &wanted.network)?, 22, ENGINE_PORT),
-    };
+    match given {
+        Some((ssh, engine)) => answers(state, remote.unwrap_or("127.0.0.1"), ssh, engine),
+        None => answers(state, own_address(container, &wanted.network)?, 22, ENGINE_PORT),
+    }
+    Ok(())
+}
+
+/// Where it will answer once it runs, where that is known before.
+pub(crate) fn will_answer(state: &DriverState, place: &Place, remote: Option<&str>) -> Option<DriverState> {
+    let mut state = state.clone();
+    match (&place.ports, place.address) {
+        (Some(ports), _) => answers(&mut state, remote.unwrap_or("127.0.0.1"), ports.ssh, ports.engine),
+        (None, Some(address)) => answers(&mut state, &address.to_string(), 22, ENGINE_PORT),
+        (None, None) => return None,
+    }
+    Some(state)
+}
+
+fn answers(state: &mut DriverState, address: &str, ssh: u16, engine: u16) {
     state.set("IPAddress", address);
     state.set("SSHUser", "root");
     state.set("SSHPort", ssh);
     state.set("EnginePort", engine);
-    Ok(())
 }
 
 fn parse_ports(label: &str) -> Option<(u16, u16)> {

@@ -11,6 +11,8 @@ use rmachine_engine_api::{
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::archive::first_file;
+
 /// Making a container takes a fraction of a second; a busy computer is given more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -98,6 +100,9 @@ pub(crate) struct Info {
     pub(crate) kernel: String,
     #[serde(rename = "CpuCfsQuota")]
     pub(crate) cpu_quota: Option<bool>,
+    /// Where somebody told it which ranges its networks are to have.
+    #[serde(rename = "DefaultAddressPools")]
+    pub(crate) address_pools: Option<Vec<Value>>,
     #[serde(rename = "SecurityOptions")]
     pub(crate) security: Option<Vec<String>>,
 }
@@ -143,6 +148,16 @@ impl Engine {
         let filters = filters(wanted);
         let path = with_query("/containers/json", &[("all", "1"), ("filters", &filters)]);
         self.client.get(&path).await.map_err(refused)
+    }
+
+    /// A file in a container, running or not; nothing where there is none, or while it is being written.
+    pub(crate) async fn read(&mut self, id: &str, file: &str) -> Result<Option<String>, DriverError> {
+        let path = with_query(&format!("/containers/{id}/archive"), &[("path", file)]);
+        match self.client.request(Method::GET, &path, None).await {
+            Ok(archive) => Ok(first_file(&archive).ok().flatten()),
+            Err(e) if e.is_missing() => Ok(None),
+            Err(e) => Err(refused(e)),
+        }
     }
 
     /// All that was made for a machine: more than one only when an answer was lost.

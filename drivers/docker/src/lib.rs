@@ -7,6 +7,7 @@ mod archive;
 mod body;
 mod create;
 mod engine;
+mod furnish;
 mod hostkey;
 mod image;
 mod lock;
@@ -14,6 +15,7 @@ mod network;
 mod options;
 mod reach;
 mod remove;
+mod subnet;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,6 +83,7 @@ impl Driver for Docker {
             first_host_key: None,
             billed: false,
             lists: false,
+            here: true,
         }
     }
 

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::engine::{Attachment, Container, Engine, Labels, Listed, NETWORK, PORTS, STORE, refused};
+use crate::subnet::{self, Subnet};
 
 /// As often a network is made that others take away.
 const TRIES: usize = 6;
@@ -79,51 +80,21 @@ impl Network {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Subnet {
-    first: u32,
-    prefix: u32,
-}
-
-impl Subnet {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/')?;
-        let prefix: u32 = prefix.parse().ok().filter(|p| (8..=28).contains(p))?;
-        let address: Ipv4Addr = address.parse().ok()?;
-        Some(Self { first: u32::from(address) >> (32 - prefix) << (32 - prefix), prefix })
-    }
-
-    fn text(self) -> String {
-        format!("{}/{}", Ipv4Addr::from(self.first), self.prefix)
-    }
-
-    fn holds(self, address: Ipv4Addr) -> bool {
-        u32::from(address) >> (32 - self.prefix) == self.first >> (32 - self.prefix)
-    }
-
-    fn size(self) -> u32 {
-        1 << (32 - self.prefix)
-    }
-
-    fn gateway(self) -> Ipv4Addr {
-        (self.first + 1).into()
-    }
-
-    /// The last quarter is the engine's, for containers that ask for no address.
-    fn engines_part(self) -> String {
-        format!("{}/{}", Ipv4Addr::from(self.first + self.size() / 4 * 3), self.prefix + 2)
-    }
-
-    fn free(self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
-        (2..self.size() / 4 * 3).map(|i| Ipv4Addr::from(self.first + i)).find(|a| !taken.contains(a))
-    }
-}
-
 /// The network of that name, if it is there.
 pub(crate) async fn find(engine: &mut Engine, name: &str) -> Result<Option<Network>, DriverError> {
     let path = with_query("/networks", &[("filters", &filters(&[("name", name)]))]);
     let list: Vec<Network> = engine.client.get(&path).await.map_err(refused)?;
     Ok(list.into_iter().find(|n| n.name == name))
+}
+
+/// The ranges of all networks.
+pub(crate) async fn subnets(engine: &mut Engine) -> Result<Vec<Subnet>, DriverError> {
+    let all: Vec<Network> = engine.client.get("/networks").await.map_err(refused)?;
+    Ok(all
+        .iter()
+        .flat_map(|n| n.ipam.config.iter().flatten())
+        .filter_map(|r| Subnet::parse(&r.subnet))
+        .collect())
 }
 
 /// The network of that name, made when it is not there.
@@ -138,12 +109,19 @@ pub(crate) async fn ensure(engine: &mut Engine, name: &str, store: &str) -> Resu
 
 /// Nothing when somebody else, who does not share our lock, takes it away meanwhile.
 async fn try_ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Option<Network>, DriverError> {
-    // The engine knows which ranges are free where it runs. Asked once to choose, it is told to take what it chose:
-    // only then do containers keep addresses.
+    // Containers keep addresses only where the range was chosen. Where it cannot be seen from here which ones are free,
+    // the engine is asked once to choose, and then told to take what it chose.
     let chosen = match find(engine, name).await? {
         Some(network) if !network.is_ours() || network.gives_addresses() => return Ok(Some(network)),
         Some(cut_short) => Some(cut_short),
-        None => make(engine, name, store, None).await?,
+        None => {
+            if let Some(range) = subnet::free(engine).await?
+                && let Ok(made) = make(engine, name, store, Some(range)).await
+            {
+                return Ok(made);
+            }
+            make(engine, name, store, None).await?
+        }
     };
     let Some(chosen) = chosen else { return Ok(None) };
     let subnet = chosen.subnet();

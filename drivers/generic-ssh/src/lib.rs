@@ -48,6 +48,7 @@ impl Driver for Generic {
             first_host_key: None,
             billed: false,
             lists: false,
+            here: false,
         }
     }
 

@@ -28,6 +28,7 @@ impl Driver for NoDriver {
             first_host_key: None,
             billed: false,
             lists: false,
+            here: false,
         }
     }
 

@@ -104,6 +104,7 @@ impl Driver for Virtualbox {
             first_host_key: Some(FirstHostKey { told_at: None, opt_out: None }),
             billed: false,
             lists: true,
+            here: true,
         }
     }
 

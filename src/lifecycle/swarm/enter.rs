@@ -8,6 +8,7 @@ use rmachine_driver::{MachineName, Phase};
 
 use super::super::engine::Reached;
 use super::super::{Failure, Lifecycle, Machine};
+use super::ways::Ahead;
 use super::{Cluster, Manager};
 use crate::engine::EngineError;
 use crate::engine::swarm::{InitRequest, JoinRequest, LocalState, NodeInfo};
@@ -29,6 +30,14 @@ enum Way {
 struct Entry {
     node: String,
     address: String,
+}
+
+/// What whoever made it knows of the swarm, and need not be found out again.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Who the managers are: reading all records for each of hundreds of machines takes longer than their joins.
+    pub(super) cluster: Option<&'a Cluster>,
+    pub(super) ahead: Option<&'a Ahead>,
 }
 
 /// A node that may join, and the way in.
@@ -66,22 +75,16 @@ impl Lifecycle {
 
     /// Does what the machine's record wants: it joins its cluster, or as a manager founds it. Nothing to do is done.
     pub async fn swarm_enter(&self, name: &MachineName) -> Result<(), Failure> {
-        self.swarm_enter_by(name, None).await
+        self.swarm_enter_by(name, Known::default()).await
     }
 
-    /// The same where it is known already who the managers are: reading all records for each of hundreds of machines
-    /// takes longer than their joins.
-    pub(super) async fn swarm_enter_by(
-        &self,
-        name: &MachineName,
-        known: Option<&Cluster>,
-    ) -> Result<(), Failure> {
+    pub(super) async fn swarm_enter_by(&self, name: &MachineName, known: Known<'_>) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let wish = self.needs_membership(&machine)?;
         if wish.has_joined() {
             return Ok(());
         }
-        let known = known.filter(|c| c.name == wish.cluster);
+        let known = Known { cluster: known.cluster.filter(|c| c.name == wish.cluster), ..known };
         let done = self.go_in(&lock, &mut machine, wish, Way::Either, known).await;
         self.reporter.finish(name, done.is_ok());
         done
@@ -100,7 +103,7 @@ impl Lifecycle {
             }
         }
         self.save_membership(&lock, &mut machine, Some(wish.clone()))?;
-        let done = self.go_in(&lock, &mut machine, wish, way, None).await;
+        let done = self.go_in(&lock, &mut machine, wish, way, Known::default()).await;
         if done.is_err() {
             self.save_membership(&lock, &mut machine, before)?;
         }
@@ -119,7 +122,7 @@ impl Lifecycle {
         machine: &mut Machine,
         wish: Membership,
         way: Way,
-        known: Option<&Cluster>,
+        known: Known<'_>,
     ) -> Result<(), Failure> {
         let name = machine.name.clone();
         if machine.stored.own.phase != Phase::Ready {
@@ -129,9 +132,12 @@ impl Lifecycle {
         if wish.role == Role::Manager {
             return self.go_in_as_manager(lock, machine, wish, way).await;
         }
-        let prepared = match known {
-            Some(cluster) => self.prepare(machine, &wish, cluster).await?,
-            None => self.prepare(machine, &wish, &self.members(&wish.cluster)?.without(&name)).await?,
+        let prepared = match known.cluster {
+            Some(cluster) => self.prepare(machine, &wish, cluster, known.ahead).await?,
+            None => {
+                let cluster = self.members(&wish.cluster)?.without(&name);
+                self.prepare(machine, &wish, &cluster, known.ahead).await?
+            }
         };
         let entry = self.carry_in(machine, &wish, prepared).await?;
         self.entered(lock, machine, wish, entry)
@@ -159,7 +165,7 @@ impl Lifecycle {
                 (_, Some(prepared)) => self.carry_in(machine, &wish, prepared).await?,
                 (_, None) => {
                     drop(turn);
-                    prepared = Some(self.prepare(machine, &wish, &cluster).await?);
+                    prepared = Some(self.prepare(machine, &wish, &cluster, None).await?);
                     continue;
                 }
             };
@@ -250,6 +256,7 @@ impl Lifecycle {
         machine: &Machine,
         wish: &Membership,
         cluster: &Cluster,
+        ahead: Option<&Ahead>,
     ) -> Result<Prepared, Failure> {
         let name = &machine.name;
         self.step(name, &format!("Joining the swarm {} as a {}...", wish.cluster, wish.role));
@@ -262,7 +269,7 @@ impl Lifecycle {
             Some(_) => String::new(),
             None => {
                 self.clocks_agree(name, &info, read, &manager)?;
-                self.ways_are_open(machine, wish, &manager, &info.root).await?
+                self.ways_are_open(machine, wish, &manager, &info.root, ahead).await?
             }
         };
         Ok(Prepared { manager, reached, advertise, entry })

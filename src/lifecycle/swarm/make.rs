@@ -10,6 +10,8 @@ use tokio::sync::{Semaphore, watch};
 
 use super::super::{Amend, CreatePlan, Failure, Lifecycle, Run};
 use super::Cluster;
+use super::enter::Known;
+use super::ways::Ahead;
 use crate::store::{ClusterName, Membership, Role};
 
 /// How often is looked whether another process has got its manager in.
@@ -41,6 +43,52 @@ struct Batch {
     joining: Semaphore,
 }
 
+/// How far the machine is that will found the swarm. Founding one takes an engine most of a second in which it does
+/// nothing: a computer that all machines share makes the others meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lead {
+    Coming,
+    Boots,
+    Ready,
+    /// It is in, or will never be; or there is none.
+    Over,
+}
+
+struct Leader {
+    name: Option<MachineName>,
+    lead: watch::Sender<Lead>,
+}
+
+impl Leader {
+    /// The first manager that is to be made on this computer.
+    fn among(makings: &[Making]) -> Self {
+        let leads = |making: &&Making| match making {
+            Making::Create(plan) => {
+                plan.driver.features().here
+                    && plan.own.swarm.as_ref().is_some_and(|m| m.role == Role::Manager)
+            }
+            Making::Finish(_) => false,
+        };
+        let name = makings.iter().find(leads).map(|m| m.name().clone());
+        let (lead, _) = watch::channel(if name.is_some() { Lead::Coming } else { Lead::Over });
+        Self { name, lead }
+    }
+
+    fn is(&self, name: &MachineName) -> bool {
+        self.name.as_ref() == Some(name)
+    }
+
+    fn reached(&self, lead: Lead) {
+        self.lead.send_if_modified(|l| std::mem::replace(l, lead.max(*l)) < lead);
+    }
+
+    async fn wait(&self, lead: Lead) -> Lead {
+        let mut lead_now = self.lead.subscribe();
+        // The sender outlives all who wait.
+        lead_now.wait_for(|l| *l >= lead).await.map_or(Lead::Over, |l| *l)
+    }
+}
+
 /// Whether workers can come in yet.
 #[derive(Debug, Clone)]
 struct Door {
@@ -69,8 +117,11 @@ impl Lifecycle {
         let known = wishes.iter().flatten().next().filter(|_| coming == 0);
         let known = known.and_then(|wish| self.members(&wish.cluster).ok()).map(Arc::new);
         let (door, _) = watch::channel(Door { open: coming == 0, coming, known });
-        let work =
-            makings.into_iter().zip(wishes).map(|(making, wish)| self.make_node(making, wish, &door, &batch));
+        let leader = Leader::among(&makings);
+        let work = makings
+            .into_iter()
+            .zip(wishes)
+            .map(|(making, wish)| self.make_node(making, wish, &door, &batch, &leader));
         join_all(work).await
     }
 
@@ -83,7 +134,7 @@ impl Lifecycle {
         }
         match self.membership(name) {
             Some(wish) if !wish.has_joined() => {
-                self.come_in(name, &wish, None).await?;
+                self.come_in(name, &wish, Known::default()).await?;
                 if wish.role == Role::Manager {
                     self.let_in_who_waits(&wish.cluster, &HashSet::new()).await;
                 }
@@ -106,27 +157,36 @@ impl Lifecycle {
         wish: Option<Membership>,
         door: &watch::Sender<Door>,
         batch: &Batch,
+        leader: &Leader,
     ) -> Result<(), Failure> {
         let name = making.name().clone();
-        let made = {
-            // Never closed.
-            let _place = batch.making.acquire().await;
-            self.make_machine(making).await
+        let made = if leader.is(&name) {
+            let made = self.make_in_place(making, batch, &|| leader.reached(Lead::Boots)).await;
+            leader.reached(if made.is_ok() { Lead::Ready } else { Lead::Over });
+            made
+        } else {
+            leader.wait(Lead::Boots).await;
+            self.make_in_place(making, batch, &|| ()).await
         };
         let Some(wish) = wish else { return made };
         if wish.role == Role::Worker {
             made?;
-            if !opened(door).await {
+            let (opened, ahead) = tokio::join!(opened(door), self.look_while(&name, &wish, leader));
+            if !opened {
                 return Err(Failure::new("it has no swarm to join: none of the managers came up"));
             }
             let _place = batch.joining.acquire().await;
             let known = door.borrow().known.clone();
-            return self.come_in(&name, &wish, known.as_deref()).await;
+            let known = Known { cluster: known.as_deref(), ahead: ahead.as_ref() };
+            return self.come_in(&name, &wish, known).await;
         }
         let entered = match made {
-            Ok(()) => self.come_in(&name, &wish, None).await,
+            Ok(()) => self.come_in(&name, &wish, Known::default()).await,
             Err(e) => Err(e),
         };
+        if leader.is(&name) {
+            leader.reached(Lead::Over);
+        }
         let known = entered.is_ok().then(|| self.members(&wish.cluster).ok()).flatten().map(Arc::new);
         door.send_modify(|d| {
             d.open |= entered.is_ok();
@@ -139,22 +199,37 @@ impl Lifecycle {
         entered
     }
 
-    async fn make_machine(&self, making: Making) -> Result<(), Failure> {
+    /// What a worker sees of the ways to the leader, while that founds the swarm.
+    async fn look_while(&self, name: &MachineName, wish: &Membership, leader: &Leader) -> Option<Ahead> {
+        match leader.wait(Lead::Ready).await {
+            Lead::Ready => self.look_ahead(name, wish, leader.name.as_ref()?).await,
+            _ => None,
+        }
+    }
+
+    async fn make_in_place(
+        &self,
+        making: Making,
+        batch: &Batch,
+        made: &(dyn Fn() + Sync),
+    ) -> Result<(), Failure> {
+        // Never closed.
+        let _place = batch.making.acquire().await;
+        self.make_machine(making, made).await
+    }
+
+    async fn make_machine(&self, making: Making, made: &(dyn Fn() + Sync)) -> Result<(), Failure> {
         match making {
-            Making::Create(plan) => self.create(*plan).await,
+            Making::Create(plan) => self.create_telling(*plan, made).await,
             Making::Finish(name) if self.load(&name)?.stored.own.phase == Phase::Ready => Ok(()),
             Making::Finish(name) => self.resume(&name, &Run::default(), &|_| Ok(())).await,
         }
     }
 
-    async fn come_in(
-        &self,
-        name: &MachineName,
-        wish: &Membership,
-        known: Option<&Cluster>,
-    ) -> Result<(), Failure> {
-        let known = known.filter(|c| c.name == wish.cluster && c.joined(Role::Manager).next().is_some());
-        let founded = wish.role == Role::Manager || known.is_some();
+    async fn come_in(&self, name: &MachineName, wish: &Membership, known: Known<'_>) -> Result<(), Failure> {
+        let has_manager = |c: &&Cluster| c.name == wish.cluster && c.joined(Role::Manager).next().is_some();
+        let known = Known { cluster: known.cluster.filter(has_manager), ..known };
+        let founded = wish.role == Role::Manager || known.cluster.is_some();
         if !founded && !self.manager_comes(name, &wish.cluster).await? {
             // The order of the old workshops: agents first, their master later.
             self.reporter.warn(
@@ -208,7 +283,8 @@ impl Lifecycle {
         let places = Semaphore::new(JOINING);
         join_all(waits.map(async |m| {
             let _place = places.acquire().await;
-            if let Err(e) = self.swarm_enter_by(&m.machine, Some(&cluster)).await {
+            let known = Known { cluster: Some(&cluster), ahead: None };
+            if let Err(e) = self.swarm_enter_by(&m.machine, known).await {
                 self.reporter.warn(&m.machine, &e.message);
             }
         }))

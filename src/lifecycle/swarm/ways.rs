@@ -3,12 +3,38 @@
 
 use std::net::IpAddr;
 
+use rmachine_driver::MachineName;
+
 use super::super::{Failure, Lifecycle, Machine};
 use super::Manager;
 use super::enter::{ip_of, manager_addresses};
 use crate::store::{Membership, Role};
 use crate::swarm::look::{self, Look, Probe};
 use crate::swarm::{Answer, Choice, GOSSIP_PORT, MANAGER_PORT, OVERLAY_PORT, choose, room};
+
+/// What was seen of the ways between two machines before one of them was a manager. Nobody listened there yet.
+pub(super) struct Ahead {
+    manager: MachineName,
+    there: IpAddr,
+    advertise: String,
+}
+
+/// What is between two machines.
+struct Ways {
+    /// The address that the one that joins is to be known by.
+    advertise: String,
+    closed: Vec<String>,
+    full: Vec<String>,
+}
+
+/// The machine that lets another one in, or will.
+struct Host<'a> {
+    machine: &'a Machine,
+    address: IpAddr,
+    root: Option<&'a str>,
+    /// As a manager does.
+    listens: bool,
+}
 
 impl Lifecycle {
     /// Which address it is to be known by, once the ports are found open both ways.
@@ -18,6 +44,7 @@ impl Lifecycle {
         wish: &Membership,
         manager: &Manager,
         root: &str,
+        ahead: Option<&Ahead>,
     ) -> Result<String, Failure> {
         let name = &machine.name;
         let peers: Vec<IpAddr> = manager_addresses(manager).iter().filter_map(|a| ip_of(a)).collect();
@@ -25,28 +52,13 @@ impl Lifecycle {
             Some(address) => address,
             None => return Ok(wish.settings.advertise.clone().unwrap_or_default()),
         };
-        let probes = [Probe::tcp(there, MANAGER_PORT), Probe::tcp(there, GOSSIP_PORT)];
-        let seen = self.look_into(machine, &probes, Some(root)).await;
-        let mut closed = complaints(&seen, true);
-        let mut full: Vec<_> =
-            room::complaint(name.as_str(), wish.role, seen.room.as_ref()).into_iter().collect();
-        let advertise = match &wish.settings.advertise {
-            Some(given) => given.clone(),
-            None => self.advertised(machine, &seen, &peers),
-        };
-        if let Some(here) = ip_of(&advertise).filter(|_| closed.is_empty()) {
-            let back = self.load(&manager.machine)?;
-            let mut probes = vec![
-                Probe::tcp(here, GOSSIP_PORT),
-                Probe::udp(here, GOSSIP_PORT),
-                Probe::udp(here, OVERLAY_PORT),
-            ];
-            probes.extend((wish.role == Role::Manager).then(|| Probe::tcp(here, MANAGER_PORT)));
-            let seen = self.look_into(&back, &probes, Some(&manager.info.root)).await;
-            closed = complaints(&seen, false);
-            closed.extend(self.lost(machine, &back, &seen).await);
-            full.extend(room::complaint(manager.machine.as_str(), Role::Worker, seen.room.as_ref()));
+        if let Some(seen) = ahead.filter(|seen| seen.manager == manager.machine && seen.there == there) {
+            return Ok(seen.advertise.clone());
         }
+        let back = self.load(&manager.machine)?;
+        let root_there = Some(manager.info.root.as_str());
+        let host = Host { machine: &back, address: there, root: root_there, listens: true };
+        let Ways { advertise, closed, full } = self.look_both_ways(machine, wish, root, &host, &peers).await;
         if !full.is_empty() {
             let mut failure =
                 Failure::new(format!("{name} cannot join: there is no room; nothing was changed"));
@@ -68,6 +80,56 @@ impl Lifecycle {
             "open TCP 2377 to the managers, and TCP and UDP 7946 and UDP 4789 between all nodes (firewall, security \
              group); or name another network with --advertise-addr",
         ))
+    }
+
+    /// The same before there is a manager, when the one that will be has something else to do. Nothing where there is
+    /// anything to complain of: that is looked at again, and told, when it is time to join.
+    pub(super) async fn look_ahead(
+        &self,
+        name: &MachineName,
+        wish: &Membership,
+        manager: &MachineName,
+    ) -> Option<Ahead> {
+        let (machine, back) = (self.load(name).ok()?, self.load(manager).ok()?);
+        let address = ip_of(&back.description().address?)?;
+        let root = self.engine_of(&machine).await.ok()?.client.node_info().await.ok()?.root;
+        let host = Host { machine: &back, address, root: None, listens: false };
+        let Ways { advertise, closed, full } =
+            self.look_both_ways(&machine, wish, &root, &host, &[address]).await;
+        let sound = closed.is_empty() && full.is_empty();
+        sound.then(|| Ahead { manager: manager.clone(), there: address, advertise })
+    }
+
+    async fn look_both_ways(
+        &self,
+        machine: &Machine,
+        wish: &Membership,
+        root: &str,
+        host: &Host<'_>,
+        peers: &[IpAddr],
+    ) -> Ways {
+        let probes = [Probe::tcp(host.address, MANAGER_PORT), Probe::tcp(host.address, GOSSIP_PORT)];
+        let seen = self.look_into(machine, &probes, Some(root)).await;
+        let mut closed = complaints(&seen, host.listens);
+        let mut full: Vec<_> =
+            room::complaint(machine.name.as_str(), wish.role, seen.room.as_ref()).into_iter().collect();
+        let advertise = match &wish.settings.advertise {
+            Some(given) => given.clone(),
+            None => self.advertised(machine, &seen, peers),
+        };
+        if let Some(here) = ip_of(&advertise).filter(|_| closed.is_empty()) {
+            let mut probes = vec![
+                Probe::tcp(here, GOSSIP_PORT),
+                Probe::udp(here, GOSSIP_PORT),
+                Probe::udp(here, OVERLAY_PORT),
+            ];
+            probes.extend((wish.role == Role::Manager).then(|| Probe::tcp(here, MANAGER_PORT)));
+            let seen = self.look_into(host.machine, &probes, host.root).await;
+            closed = complaints(&seen, false);
+            closed.extend(self.lost(machine, host.machine, &seen).await);
+            full.extend(room::complaint(host.machine.name.as_str(), Role::Worker, seen.room.as_ref()));
+        }
+        Ways { advertise, closed, full }
     }
 
     /// UDP says nothing where it gets through to somebody, nor where it is thrown away on the way. A host counts what

@@ -26,6 +26,7 @@ fn what_scripts_say_becomes_a_sentence_and_a_way_on() {
         ("rejected", ""),
         ("rolled-back", ""),
         ("engine-down", ""),
+        ("not-up", ""),
         ("upgrade", "the new engine does not come up here; the one before is back and runs"),
         ("", ""),
         ("failed", "hostname x: no"),

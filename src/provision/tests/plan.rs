@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::provision::{EngineVersion, ProvisionError, plan};
+use crate::provision::{EngineVersion, HostFile, ProvisionError, UnitFile, first_files, plan};
 
 fn error(answer: &str, wanted: &Wanted) -> ProvisionError {
     plan(&facts_of(answer), wanted).unwrap_err()
@@ -73,6 +73,34 @@ fn what_was_done_is_not_done_again() {
 }
 
 #[test]
+fn an_engine_on_its_way_up_with_what_is_wanted_is_waited_for() {
+    let done = after(TRIXIE, &plan(&facts_of(TRIXIE), &wanted()).unwrap());
+    let starting = with(&done, "| ActiveState=active", "| ActiveState=activating");
+    assert_eq!(
+        plan(&facts_of(&starting), &wanted()).unwrap().to_string(),
+        "wait for the engine, which is starting\n"
+    );
+    let other =
+        wanted_with(&["metrics-addr=127.0.0.1:9323", "log-opt=max-size=10m"], &["env=prod", "x=$(id -u)"]);
+    let told = plan(&facts_of(&starting), &other).unwrap().to_string();
+    assert!(told.ends_with("restart the engine\n"), "{told}");
+    let cut_off = with(&starting, "= hostname node1", "= hostname node1\n= pending yes");
+    let told = plan(&facts_of(&cut_off), &wanted()).unwrap().to_string();
+    assert_eq!(told, "restart the engine\n");
+}
+
+#[test]
+fn a_first_start_finds_what_would_be_written_to_a_fresh_engine() {
+    let text = "[Service]\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS\n";
+    let unit = UnitFile { path: "/usr/lib/systemd/system/docker.service".into(), text: text.into() };
+    let first = first_files(unit, &wanted()).unwrap();
+    let written = plan(&facts_of(TRIXIE), &wanted()).unwrap().configure.unwrap().files;
+    let shown = |files: &[HostFile]| files.iter().map(|f| (f.name.path(), f.digest())).collect::<Vec<_>>();
+    assert_eq!(shown(&first), shown(&written));
+    assert_eq!(first.len(), 5);
+}
+
+#[test]
 fn one_thing_changed_is_one_file_written() {
     let done = after(TRIXIE, &plan(&facts_of(TRIXIE), &wanted()).unwrap());
     let steps = |answer: &str, wanted: &Wanted| plan(&facts_of(answer), wanted).unwrap().to_string();
@@ -106,7 +134,7 @@ fn layout_of_a_daemon_json_does_not_count() {
     assert!(plan(&facts_of(&after(TRIXIE, &changes)), &wanted()).unwrap().is_empty());
 }
 
-fn content_of(file: &crate::provision::HostFile) -> String {
+fn content_of(file: &HostFile) -> String {
     use rmachine_driver::secrecy::ExposeSecret;
     file.content.expose_secret().to_owned()
 }

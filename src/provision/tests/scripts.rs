@@ -30,6 +30,20 @@ fn the_text_that_configures() {
 }
 
 #[test]
+fn the_text_that_waits_for_an_engine() {
+    let mut changes = plan(&facts_of(TRIXIE), &wanted()).unwrap();
+    let work = changes.configure.as_mut().unwrap();
+    work.files.clear();
+    work.reload = false;
+    work.hostname = None;
+    work.starting = true;
+    let text = script::configure(work).unwrap().expose_secret().to_owned();
+    let (_, main) = text.split_once("main() {").unwrap();
+    let (main, _) = main.split_once("\n}\n").unwrap();
+    assert_snapshot!(main);
+}
+
+#[test]
 fn the_text_that_starts_an_engine_again() {
     let stopped = with(TRIXIE, "| ActiveState=active", "| ActiveState=inactive");
     let mut changes = plan(&facts_of(&stopped), &wanted()).unwrap();

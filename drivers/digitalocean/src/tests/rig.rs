@@ -252,6 +252,7 @@ impl Machine {
             public_key: Some(&public),
             host_key: Some(HostKeyPair { private: &private, public: HOST_KEY }),
             keep_on_failure: self.keep_on_failure,
+            ..CreateRequest::default()
         };
         rig.driver.clone().create(&mut self.handle(), &request).await
     }
