@@ -1,10 +1,11 @@
 use super::swarm::which;
 use crate::context::Context;
-use crate::watch::logs::{Line, Wanted, logs};
+use crate::watch::logs::{Heard, Wanted, logs};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Each line bears the service and the machine that it comes from. Ctrl-C ends it.
+Each line bears the service and the machine that it comes from. Nodes that go away and come back are
+told of on standard error. Ctrl-C ends it.
 
 Examples:
   rmachine logs lab                          # all services
@@ -38,8 +39,9 @@ pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let follow = !args.no_follow;
     let tail = args.tail.or_else(|| follow.then_some(10));
     let printer = ctx.printer;
-    let show = move |line: Line| {
-        printer.line(&format!("{}@{} | {}", line.service, line.node, line.text));
+    let show = move |heard: Heard| match heard {
+        Heard::Line(line) => printer.line(&format!("{}@{} | {}", line.service, line.node, line.text)),
+        Heard::Notice(text) => printer.error_line(&text),
     };
     let wanted = Wanted { follow, tail, timestamps: args.timestamps };
     Ok(logs(&lifecycle, &cluster.name, args.service.as_deref(), wanted, &show).await?)

@@ -1,11 +1,11 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::swarm::which;
 use crate::context::Context;
-use crate::error::CommandError;
+use crate::error::{CommandError, Exit};
 use crate::lifecycle::{Cluster, Lifecycle};
-use crate::ui::table;
-use crate::watch::load::{NodeLoad, Watch};
+use crate::ui::{Act, Screen};
+use crate::watch::load::{NodeLoad, Watch, look};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Output {
@@ -15,7 +15,7 @@ enum Output {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Ctrl-C ends it. Where standard output is no terminal, there is one look only.")]
+#[command(after_help = "q or Ctrl-C ends it. Where standard output is no terminal, there is one look only.")]
 pub struct Args {
     /// A swarm, or one of its machines [default: the only swarm there is]
     #[arg(value_name = "CLUSTER")]
@@ -37,12 +37,11 @@ pub struct Args {
 pub async fn run(ctx: &Context, args: &Args) -> super::Outcome {
     let lifecycle = ctx.lifecycle();
     let cluster = which(&lifecycle, args.cluster.as_deref())?;
-    let mut watch = Watch::default();
     if args.once || args.output == Output::Json || !ctx.printer.stdout_is_terminal() {
-        let rows = watch.look(&lifecycle, &cluster).await;
+        let rows = look(&lifecycle, &cluster).await;
         return show(ctx, args, &rows);
     }
-    live(ctx, args, &lifecycle, &cluster, watch).await
+    live(ctx, args, &lifecycle, &cluster).await
 }
 
 fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> super::Outcome {
@@ -50,72 +49,140 @@ fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> super::Outcome {
         let text = serde_json::to_string_pretty(rows).map_err(|e| CommandError::failed(e.to_string()))?;
         ctx.printer.line(&text);
     } else {
-        ctx.printer.raw(&table::align(&rendered(rows)));
+        let rows: Vec<Row> = rows.iter().map(row).collect();
+        table(&rows, usize::MAX).iter().for_each(|line| ctx.printer.line(line));
     }
     Ok(())
 }
 
-/// Gives the terminal back as it was on every way out, Ctrl-C among them.
-struct Screen(crate::ui::Printer);
-
-impl Screen {
-    fn on(printer: crate::ui::Printer) -> Self {
-        printer.raw("\x1b[?1049h\x1b[?25l");
-        Self(printer)
-    }
-
-    /// What was there is written over, not wiped first, so that nothing flickers.
-    fn draw(&self, text: &str) {
-        let lines: String = text.lines().map(|line| format!("{line}\x1b[K\r\n")).collect();
-        self.0.raw(&format!("\x1b[H{lines}\x1b[J"));
-    }
+/// A node, and when it was heard of last.
+struct Seen {
+    load: NodeLoad,
+    at: Option<Instant>,
 }
 
-impl Drop for Screen {
-    fn drop(&mut self) {
-        self.0.raw("\x1b[?25h\x1b[?1049l");
-    }
-}
-
-async fn live(
-    ctx: &Context,
-    args: &Args,
-    lifecycle: &Lifecycle,
-    cluster: &Cluster,
-    mut watch: Watch,
-) -> super::Outcome {
-    let screen = Screen::on(ctx.printer);
-    let mut tick = tokio::time::interval(Duration::from_secs(args.interval));
+async fn live(ctx: &Context, args: &Args, lifecycle: &Lifecycle, cluster: &Cluster) -> super::Outcome {
+    let interval = Duration::from_secs(args.interval);
+    let mut nodes: Vec<Seen> =
+        cluster.members.iter().map(|m| Seen { load: NodeLoad::of(m), at: None }).collect();
+    nodes.sort_by(|a, b| (&a.load.role, &a.load.name).cmp(&(&b.load.role, &b.load.name)));
+    let mut watch = Watch::new(lifecycle, cluster, interval);
+    let mut screen = Screen::on(ctx.printer);
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    let title = format!("Swarm {}, every {} s; q ends it", cluster.name, args.interval);
     loop {
-        tick.tick().await;
-        let rows = watch.look(lifecycle, cluster).await;
-        let title = format!("Swarm {}, every {} s; Ctrl-C ends it\n\n", cluster.name, args.interval);
-        screen.draw(&format!("{title}{}", table::align(&rendered(&rows))));
+        tokio::select! {
+            Some(load) = watch.next() => {
+                if let Some(node) = nodes.iter_mut().find(|n| n.load.name == load.name) {
+                    *node = Seen { load, at: Some(Instant::now()) };
+                }
+            }
+            act = screen.act() => match act {
+                Act::Quit => return Ok(()),
+                Act::Interrupt => return Err(CommandError::new(Exit::Interrupted, "Interrupted.")),
+                Act::Resize => {}
+            },
+            _ = tick.tick() => {}
+        }
+        let rows: Vec<Row> = nodes.iter().map(|node| seen(node, interval)).collect();
+        screen.draw(&picture(&title, &rows, screen.size()));
     }
 }
 
-fn rendered(rows: &[NodeLoad]) -> String {
-    let mut text = "NODE\tROLE\tCPU\tLOAD\tMEMORY\tDISK\tCONTAINERS\tENGINE\tUP\n".to_owned();
-    for row in rows {
-        let (name, role) = (&row.name, &row.role);
-        if let Some(error) = &row.error {
-            text.push_str(&format!("{name}\t{role}\t{error}\n"));
-            continue;
-        }
-        let host = &row.host;
-        let cpu = row.cpu_percent.map_or("-".to_owned(), |p| format!("{p:.0} %"));
-        let containers = row.containers.map_or("-".to_owned(), |n| n.to_string());
-        text.push_str(&format!(
-            "{name}\t{role}\t{cpu}\t{:.2} of {}\t{}\t{}\t{containers}\t{}\t{}\n",
-            host.load,
-            host.cores,
-            share(host.memory - host.memory_available.min(host.memory), host.memory),
-            share(host.disk_used, host.disk),
-            row.engine,
-            age(host.up_seconds)
-        ));
+/// A node that should have been heard of again by now says so.
+fn seen(node: &Seen, interval: Duration) -> Row {
+    let quiet = match node.at {
+        None => return Row::Other(node.load.name.clone(), node.load.role.clone(), "is asked".to_owned()),
+        Some(at) => at.elapsed(),
+    };
+    if node.load.error.is_none() && quiet > interval * 2 + Duration::from_secs(1) {
+        let text = format!("no answer for {} s", quiet.as_secs());
+        return Row::Other(node.load.name.clone(), node.load.role.clone(), text);
     }
-    text
+    row(&node.load)
+}
+
+/// As much as there is room for.
+fn picture(title: &str, rows: &[Row], (columns, height): (usize, usize)) -> Vec<String> {
+    let mut lines = vec![cut(title, columns), String::new()];
+    lines.extend(table(rows, columns));
+    if lines.len() > height {
+        let hidden = lines.len() - height + 1;
+        lines.truncate(height - 1);
+        lines.push(cut(&format!("and {hidden} more: the terminal is too low"), columns));
+    }
+    lines
+}
+
+fn cut(text: &str, columns: usize) -> String {
+    text.chars().take(columns).collect()
+}
+
+const HEADINGS: [&str; 9] = ["NODE", "ROLE", "CPU", "LOAD", "MEMORY", "DISK", "CONTAINERS", "ENGINE", "UP"];
+/// What is left out first where there is no room, by its place among the headings.
+const EXPENDABLE: [usize; 7] = [8, 7, 1, 6, 3, 5, 4];
+
+enum Row {
+    Cells([String; HEADINGS.len()]),
+    /// Name, role, and why there is nothing else.
+    Other(String, String, String),
+}
+
+fn row(load: &NodeLoad) -> Row {
+    let (name, role) = (load.name.clone(), load.role.clone());
+    if let Some(error) = &load.error {
+        return Row::Other(name, role, error.lines().next().unwrap_or_default().to_owned());
+    }
+    let host = &load.host;
+    Row::Cells([
+        name,
+        role,
+        load.cpu_percent.map_or("-".to_owned(), |p| format!("{p:.0} %")),
+        format!("{:.2} of {}", host.load, host.cores),
+        share(host.memory - host.memory_available.min(host.memory), host.memory),
+        share(host.disk_used, host.disk),
+        load.containers.map_or("-".to_owned(), |n| n.to_string()),
+        load.engine.clone(),
+        age(host.up_seconds),
+    ])
+}
+
+fn table(rows: &[Row], columns: usize) -> Vec<String> {
+    const GAP: usize = 3;
+    let cell = |row: &Row, i: usize| -> usize {
+        match row {
+            Row::Cells(cells) => cells[i].chars().count(),
+            Row::Other(name, _, _) if i == 0 => name.chars().count(),
+            Row::Other(_, role, _) if i == 1 => role.chars().count(),
+            Row::Other(..) => 0,
+        }
+    };
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|i| rows.iter().map(|row| cell(row, i)).chain([HEADINGS[i].len()]).max().unwrap_or_default())
+        .collect();
+    let mut shown: Vec<usize> = (0..HEADINGS.len()).collect();
+    let width = |shown: &[usize]| shown.iter().map(|i| widths[*i] + GAP).sum::<usize>() - GAP;
+    for column in EXPENDABLE {
+        if width(&shown) > columns {
+            shown.retain(|i| *i != column);
+        }
+    }
+    let line = |cells: &[&str]| {
+        let padded = shown.iter().map(|i| format!("{:width$}", cells[*i], width = widths[*i]));
+        cut(padded.collect::<Vec<_>>().join("   ").trim_end(), columns)
+    };
+    let mut lines = vec![line(&HEADINGS)];
+    for row in rows {
+        lines.push(match row {
+            Row::Cells(cells) => line(&cells.each_ref().map(String::as_str)),
+            Row::Other(name, role, why) => {
+                let role = format!("{role:width$}   ", width = widths[1]);
+                let role = if shown.contains(&1) { role.as_str() } else { "" };
+                cut(&format!("{name:width$}   {role}{why}", width = widths[0]), columns)
+            }
+        });
+    }
+    lines
 }
 
 /// Of KiB, in GiB and percent.
@@ -140,31 +207,71 @@ fn age(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use insta::assert_snapshot;
+
     use super::*;
 
-    #[test]
-    fn a_row_and_a_node_that_is_gone() {
-        let mut row = NodeLoad {
+    fn rows() -> Vec<Row> {
+        let mut load = NodeLoad {
             name: "m1".into(),
             role: "manager".into(),
             containers: Some(3),
+            engine: "26.1.5".into(),
             ..NodeLoad::default()
         };
-        row.host.memory = 4 * 1_048_576;
-        row.host.memory_available = 3 * 1_048_576;
-        row.host.up_seconds = 93_784;
-        row.cpu_percent = Some(12.4);
+        load.host.memory = 4 * 1_048_576;
+        load.host.memory_available = 3 * 1_048_576;
+        load.host.up_seconds = 93_784;
+        load.cpu_percent = Some(12.4);
         let gone = NodeLoad {
             name: "w1".into(),
             role: "worker".into(),
-            error: Some("no answer".into()),
+            error: Some("no answer within 8 s\nreally".into()),
             ..NodeLoad::default()
         };
-        let text = rendered(&[row, gone]);
-        assert_eq!(
-            text.lines().skip(1).collect::<Vec<_>>(),
-            ["m1\tmanager\t12 %\t0.00 of 0\t1.0 of 4.0 GiB (25 %)\t-\t3\t\t1 d 2 h", "w1\tworker\tno answer"]
-        );
+        vec![row(&load), row(&gone)]
+    }
+
+    #[test]
+    fn a_row_and_a_node_that_is_gone() {
+        assert_snapshot!(table(&rows(), usize::MAX).join("\n"), @r"
+        NODE   ROLE      CPU    LOAD        MEMORY                  DISK   CONTAINERS   ENGINE   UP
+        m1     manager   12 %   0.00 of 0   1.0 of 4.0 GiB (25 %)   -      3            26.1.5   1 d 2 h
+        w1     worker    no answer within 8 s
+        ");
         assert_eq!((age(59), age(3700)), ("0 min".to_owned(), "1 h 1 min".to_owned()));
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_left_out() {
+        for columns in 1..120 {
+            let lines = table(&rows(), columns);
+            assert!(lines.iter().all(|l| l.chars().count() <= columns), "{columns}: {lines:?}");
+        }
+        assert_snapshot!(table(&rows(), 60).join("\n"), @r"
+        NODE   CPU    LOAD        MEMORY                  DISK
+        m1     12 %   0.00 of 0   1.0 of 4.0 GiB (25 %)   -
+        w1     no answer within 8 s
+        ");
+        assert_snapshot!(picture("Swarm lab", &rows(), (12, 4)).join("\n"), @r"
+        Swarm lab
+
+        NODE   CPU
+        and 2 more: 
+        ");
+    }
+
+    #[test]
+    fn nodes_that_fall_silent_are_told() {
+        let words = |at, load: NodeLoad| match seen(&Seen { load, at }, Duration::from_secs(2)) {
+            Row::Other(_, _, why) => why,
+            Row::Cells(_) => "fine".to_owned(),
+        };
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
+        assert_eq!(words(None, NodeLoad::default()), "is asked");
+        assert_eq!(words(ago(3), NodeLoad::default()), "fine");
+        assert_eq!(words(ago(7), NodeLoad::default()), "no answer for 7 s");
+        let failed = NodeLoad { error: Some("refused".into()), ..NodeLoad::default() };
+        assert_eq!(words(ago(7), failed), "refused");
     }
 }

@@ -5,6 +5,7 @@
 mod printer;
 mod progress;
 mod prompt;
+mod screen;
 pub mod shell;
 pub mod table;
 pub mod template;
@@ -13,4 +14,5 @@ mod transfer;
 pub use printer::Printer;
 pub use progress::{Audience, Progress, reporter};
 pub use prompt::{TerminalPrompter, ask_secret, confirm};
+pub use screen::{Act, Screen};
 pub use transfer::TransferBar;

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rmachine_driver::MachineName;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::engine::{EngineClient, Version};
 use crate::lifecycle::{Cluster, Failure, Lifecycle, Member};
@@ -49,42 +50,81 @@ pub struct HostLoad {
     ticks: (u64, u64),
 }
 
-/// The sessions stay from one look to the next.
+/// One node as it is seen again and again: the session stays from one look to the next.
 #[derive(Default)]
+struct Sight {
+    session: Option<Session>,
+    ticks: (u64, u64),
+}
+
+impl Sight {
+    /// A node that does not answer is a row that says so.
+    async fn look(&mut self, lifecycle: &Lifecycle, member: &Member) -> NodeLoad {
+        let looked = timeout(ROUND, node(lifecycle, member, self.session.take())).await;
+        let late = || Err(Failure::new(format!("no answer within {} s", ROUND.as_secs())));
+        match looked.unwrap_or_else(|_| late()) {
+            Ok((mut load, session)) => {
+                self.session = Some(session);
+                load.cpu_percent = percent(self.ticks, load.host.ticks);
+                self.ticks = load.host.ticks;
+                load
+            }
+            // What could not be done is plain; why is what there is room for.
+            Err(e) => {
+                let why = e.message.trim_start_matches("Error: Cannot run SSH command: ").to_owned();
+                NodeLoad { error: Some(why), ..NodeLoad::of(member) }
+            }
+        }
+    }
+}
+
+impl NodeLoad {
+    /// Of whom nothing is known yet.
+    pub fn of(member: &Member) -> Self {
+        let (name, role) = (member.machine.to_string(), member.membership.role.to_string());
+        Self { name, role, ..Self::default() }
+    }
+}
+
+/// All nodes at once, managers first.
+pub async fn look(lifecycle: &Lifecycle, cluster: &Cluster) -> Vec<NodeLoad> {
+    let looks = cluster.members.iter().map(async |member| Sight::default().look(lifecycle, member).await);
+    let mut rows = join_all(looks).await;
+    rows.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
+    rows
+}
+
+/// Looks at all nodes for as long as it is kept, each at its own pace: one that hangs keeps no other waiting.
 pub struct Watch {
-    sessions: HashMap<MachineName, Session>,
-    ticks: HashMap<MachineName, (u64, u64)>,
+    news: mpsc::Receiver<NodeLoad>,
+    _looks: JoinSet<()>,
 }
 
 impl Watch {
-    /// All nodes at once. One that does not answer is a row that says so.
-    pub async fn look(&mut self, lifecycle: &Lifecycle, cluster: &Cluster) -> Vec<NodeLoad> {
-        let looks = cluster.members.iter().map(|member| {
-            let session = self.sessions.remove(&member.machine);
-            async move {
-                let looked = timeout(ROUND, node(lifecycle, member, session)).await;
-                let late = || Err(Failure::new(format!("no answer within {} s", ROUND.as_secs())));
-                (member, looked.unwrap_or_else(|_| late()))
-            }
-        });
-        let mut rows = Vec::new();
-        for (member, looked) in join_all(looks).await {
-            let name = &member.machine;
-            let role = member.membership.role.to_string();
-            rows.push(match looked {
-                Ok((mut load, session)) => {
-                    self.sessions.insert(name.clone(), session);
-                    let before = self.ticks.insert(name.clone(), load.host.ticks).unwrap_or_default();
-                    load.cpu_percent = percent(before, load.host.ticks);
-                    load
-                }
-                Err(e) => {
-                    NodeLoad { name: name.to_string(), role, error: Some(e.message), ..NodeLoad::default() }
+    pub fn new(lifecycle: &Lifecycle, cluster: &Cluster, interval: Duration) -> Self {
+        let (sender, news) = mpsc::channel(cluster.members.len().max(1));
+        let mut looks = JoinSet::new();
+        for member in &cluster.members {
+            let (lifecycle, member, sender) = (lifecycle.clone(), member.clone(), sender.clone());
+            looks.spawn(async move {
+                let mut sight = Sight::default();
+                let mut tick = tokio::time::interval(interval);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                loop {
+                    tick.tick().await;
+                    let load = sight.look(&lifecycle, &member).await;
+                    if sender.send(load).await.is_err() {
+                        return;
+                    }
                 }
             });
         }
-        rows.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
-        rows
+        Self { news, _looks: looks }
+    }
+
+    /// What is new of one node.
+    pub async fn next(&mut self) -> Option<NodeLoad> {
+        self.news.recv().await
     }
 }
 
@@ -102,12 +142,7 @@ async fn node(
     let host = read(&String::from_utf8_lossy(&said.stdout)).ok_or_else(|| {
         Failure::new("the host does not say how busy it is: it has no /proc as Linux has it")
     })?;
-    let mut load = NodeLoad {
-        name: name.to_string(),
-        role: member.membership.role.to_string(),
-        host,
-        ..NodeLoad::default()
-    };
+    let mut load = NodeLoad { host, ..NodeLoad::of(member) };
     let address = member.membership.address.as_deref().unwrap_or("127.0.0.1");
     if let Some(metrics) = metrics(&session, address).await {
         load.metrics = true;
