@@ -3,13 +3,14 @@
 mod groups;
 mod options;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rmachine_driver::OptionSpec;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
-use super::model::{Network, Options, Stack, Wanted};
-use super::read::{Reader, Remark, json};
+use super::model::{Network, Options, Stack, StackParameter, Wanted};
+use super::read::{Reader, Remark, Value, scalar};
 use crate::registry::Registry;
 use crate::store::{ClusterName, SwarmSettings};
 use crate::swarm::is_network;
@@ -183,10 +184,34 @@ impl File<'_, '_> {
 
     fn stacks(&mut self, top: &DeTable<'_>) -> Vec<Stack> {
         let tables = self.reader.tables(top, "stacks");
-        let stack = |(name, table, _): (String, &DeTable<'_>, _)| Stack {
-            name,
-            parameters: table.iter().map(|(k, v)| (k.get_ref().to_string(), json(v.get_ref()))).collect(),
-        };
-        tables.into_iter().map(stack).collect()
+        tables.into_iter().map(|(name, table, span)| self.stack(name, table, &span)).collect()
+    }
+
+    /// What it takes is known to the stack itself, and judged when that is found.
+    fn stack(&mut self, name: String, table: &DeTable<'_>, span: &Range<usize>) -> Stack {
+        let from = self.reader.text(table, "from").map(|(text, _)| text);
+        let publish = self.reader.flag(table, "publish").unwrap_or_default();
+        let mut parameters = BTreeMap::new();
+        for (key, value) in table.iter().filter(|(key, _)| !["from", "publish"].contains(&&**key.get_ref())) {
+            self.parameter(key.get_ref(), value, &mut parameters);
+        }
+        Stack { name, from, publish, parameters, at: self.reader.place(span.start) }
+    }
+
+    /// `image.prometheus = "..."` is a table in TOML.
+    fn parameter(&mut self, key: &str, value: &Value<'_>, parameters: &mut BTreeMap<String, StackParameter>) {
+        if let (DeValue::Table(inner), "image") = (value.get_ref(), key) {
+            for (name, value) in inner {
+                self.parameter(&format!("image.{}", name.get_ref()), value, parameters);
+            }
+            return;
+        }
+        match scalar(value.get_ref()) {
+            Some(text) => {
+                let at = self.reader.place(value.span().start);
+                parameters.insert(key.to_owned(), StackParameter { value: text, at });
+            }
+            None => self.reader.wrong(key, value, "a text, a number, true or false"),
+        }
     }
 }

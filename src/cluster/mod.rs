@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::lifecycle::{CreatePlan, Failure, Lifecycle};
 use crate::store::StoredMachine;
 
-pub use model::{Given, Network, Node, Options, Stack, Wanted};
+pub use model::{Given, Network, Node, Options, Stack, StackParameter, Wanted};
 pub use plan::{Action, Fixed, Plan, Present, Step, Subject};
 pub use read::{Place, Remark};
 

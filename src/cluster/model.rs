@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use rmachine_driver::{MachineName, Value};
-use serde_json::{Map, Value as Json};
 
 use super::read::Place;
 use crate::store::{Availability, ClusterName, Role, SwarmSettings};
@@ -58,8 +57,20 @@ pub struct Network {
 /// A stack of `templates/stacks/` or a folder, and what it is told; `cluster up` deploys it once the nodes are there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
+    /// What it is called on the cluster.
     pub name: String,
-    pub parameters: Map<String, Json>,
+    /// A stack of ours or a folder, where the name does not say it.
+    pub from: Option<String>,
+    pub publish: bool,
+    pub parameters: BTreeMap<String, StackParameter>,
+    pub at: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackParameter {
+    /// As `stack deploy --set` takes it.
+    pub value: String,
+    pub at: Place,
 }
 
 impl Wanted {

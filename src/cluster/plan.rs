@@ -106,6 +106,8 @@ pub enum Subject {
     Machine(MachineName, Role),
     Network(String),
     Swarm,
+    /// Of the file; whoever deploys stacks says what there is to do.
+    Stack(String),
 }
 
 /// What is done to one machine, network or swarm.
@@ -148,6 +150,12 @@ impl Plan {
     /// Whether something would be lost that cannot be had back.
     pub fn destroys(&self) -> bool {
         self.steps.iter().any(|s| matches!(s.action, Action::Replace | Action::Remove))
+    }
+
+    /// Adds what else there is to do, in its place.
+    pub fn extend(&mut self, steps: Vec<Step>) {
+        self.steps.extend(steps);
+        self.steps.sort_by_key(|s| s.action);
     }
 
     /// The machines that this is to be done to.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
-use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -71,7 +70,7 @@ impl<'i> Reader<'i> {
         }
     }
 
-    fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str) {
+    pub(super) fn wrong(&mut self, key: &str, value: &Value<'_>, wanted: &str) {
         let found = kind(value.get_ref());
         self.problem(value.span(), format!("{key:?} must be {wanted}, not {found}"));
     }
@@ -212,20 +211,5 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
-    }
-}
-
-/// As it is, for whoever understands it later.
-pub(super) fn json(value: &DeValue<'_>) -> Json {
-    match value {
-        DeValue::Boolean(flag) => (*flag).into(),
-        DeValue::Integer(_) => integer(value).map_or(Json::Null, Json::from),
-        DeValue::Float(number) => number.as_str().parse::<f64>().map_or(Json::Null, Json::from),
-        DeValue::String(text) => text.as_ref().into(),
-        DeValue::Datetime(date) => date.to_string().into(),
-        DeValue::Array(list) => list.iter().map(|v| json(v.get_ref())).collect(),
-        DeValue::Table(table) => {
-            table.iter().map(|(k, v)| (k.get_ref().to_string(), json(v.get_ref()))).collect()
-        }
     }
 }

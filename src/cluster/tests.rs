@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rmachine_driver::{MachineName, OptionKind, OptionSpec, Value};
 
 use super::file::{Read, Surroundings, parse, place_of};
-use super::model::{Given, Network, Node, Wanted};
+use super::model::{Given, Network, Node, Stack, Wanted};
 use super::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
 use super::read::{Place, Remark};
 use crate::registry::Registry;
@@ -80,6 +80,12 @@ subnet = ["10.30.0.0/24"]
 
 [stacks.monitoring]
 retention = "15d"
+image.prometheus = "p:1"
+publish = true
+
+[stacks.blue]
+from = "./mine"
+certificate_days = 7
 "#;
 
 #[test]
@@ -108,7 +114,17 @@ fn a_whole_file() {
     assert_eq!(list("engine-opt"), ["log-driver=json-file", "log-opt=max-size=10m", "log-opt=max-file=3"]);
     assert!(worker.shared.contains_key("ttl"));
     assert_eq!(wanted.networks[0].subnets, ["10.30.0.0/24"]);
-    assert_eq!(wanted.stacks[0].parameters["retention"], "15d");
+    let [monitoring, blue] = &wanted.stacks[..] else { panic!() };
+    let told = |stack: &Stack| {
+        let pairs = stack.parameters.iter().map(|(k, p)| format!("{k}={} at {}", p.value, p.at));
+        pairs.collect::<Vec<_>>()
+    };
+    assert_eq!(told(monitoring), ["image.prometheus=p:1 at 41:20", "retention=15d at 40:13"]);
+    assert!(monitoring.publish && monitoring.from.is_none() && !blue.publish);
+    assert_eq!(
+        (blue.from.as_deref(), told(blue)),
+        (Some("./mine"), vec!["certificate_days=7 at 46:20".to_owned()])
+    );
     assert!(!format!("{wanted:?}").contains("s3cret"), "a secret does not show");
 }
 

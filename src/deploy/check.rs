@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rmachine_driver::MachineName;
 
-use super::{Ground, Request};
+use super::{Ground, Request, hosts};
 use crate::engine::EngineClient;
+use crate::engine::services::NetworkInfo;
 use crate::lifecycle::{Failure, Lifecycle};
-use crate::stacks::{Compose, EngineWish, Port, Surroundings};
+use crate::stacks::{Compose, EngineWish, NAMESPACE, Port, Surroundings};
 
 /// Patience with a port of a node's own.
 const KNOCK: Duration = Duration::from_secs(5);
@@ -22,8 +23,9 @@ pub(super) async fn check(
     around: &Surroundings,
 ) -> Result<(), Failure> {
     name_is_free(lifecycle, ground, request)?;
+    parts_are_free(ground, request, compose).await?;
     ports_are_free(ground, request, &compose.ports())?;
-    node_ports_are_free(lifecycle, ground, request, compose, around).await?;
+    hosts::check(lifecycle, ground, request, compose, around).await?;
     images_are_there(lifecycle, ground, compose).await?;
     if request.settings.engines == EngineWish::Check {
         engines_answer(lifecycle, ground, request, around).await?;
@@ -31,14 +33,11 @@ pub(super) async fn check(
     Ok(())
 }
 
-fn is_ours(ground: &Ground, request: &Request) -> bool {
-    ground.services.iter().any(|s| s.stack() == Some(request.name.as_str()))
-}
-
-fn name_is_free(lifecycle: &Lifecycle, ground: &Ground, request: &Request) -> Result<(), Failure> {
+pub(super) fn name_is_free(lifecycle: &Lifecycle, ground: &Ground, request: &Request) -> Result<(), Failure> {
     let name = &request.name;
-    let mut there = ground.services.iter().filter(|s| s.stack() == Some(name.as_str()));
-    let Some(other) = there.find(|s| s.source() != Some(request.stack.id.as_str())) else { return Ok(()) };
+    let Some(other) = ground.of_stack(name).find(|s| s.source() != Some(request.stack.id.as_str())) else {
+        return Ok(());
+    };
     let whose = other.source().map_or("by other means".to_owned(), |s| format!("from {s:?}"));
     let cluster = &ground.cluster.name;
     Err(Failure::new(format!(
@@ -46,6 +45,27 @@ fn name_is_free(lifecycle: &Lifecycle, ground: &Ground, request: &Request) -> Re
     ))
     .hint("--name NAME deploys this one beside it")
     .hint(format!("`{} stack ls {cluster}` shows what is there", lifecycle.program)))
+}
+
+/// Services and networks of somebody else's that bear a name which one of the stack would get.
+async fn parts_are_free(ground: &mut Ground, request: &Request, compose: &Compose) -> Result<(), Failure> {
+    let name = request.name.as_str();
+    let networks: Vec<NetworkInfo> = ground.manager.client().get("/networks").await?;
+    let ours = |labels: &serde_json::Map<String, serde_json::Value>| {
+        labels.get(NAMESPACE).is_some_and(|stack| stack == name)
+    };
+    let services = ground.services.iter().filter(|s| s.stack() != Some(name)).map(|s| ("service", s.name()));
+    let networks = networks.iter().filter(|n| !ours(&n.labels)).map(|n| ("network", n.name.as_str()));
+    let wanted = |(kind, there): &(&str, &str)| {
+        let own = there.strip_prefix(name).and_then(|rest| rest.strip_prefix('_'));
+        own.is_some_and(|own| compose.has(kind, own))
+    };
+    let Some((kind, there)) = services.chain(networks).find(wanted) else { return Ok(()) };
+    Err(Failure::new(format!(
+        "there is a {kind} {there} on \"{}\" already that belongs to no stack \"{name}\": nothing was changed",
+        ground.cluster.name
+    ))
+    .hint("--name NAME deploys the stack under another name"))
 }
 
 /// The swarm's own ports are one space; a node's own ports clash where both are on the node, which is not known before.
@@ -64,38 +84,6 @@ fn ports_are_free(ground: &Ground, request: &Request, wanted: &[Port]) -> Result
         }
     }
     Ok(())
-}
-
-/// What runs on a node's own network listens on the node itself.
-async fn node_ports_are_free(
-    lifecycle: &Lifecycle,
-    ground: &Ground,
-    request: &Request,
-    compose: &Compose,
-    around: &Surroundings,
-) -> Result<(), Failure> {
-    let Some(machine) = ground.machine(&around.chosen.id) else { return Ok(()) };
-    if is_ours(ground, request) || compose.listens.is_empty() {
-        return Ok(());
-    }
-    let session = lifecycle.open(&lifecycle.load(machine)?).await?;
-    let listening = session.output("ss -Hltun 2>/dev/null", b"").await?;
-    let listening = String::from_utf8_lossy(&listening.stdout).into_owned();
-    session.close().await;
-    let taken = compose.listens.iter().find(|port| listens_on(&listening, **port));
-    match taken {
-        None => Ok(()),
-        Some(port) => Err(Failure::new(format!(
-            "something on {machine} listens on port {port} already: nothing was changed"
-        ))
-        .hint("another port (--set), or another node (--set node=NAME)")),
-    }
-}
-
-/// In what `ss -Hltun` says: protocol, state, queues, then the local address.
-fn listens_on(listening: &str, port: u16) -> bool {
-    let local = listening.lines().filter_map(|line| line.split_whitespace().nth(4));
-    local.filter_map(|address| address.rsplit_once(':')).any(|(_, p)| p == port.to_string())
 }
 
 /// An image that a node does not have, it must get from a registry; whether that is so, the engine tells.
@@ -195,18 +183,4 @@ async fn answers(lifecycle: &Lifecycle, machine: &MachineName, address: &str, po
         Some(open)
     };
     tokio::time::timeout(KNOCK, knock).await.ok().flatten().unwrap_or(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_in_what_ss_says() {
-        let said = "tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:*\nudp UNCONN 0 0 10.0.0.5:5514 0.0.0.0:*\n\
-                    tcp LISTEN 0 4096 [::]:2376 [::]:*\n";
-        for (port, taken) in [(22, true), (5514, true), (2376, true), (14, false), (2, false)] {
-            assert_eq!(listens_on(said, port), taken, "{port}");
-        }
-    }
 }

@@ -62,6 +62,19 @@ fn stopped(failure: Failure, program: &str, machine: &MachineName, left: usize) 
         .hint(format!("once that is mended, `{program} stack deploy` with the same words goes on"))
 }
 
+/// The machines that would be configured.
+pub(super) fn due(
+    lifecycle: &Lifecycle,
+    ground: &Ground,
+    request: &Request,
+    around: &Surroundings,
+) -> Result<Vec<MachineName>, Failure> {
+    if request.settings.engines != EngineWish::Set {
+        return Ok(Vec::new());
+    }
+    Ok(work(lifecycle, ground, request, around)?.into_iter().map(|(machine, _)| machine).collect())
+}
+
 /// The machines whose engines are not as they should be, and what they are to be told. Those that an earlier run was cut
 /// short at are gone through again.
 fn work(

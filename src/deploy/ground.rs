@@ -8,7 +8,7 @@ use super::Request;
 use crate::engine::swarm::Node;
 use crate::engine::{EngineClient, EngineError, filters, with_query};
 use crate::lifecycle::{Cluster, Engine, Failure, Lifecycle};
-use crate::stacks::{LABEL, Member, NAMESPACE, StackName, Surroundings};
+use crate::stacks::{LABEL, Member, NAMESPACE, NODE, StackName, Surroundings};
 use crate::store::ClusterName;
 
 /// A manager that answers, and what it says.
@@ -71,7 +71,7 @@ impl Service {
         labels.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
     }
 
-    fn label(&self, key: &str) -> Option<&str> {
+    pub(super) fn label(&self, key: &str) -> Option<&str> {
         self.spec.labels.as_ref()?.get(key)?.as_str()
     }
 
@@ -126,6 +126,10 @@ impl Ground {
         ready.filter_map(|node| Some((node, self.cluster.machine_of(node)?)))
     }
 
+    pub(super) fn of_stack(&self, name: &StackName) -> impl Iterator<Item = &Service> {
+        self.services.iter().filter(move |s| s.stack() == Some(name.as_str()))
+    }
+
     pub(super) fn machine(&self, node: &str) -> Option<&MachineName> {
         self.cluster.machine_of(self.nodes.iter().find(|n| n.id == node)?)
     }
@@ -151,7 +155,11 @@ impl Ground {
         let usable = |m: &&Member| {
             self.nodes.iter().any(|n| n.id == m.id && n.state() == "ready" && n.availability() == "active")
         };
-        let chosen = if wish.is_empty() {
+        let before = self.of_stack(&request.name).find_map(|s| s.label(NODE));
+        let where_data_is = nodes.iter().find(|m| Some(m.id.as_str()) == before);
+        let chosen = if wish.is_empty() && where_data_is.is_some() {
+            where_data_is
+        } else if wish.is_empty() {
             let kept = nodes.iter().filter(usable).find(|m| m.manager);
             kept.or_else(|| nodes.iter().find(usable))
         } else {

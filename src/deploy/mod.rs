@@ -6,9 +6,13 @@
 mod check;
 mod engines;
 mod ground;
+mod hosts;
 mod open;
 mod put;
 mod remove;
+mod secrets;
+mod standing;
+mod things;
 mod wait;
 
 use std::time::Duration;
@@ -16,13 +20,17 @@ use std::time::Duration;
 use rmachine_driver::secrecy::SecretString;
 
 use crate::lifecycle::{Failure, Lifecycle};
-use crate::stacks::{Compose, Given, Page, Settings, Stack, StackError, StackName};
+use crate::stacks::{Compose, Given, Page, Settings, Stack, StackError, StackName, Surroundings};
 use crate::store::ClusterName;
 
 pub use engines::tell_of_stacks;
 pub use ground::{Ground, Service};
 pub use open::{OpenPage, Way, open, pages};
-pub use remove::{Deployed, deployed, remove};
+pub use remove::{Deployed, Gone, deployed, remove};
+pub use standing::{Standing, standing, undeclared};
+
+/// Shows a secret that was just made, by its parameter: once, for nobody can read it again.
+pub type Show<'a> = &'a dyn Fn(&str, &SecretString);
 
 /// A stack that is to be on a cluster.
 #[derive(Debug, Clone)]
@@ -31,6 +39,8 @@ pub struct Request {
     pub name: StackName,
     pub settings: Settings,
     pub publish: bool,
+    /// A cluster's file wants it, and not only somebody who typed it.
+    pub declared: bool,
     /// How long its services may take to come up; nobody waits for zero.
     pub wait: Duration,
 }
@@ -39,8 +49,6 @@ pub struct Request {
 #[derive(Debug, Default)]
 pub struct Done {
     pub pages: Vec<Page>,
-    /// Secrets that were made, by parameter: to be shown once, for they cannot be read again.
-    pub generated: Vec<(String, SecretString)>,
     pub notes: Vec<String>,
 }
 
@@ -50,7 +58,7 @@ impl Request {
         let stack = Stack::find(stack)?;
         let name = StackName::parse(name.unwrap_or(&stack.id))?;
         let settings = Settings::resolve(&stack.manifest, given)?;
-        Ok(Self { stack, name, settings, publish, wait: Duration::from_secs(120) })
+        Ok(Self { stack, name, settings, publish, declared: false, wait: Duration::from_secs(120) })
     }
 }
 
@@ -60,16 +68,14 @@ pub async fn deploy(
     lifecycle: &Lifecycle,
     cluster: &ClusterName,
     request: &Request,
+    show: Show<'_>,
 ) -> Result<Done, Failure> {
-    let mut ground = Ground::look(lifecycle, cluster).await?;
-    let around = ground.surroundings(lifecycle, request)?;
-    let compose = request.stack.fill(&request.name, &request.settings, &around)?;
-    check::check(lifecycle, &mut ground, request, &compose, &around).await?;
+    let (mut ground, around, mut compose) = checked(lifecycle, cluster, request).await?;
     put::config_accepts(lifecycle, &ground, &compose).await?;
     let notes = engines::configure(lifecycle, &mut ground, request, &around).await?;
-    let done = put::put(lifecycle, &mut ground, compose).await?;
+    put::put(lifecycle, &mut ground, request, &mut compose, show).await?;
     wait::until_up(lifecycle, &mut ground, request).await?;
-    Ok(Done { notes, ..done })
+    Ok(Done { pages: compose.pages, notes })
 }
 
 /// The file as it would be deployed, and nothing else done.
@@ -78,11 +84,19 @@ pub async fn preview(
     cluster: &ClusterName,
     request: &Request,
 ) -> Result<Compose, Failure> {
+    checked(lifecycle, cluster, request).await.map(|(_, _, compose)| compose)
+}
+
+async fn checked(
+    lifecycle: &Lifecycle,
+    cluster: &ClusterName,
+    request: &Request,
+) -> Result<(Ground, Surroundings, Compose), Failure> {
     let mut ground = Ground::look(lifecycle, cluster).await?;
     let around = ground.surroundings(lifecycle, request)?;
-    let compose = request.stack.fill(&request.name, &request.settings, &around)?;
+    let (compose, _) = standing::filled(&ground, request, &around)?;
     check::check(lifecycle, &mut ground, request, &compose, &around).await?;
-    Ok(compose)
+    Ok((ground, around, compose))
 }
 
 impl From<StackError> for Failure {

@@ -2,28 +2,41 @@
 //!
 //! No port has to be published for it: every task of a swarm has an address that its own node can reach.
 
-use std::sync::Arc;
+use std::time::Duration;
 
+use rmachine_driver::MachineName;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Ground;
 use crate::engine::{EngineClient, EngineError, filters, segment, with_query};
 use crate::lifecycle::{Failure, Lifecycle};
-use crate::ssh::Session;
+use crate::ssh::{Forward, Session};
 use crate::stacks::{PAGE, StackName};
 use crate::store::ClusterName;
 
-/// From this computer to a page.
+/// Patience with a task where it was last.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From this computer to a page. Its task may move to another node meanwhile.
 pub struct Way {
     listener: TcpListener,
-    session: Arc<Session>,
-    host: String,
+    lifecycle: Lifecycle,
+    cluster: ClusterName,
+    service: String,
     port: u16,
-    pub machine: String,
+    end: End,
+}
+
+/// Where a task is, and the session to its node.
+struct End {
+    session: Session,
+    host: String,
+    machine: MachineName,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,16 +101,24 @@ pub async fn open(
     (service, port): (&str, u16),
     local: u16,
 ) -> Result<Way, Failure> {
-    let mut ground = Ground::look(lifecycle, cluster).await?;
     let service = format!("{stack}_{service}");
+    let end = find(lifecycle, cluster, &service).await?;
+    // Whether somebody answers is better known before a browser asks.
+    end.session.direct_tcpip(&end.host, port).await?;
+    let listener = TcpListener::bind(("127.0.0.1", local)).await;
+    let listener =
+        listener.map_err(|e| Failure::new(format!("127.0.0.1:{local} cannot be listened on: {e}")))?;
+    Ok(Way { listener, lifecycle: lifecycle.clone(), cluster: cluster.clone(), service, port, end })
+}
+
+async fn find(lifecycle: &Lifecycle, cluster: &ClusterName, service: &str) -> Result<End, Failure> {
+    let mut ground = Ground::look(lifecycle, cluster).await?;
     if !ground.services.iter().any(|s| s.name() == service) {
         return Err(Failure::new(format!("there is no service \"{service}\" on \"{cluster}\""))
             .hint(format!("`{} stack ls {cluster}` shows what is deployed", lifecycle.program)));
     }
-    let path = with_query(
-        "/tasks",
-        &[("filters", &filters(&[("service", &service), ("desired-state", "running")]))],
-    );
+    let path =
+        with_query("/tasks", &[("filters", &filters(&[("service", service), ("desired-state", "running")]))]);
     let tasks: Vec<Task> = ground.manager.client().get(&path).await?;
     let running = tasks.iter().filter(|t| t.status.state == "running");
     let found =
@@ -112,13 +133,8 @@ pub async fn open(
             "the task of \"{service}\" on {machine} has no address that its node could reach"
         ))
     })?;
-    let session = Arc::new(lifecycle.open(&lifecycle.load(machine)?).await?);
-    // Whether somebody answers is better known before a browser asks.
-    session.direct_tcpip(&host, port).await?;
-    let listener = TcpListener::bind(("127.0.0.1", local)).await;
-    let listener =
-        listener.map_err(|e| Failure::new(format!("127.0.0.1:{local} cannot be listened on: {e}")))?;
-    Ok(Way { listener, session, host, port, machine: machine.to_string() })
+    let session = lifecycle.open(&lifecycle.load(machine)?).await?;
+    Ok(End { session, host, machine: machine.clone() })
 }
 
 impl Way {
@@ -126,19 +142,41 @@ impl Way {
         self.listener.local_addr().map_or(0, |a| a.port())
     }
 
-    /// Passes on what comes until the session is lost.
-    pub async fn serve(self) -> Result<(), Failure> {
+    pub fn machine(&self) -> &MachineName {
+        &self.end.machine
+    }
+
+    /// Passes on what comes. What cannot be passed on is closed, and `tell` hears why.
+    pub async fn serve(mut self, tell: &dyn Fn(&str)) {
         let mut under_way = JoinSet::new();
         loop {
             tokio::select! {
                 Some(_) = under_way.join_next() => {}
                 accepted = self.listener.accept() => {
                     let Ok((mut here, _)) = accepted else { continue };
-                    let mut there = self.session.direct_tcpip(&self.host, self.port).await?;
-                    under_way.spawn(async move { drop(copy_bidirectional(&mut here, &mut there).await) });
+                    match self.reach(tell).await {
+                        Ok(mut there) => {
+                            under_way.spawn(async move { drop(copy_bidirectional(&mut here, &mut there).await) });
+                        }
+                        Err(failure) => tell(&failure.message),
+                    }
                 }
             }
         }
+    }
+
+    /// To the task where it was, or where it is now.
+    async fn reach(&mut self, tell: &dyn Fn(&str)) -> Result<Forward, Failure> {
+        let before = timeout(PATIENCE, self.end.session.direct_tcpip(&self.end.host, self.port)).await;
+        if let Ok(Ok(stream)) = before {
+            return Ok(stream);
+        }
+        let end = find(&self.lifecycle, &self.cluster, &self.service).await?;
+        if end.machine != self.end.machine {
+            tell(&format!("{} runs on {} now", self.service, end.machine));
+        }
+        self.end = end;
+        Ok(self.end.session.direct_tcpip(&self.end.host, self.port).await?)
     }
 }
 

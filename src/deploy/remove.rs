@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use rmachine_driver::MachineName;
 use serde::Serialize;
 
 use super::ground::services;
 use super::put::{docker, explained};
-use super::{Ground, Service};
+use super::{Ground, Service, things};
 use crate::engine::{filters, with_query};
 use crate::lifecycle::{Failure, Lifecycle};
 use crate::stacks::{NAMESPACE, StackName};
@@ -51,11 +52,20 @@ fn grouped(services: &[Service]) -> Vec<Deployed> {
     stacks.into_values().collect()
 }
 
-/// Its services, networks, configs and secrets. Volumes stay on their nodes.
-pub async fn remove(lifecycle: &Lifecycle, cluster: &ClusterName, name: &StackName) -> Result<(), Failure> {
+/// What a removed stack leaves.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Machines whose engines still have what it wanted of them, and those options.
+    pub told: Vec<(MachineName, Vec<String>)>,
+}
+
+/// Its services, networks, configs and secrets, and what a deployment that was cut short left of it. Volumes stay on their
+/// nodes.
+pub async fn remove(lifecycle: &Lifecycle, cluster: &ClusterName, name: &StackName) -> Result<Gone, Failure> {
     let mut ground = Ground::look(lifecycle, cluster).await?;
     let stacks = grouped(&ground.services);
-    let Some(stack) = stacks.iter().find(|s| s.name == name.as_str()) else {
+    let stack = stacks.iter().find(|s| s.name == name.as_str());
+    if stack.is_none() && !things::are_left(ground.manager.client(), name).await? {
         let names: Vec<_> = stacks.iter().map(|s| s.name.as_str()).collect();
         let failure = Failure::new(format!("there is no stack \"{name}\" on \"{cluster}\""));
         return Err(if names.is_empty() {
@@ -63,13 +73,14 @@ pub async fn remove(lifecycle: &Lifecycle, cluster: &ClusterName, name: &StackNa
         } else {
             failure.hint(format!("there are: {}", names.join(", ")))
         });
-    };
-    if stack.source.is_none() {
+    }
+    if stack.is_some_and(|s| s.source.is_none()) {
         return Err(Failure::new(format!(
             "the stack \"{name}\" on \"{cluster}\" was not deployed by rmachine"
         ))
         .hint(format!("{} ssh {} docker stack rm {name}", lifecycle.program, ground.manager.machine)));
     }
+    let _turn = lifecycle.cluster_turn(cluster).await?;
     let manager = ground.manager.machine.clone();
     lifecycle.reporter.step(&manager, &format!("Removing the stack {name}..."));
     let said = docker(lifecycle, &ground, &["stack", "rm", name.as_str()], "").await?;
@@ -82,7 +93,9 @@ pub async fn remove(lifecycle: &Lifecycle, cluster: &ClusterName, name: &StackNa
     }
     let gone = until_gone(&mut ground, name).await;
     lifecycle.reporter.finish(&manager, gone.is_ok());
-    gone
+    gone?;
+    let told = lifecycle.forget_stack(cluster, name.as_str()).await?;
+    Ok(Gone { told })
 }
 
 /// Its networks go after its tasks; until then the same stack cannot be deployed again.

@@ -10,7 +10,10 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{Kind, PortRef};
-use super::{LABEL, PAGE, Page, Settings, Stack, StackError, StackName, Surroundings};
+use super::ports::{Port, on_nodes, published};
+use super::{
+    DIGEST, LABEL, LISTENS, Member, PAGE, Page, Settings, Stack, StackError, StackName, Surroundings,
+};
 
 /// A config of the swarm: what containers get as a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +39,12 @@ pub enum SecretSource {
     Generated,
 }
 
-/// A port that a service takes on the nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Port {
-    pub service: String,
-    pub number: u16,
-    pub protocol: String,
-    /// A port of each node that runs the service, and not of all nodes.
-    pub host: bool,
+/// A port of a node's own that a container of the stack listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listen {
+    pub port: u16,
+    /// On every node, and not only on the chosen one.
+    pub everywhere: bool,
 }
 
 type Reader<'a> = &'a dyn Fn(&str) -> Result<Vec<u8>, StackError>;
@@ -55,7 +56,7 @@ pub struct Compose {
     pub configs: Vec<Blob>,
     pub secrets: Vec<Secret>,
     /// What runs on a node's own network listens there.
-    pub listens: Vec<u16>,
+    pub listens: Vec<Listen>,
     pub pages: Vec<Page>,
 }
 
@@ -139,6 +140,60 @@ impl Compose {
         ports.collect()
     }
 
+    /// Whether a `service` or a `network` of it is called so.
+    pub fn has(&self, kind: &str, name: &str) -> bool {
+        let declared = |kind: &str| self.document.get(kind).and_then(|map| map.get(name));
+        let Some(spec) = declared(&format!("{kind}s")) else {
+            // Who names none gets one.
+            return kind == "network" && name == "default";
+        };
+        spec.get("external").is_none_or(|external| external == false)
+    }
+
+    /// Whether a service may run on a node, as far as its constraints on ids and roles say.
+    pub fn may_run_on(&self, service: &str, node: &Member) -> bool {
+        let spec = self.services().find(|(name, _)| *name == service);
+        let constraints =
+            spec.and_then(|(_, s)| s.get("deploy")?.get("placement")?.get("constraints")?.as_array());
+        let role = if node.manager { "manager" } else { "worker" };
+        let allows = |constraint: &str| {
+            let (key, value, equal) = match (constraint.split_once("=="), constraint.split_once("!=")) {
+                (Some((key, value)), _) => (key.trim(), value.trim(), true),
+                (None, Some((key, value))) => (key.trim(), value.trim(), false),
+                (None, None) => return true,
+            };
+            match key {
+                "node.id" => (value == node.id) == equal,
+                "node.role" => (value == role) == equal,
+                _ => true,
+            }
+        };
+        constraints.into_iter().flatten().filter_map(Value::as_str).all(allows)
+    }
+
+    /// Whether it counts on services having addresses of their own: they find each other by them, and published ports lead
+    /// to them.
+    pub fn needs_addresses(&self) -> bool {
+        let has_one = |spec: &Map<String, Value>| {
+            !on_host_network(spec)
+                && spec.get("deploy").and_then(|d| d.get("endpoint_mode")).is_none_or(|m| m != "dnsrr")
+        };
+        let by_name = self.services().filter(|(_, spec)| has_one(spec)).count();
+        by_name > 1 || self.ports().iter().any(|p| !p.host)
+    }
+
+    /// Labels all services.
+    pub fn mark(&mut self, key: &str, value: &str) -> Result<(), StackError> {
+        self.services_mut().try_for_each(|(service, spec)| label(service, spec, key, value))
+    }
+
+    /// Labels all services with a digest of everything that it is made of. Secrets that are generated have no names yet.
+    pub fn sign(&mut self) -> Result<String, StackError> {
+        let digest = digest(self.text().as_bytes());
+        self.mark(DIGEST, &digest)?;
+        Ok(digest)
+    }
+
     /// JSON is YAML too.
     pub fn text(&self) -> String {
         Value::Object(self.document.clone()).to_string()
@@ -211,7 +266,15 @@ impl Compose {
             self.publish(settings)?;
         }
         let ports = stack.manifest.parameters.iter().filter(|(_, p)| p.listens);
-        self.listens = ports.map(|(name, _)| settings.port(&PortRef::Parameter(name.clone()))).collect();
+        let listen = |name: &String, everywhere| Listen {
+            port: settings.port(&PortRef::Parameter(name.clone())),
+            everywhere,
+        };
+        self.listens = ports.map(|(name, p)| listen(name, p.everywhere)).collect();
+        if !self.listens.is_empty() {
+            let ports: Vec<_> = self.listens.iter().map(|l| l.port.to_string()).collect();
+            self.mark(LISTENS, &ports.join(" "))?;
+        }
         Ok(())
     }
 
@@ -267,17 +330,21 @@ impl Compose {
 fn hashed(stack: &StackName, key: &str, content: &[u8]) -> String {
     const SHOWN: usize = 12;
     const KEY: usize = 64 - 32 - SHOWN - 2;
-    let digest: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
     let key: String = key.chars().take(KEY).collect();
-    format!("{stack}_{key}-{}", &digest[..SHOWN])
+    format!("{stack}_{key}-{}", &digest(content)[..SHOWN])
+}
+
+fn digest(content: &[u8]) -> String {
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bad(service: &str, what: &str) -> StackError {
     StackError::new(format!("compose.yml: the service {service}: {what}"))
 }
 
-/// Labels may be a mapping or a list of `key=value`.
+/// Labels may be a mapping or a list of `key=value`. Compose would take a dollar for the beginning of a variable.
 fn label(service: &str, spec: &mut Map<String, Value>, key: &str, value: &str) -> Result<(), StackError> {
+    let value = value.replace('$', "$$");
     let labels = spec
         .entry("deploy")
         .or_insert_with(|| json!({}))
@@ -295,10 +362,8 @@ fn by_dns(spec: &mut Map<String, Value>) {
     if on_host_network(spec) {
         return;
     }
-    for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
-        if let Some(port) = port.as_object_mut() {
-            port.insert("mode".to_owned(), "host".into());
-        }
+    if let Some(ports) = spec.get_mut("ports").and_then(Value::as_array_mut) {
+        *ports = ports.drain(..).flat_map(on_nodes).collect();
     }
     if let Some(deploy) = spec.entry("deploy").or_insert_with(|| json!({})).as_object_mut() {
         deploy.entry("endpoint_mode").or_insert_with(|| "dnsrr".into());
@@ -322,25 +387,4 @@ fn relative_mount(spec: &Map<String, Value>) -> Option<String> {
     });
     let mut relative = sources.filter(|s| s.starts_with('.') || s.starts_with('~'));
     relative.next().map(str::to_owned)
-}
-
-/// `8080:80/udp`, `80`, or the long form. What docker cannot read it says itself.
-fn published(service: &str, port: &Value) -> Vec<Port> {
-    let make = |number: u64, protocol: &str, host: bool| {
-        let number = u16::try_from(number).ok().filter(|n| *n > 0)?;
-        Some(Port { service: service.to_owned(), number, protocol: protocol.to_owned(), host })
-    };
-    if let Some(long) = port.as_object() {
-        let number = |key| long.get(key).and_then(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()));
-        let protocol = long.get("protocol").and_then(Value::as_str).unwrap_or("tcp");
-        let host = long.get("mode").is_some_and(|m| m == "host");
-        return number("published").and_then(|n| make(n, protocol, host)).into_iter().collect();
-    }
-    let text = port.as_str().map_or_else(|| port.to_string(), str::to_owned);
-    let (ports, protocol) = text.split_once('/').unwrap_or((&text, "tcp"));
-    let mut parts = ports.rsplit(':');
-    let Some(range) = parts.nth(1) else { return Vec::new() };
-    let (first, last) = range.split_once('-').unwrap_or((range, range));
-    let (Ok(first), Ok(last)) = (first.parse::<u64>(), last.parse::<u64>()) else { return Vec::new() };
-    (first..=last).take(usize::from(u16::MAX)).filter_map(|n| make(n, protocol, false)).collect()
 }

@@ -52,6 +52,8 @@ pub struct Parameter {
     pub help: String,
     /// The port that something listens on at the chosen node itself, so that it must be free there.
     pub listens: bool,
+    /// Not only there, but at every node.
+    pub everywhere: bool,
 }
 
 /// A parameter as `stack.toml` has it.
@@ -70,13 +72,15 @@ struct Written {
     help: String,
     #[serde(default)]
     listens: bool,
+    #[serde(default)]
+    everywhere: bool,
 }
 
 impl TryFrom<Written> for Parameter {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { r#type, choices, min, max, default, help, listens } = written;
+        let Written { r#type, choices, min, max, default, help, listens, everywhere } = written;
         let kind = match r#type.as_str() {
             "string" => Kind::String,
             "integer" => Kind::Integer { min, max },
@@ -88,7 +92,10 @@ impl TryFrom<Written> for Parameter {
             "secret" => Kind::Secret,
             other => return Err(format!("there is no type {other:?}{}", meant(other, TYPES))),
         };
-        Ok(Self { kind, default, help, listens })
+        if everywhere && !listens {
+            return Err("everywhere says where it listens, and listens is missing".to_owned());
+        }
+        Ok(Self { kind, default, help, listens, everywhere })
     }
 }
 

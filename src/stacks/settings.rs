@@ -91,10 +91,10 @@ impl Settings {
             }
             (Kind::Secret, GivenValue::Word(_)) => {
                 return Err(StackError::new(format!(
-                    "{name} is a secret, which other users of this computer could read on the command line"
+                    "{name} is a secret, which others could read where it is written"
                 ))
                 .hint(format!(
-                    "--set {name}=@FILE reads it from a file, --set {name}=@- from standard input"
+                    "\"@FILE\" in its place reads it from a file; --set {name}=@- from standard input"
                 )));
             }
             (kind, _) => {
@@ -118,6 +118,13 @@ impl Settings {
         }
         self.images.insert(name.to_owned(), reference.to_owned());
         Ok(())
+    }
+
+    /// All that may be known of them, as they would be typed.
+    pub fn words(&self) -> BTreeMap<String, String> {
+        let values = self.values.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        let images = self.images.iter().map(|(name, image)| (format!("image.{name}"), image.clone()));
+        values.chain(images).collect()
     }
 
     pub fn text(&self, name: &str) -> &str {

@@ -156,7 +156,8 @@ fn pages_are_opened_only_when_that_is_said() {
 fn what_listens_on_a_node_is_known() {
     let syslog = Stack::find("logging-syslog").unwrap();
     let compose = filled(&syslog, &[("port", "514")], false).unwrap();
-    assert_eq!(compose.listens, [514]);
+    assert_eq!(compose.listens, [Listen { port: 514, everywhere: false }]);
+    assert_eq!(document(&compose)["services"]["rsyslog"]["deploy"]["labels"][LISTENS], "514");
     assert!(config(&compose, "rsyslog").contains(r#"address="10.0.0.1" port="514""#));
     assert_eq!(document(&compose)["services"]["rsyslog"]["logging"]["driver"], "json-file");
 }
@@ -208,6 +209,34 @@ fn secrets_are_generated_or_given_and_never_in_the_file() {
     assert!(!format!("{compose:?}").contains("hunter2"));
     let without = filled(&stack, &[("grafana", "false")], false).unwrap();
     assert!(without.secrets.is_empty());
+}
+
+#[test]
+fn what_a_stack_needs_of_the_nodes_kernels() {
+    let needs = |name: &str, words: &[(&str, &str)], publish| {
+        filled(&Stack::find(name).unwrap(), words, publish).unwrap().needs_addresses()
+    };
+    assert!(needs("monitoring", &[], false), "Prometheus finds others by name");
+    assert!(!needs("monitoring", &[("endpoint_mode", "dnsrr")], true));
+    assert!(!needs("visualizer", &[], false), "one service looks for nobody");
+    assert!(needs("visualizer", &[], true), "a published port leads to an address");
+    assert!(!needs("logging-syslog", &[], false), "nodes' own networks have no such thing");
+    let registry = filled(&Stack::find("registry").unwrap(), &[], false).unwrap();
+    assert_eq!(registry.listens, [Listen { port: 5000, everywhere: true }], "each node has a relay");
+}
+
+#[test]
+fn names_that_belong_to_a_stack() {
+    let compose = filled(&Stack::find("monitoring").unwrap(), &[], false).unwrap();
+    assert!(compose.has("service", "prometheus") && compose.has("network", "monitoring"));
+    assert!(!compose.has("service", "grafanas") && !compose.has("network", "host"));
+    let syslog = filled(&Stack::find("logging-syslog").unwrap(), &[], false).unwrap();
+    assert!(!syslog.has("network", "host"), "an external one is not its own");
+    let (m1, w1) = (member("m1", 1, true), member("w1", 2, false));
+    assert!(compose.may_run_on("prometheus", &m1) && !compose.may_run_on("prometheus", &w1));
+    assert!(compose.may_run_on("node-exporter", &w1));
+    let visualizer = filled(&Stack::find("visualizer").unwrap(), &[], false).unwrap();
+    assert!(visualizer.may_run_on("visualizer", &m1) && !visualizer.may_run_on("visualizer", &w1));
 }
 
 struct Folder(tempfile::TempDir);
@@ -309,6 +338,13 @@ fn anchors_and_ports_of_plain_compose_files() {
         compose.ports().iter().map(|p| format!("{}/{} {}", p.number, p.protocol, p.host)).collect();
     ports.sort();
     assert_eq!(ports, ["53/udp false", "7000/tcp false", "7001/tcp false", "8080/tcp false", "81/tcp true"]);
+    let by_dns = filled(&folder.stack().unwrap(), &[("endpoint_mode", "dnsrr")], false).unwrap();
+    let ports = document(&by_dns)["services"]["a"]["ports"].clone();
+    let long = |target: u16, published: u16, protocol: &str| serde_json::json!({"target": target, "published": published, "protocol": protocol, "mode": "host"});
+    assert_eq!(ports[0], long(80, 8080, "tcp"));
+    assert_eq!(ports[1], long(53, 53, "udp"));
+    assert_eq!(ports[2], 9000, "what is published nowhere stays");
+    assert_eq!([&ports[3], &ports[4]], [&long(7000, 7000, "tcp"), &long(7001, 7001, "tcp")]);
     let labels = document(&compose)["services"]["a"]["deploy"]["labels"].clone();
     assert_eq!(labels[0], "k=v");
     assert!(labels[1].as_str().unwrap().starts_with("rmachine.stack="));

@@ -64,6 +64,47 @@ fn options_are_judged_by_their_driver_and_have_a_place() {
 }
 
 #[test]
+fn stacks_are_judged_by_what_they_take_and_have_a_place() {
+    let lab = Sandbox::new();
+    let with = |lines: &str| format!("{LAB}{lines}");
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\nintervall = \"5s\"\n"), "up"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:12:13: the stack has no parameter "intervall"; did you mean interval?
+    Hint: it takes: alert_after, alert_webhook, alertmanager, cadvisor, certificate_days, certificates, discovery, endpoint_mode, engine_port, grafana, grafana_password, grafana_port, interval, node, retention, image.alertmanager, image.blackbox-exporter, image.cadvisor, image.grafana, image.node-exporter, image.prometheus, image.socat, engines
+    "#);
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\ninterval = 5\n"), "plan"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:12:12: interval takes a duration like 15s, not "5"
+    "#);
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\ninterval = [5]\n"), "plan"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:12:12: "interval" must be a text, a number, true or false, not a list
+    "#);
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitorin]\n"), "plan"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:11:9: there is no stack "monitorin"; did you mean monitoring?
+    Hint: there are: logging-elk, logging-syslog, monitoring, registry, routing, visualizer
+    "#);
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.blue]\nfrom = \"./nowhere\"\n"), "plan"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:11:9: ./nowhere cannot be read: No such file or directory (os error 2)
+    "#);
+    insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\ngrafana_password = \"x\"\n"), "plan"), @r#"
+    exit 1
+    --- stderr
+    cluster.toml:12:20: grafana_password is a secret, which others could read where it is written
+    Hint: "@FILE" in its place reads it from a file; --set grafana_password=@- from standard input
+    "#);
+    let plan = cluster(&lab, &with("[stacks.monitoring]\n[stacks.registry]\n"), "plan").stdout;
+    assert!(plan.contains("5 to add") && plan.contains("stack     monitoring"), "{plan}");
+}
+
+#[test]
 fn a_plan_of_an_empty_store() {
     let lab = Sandbox::new();
     let file = format!("{LAB}[networks.web]\n").replace("count = 1", "count = 2");

@@ -44,7 +44,7 @@ fn the_stacks_that_there_are() {
       protocol        udp    udp or tcp     udp may lose lines; with tcp no container starts while rsyslog is down
 
     Images (--set image.NAME=REFERENCE):
-      rsyslog   rsyslog/rsyslog:2025-06
+      rsyslog   rsyslog/rsyslog:2026-04
 
     Of engines it wants (--set engines=true), since engines send the logs of their containers:
       log-driver=syslog

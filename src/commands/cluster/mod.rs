@@ -2,6 +2,7 @@
 
 mod init;
 mod show;
+mod stacks;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,15 +12,13 @@ use rmachine_driver::MachineName;
 use super::Outcome;
 use super::create::plan_of;
 use super::options::{amendments_from_file, apply, from_file, shared};
-use super::stack::deploy::tell;
 use super::swarm::StatusForm;
 use crate::cluster::file::{Surroundings, parse, place_of};
-use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Stack, Wanted, down};
+use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::context::Context;
 use crate::deploy::Request;
 use crate::error::{CommandError, Exit};
 use crate::lifecycle::{CreatePlan, Failure};
-use crate::stacks::Given;
 use crate::store::{ClusterName, Due, StoredMachine};
 use crate::ui::confirm;
 
@@ -239,14 +238,21 @@ async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit
     work(&kit).await
 }
 
-async fn compare(kit: &Kit<'_>, wanted: &Wanted) -> Result<(Plan, Present), CommandError> {
+async fn compare(
+    kit: &Kit<'_>,
+    wanted: &Wanted,
+    stacks: &[Request],
+) -> Result<(Plan, Present), CommandError> {
     let present = kit.look(wanted).await?;
-    Ok((crate::cluster::plan::plan(wanted, &present), present))
+    let mut plan = crate::cluster::plan::plan(wanted, &present);
+    stacks::compare(&kit.lifecycle, wanted, stacks, &present, &mut plan).await?;
+    Ok((plan, present))
 }
 
 async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
     let wanted = read(ctx, &args.file)?;
-    let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted).await).await?;
+    let stacks = stacks::requests(&wanted, &args.file.file)?;
+    let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted, &stacks).await).await?;
     ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
     if args.detailed_exitcode && !plan.is_empty() {
         return Err(CommandError::silent(Exit::Remote(2)));
@@ -258,59 +264,37 @@ async fn up(ctx: &Context, args: &Up) -> Outcome {
     let wanted = read(ctx, &args.file)?;
     let at_once = args.parallel.map_or(tokio::sync::Semaphore::MAX_PERMITS, |n| n as usize);
     let limits = Limits { at_once, wait: Duration::from_secs(args.patience.wait) };
-    let stacks = wanted.stacks.iter().map(request).collect::<Result<Vec<_>, _>>()?;
-    with_kit(ctx, &wanted, async |kit| {
-        if converge(ctx, kit, &wanted, &limits, args.yes).await? {
-            deploy(ctx, kit, &wanted, &stacks).await?;
-        }
-        Ok(())
-    })
-    .await
+    let mut stacks = stacks::requests(&wanted, &args.file.file)?;
+    stacks.iter_mut().for_each(|request| request.wait = limits.wait);
+    with_kit(ctx, &wanted, async |kit| converge(ctx, kit, &wanted, &stacks, &limits, args.yes).await).await
 }
 
-/// A stack of the file, understood before anything is made.
-fn request(stack: &Stack) -> Result<Request, CommandError> {
-    let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let given: Vec<Given> =
-        stack.parameters.iter().map(|(key, value)| Given::word(key, &word(value))).collect();
-    Ok(Request::new(&stack.name, None, &given, false)?)
-}
-
-/// What is there as the file has it stays as it is.
-async fn deploy(ctx: &Context, kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Outcome {
-    for request in stacks {
-        let done = crate::deploy::deploy(&kit.lifecycle, &wanted.name, request).await?;
-        tell(ctx, wanted.name.as_str(), request, &done);
-    }
-    Ok(())
-}
-
-/// Whether the cluster is as its file says in the end: somebody may not agree to what that takes.
-///
 /// What is done may show what else there is to do: a swarm whose managers were stopped can be asked once they run.
 async fn converge(
     ctx: &Context,
     kit: &Kit<'_>,
     wanted: &Wanted,
+    stacks: &[Request],
     limits: &Limits,
     yes: bool,
-) -> Result<bool, CommandError> {
+) -> Outcome {
     const ROUNDS: usize = 3;
     for round in 0..ROUNDS {
-        let (plan, present) = compare(kit, wanted).await?;
+        let (plan, present) = compare(kit, wanted, stacks).await?;
         if plan.is_empty() {
             let said = if round == 0 { show::nothing(&plan, "the cluster") } else { "Done.".to_owned() };
             show::remarks(&plan).lines().for_each(|remark| ctx.last_word(remark));
             ctx.last_word(&said);
-            return Ok(true);
+            return Ok(());
         }
         ctx.last_word(show::plan(wanted, &plan, show::Output::Text).trim_end());
         if plan.destroys() && !yes && !agreed(ctx, "Replace or remove these? (y/n): ")? {
-            return Ok(false);
+            return Ok(());
         }
         ctx.when_interrupted("Interrupted. The same words again go on where it was.");
         let done = kit.up(wanted, &plan, &present, limits).await;
         done.map_err(|failures| failed(ctx, failures))?;
+        stacks::bring(ctx, &kit.lifecycle, wanted, stacks).await?;
     }
     Err(CommandError::failed("the cluster does not come to rest: something else changes it")
         .hint(format!("{} cluster plan", ctx.program)))

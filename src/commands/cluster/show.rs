@@ -74,6 +74,7 @@ fn subject(step: &Step) -> (String, String) {
     match &step.subject {
         Subject::Machine(name, role) => (role.to_string(), name.to_string()),
         Subject::Network(name) => ("network".to_owned(), name.clone()),
+        Subject::Stack(name) => ("stack".to_owned(), name.clone()),
         Subject::Swarm => ("swarm".to_owned(), String::new()),
     }
 }

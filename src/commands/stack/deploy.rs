@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::path::Path;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
@@ -51,7 +52,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let given = self.set.iter().map(|word| given(word)).collect::<Result<Vec<_>, _>>()?;
+        let given = self.set.iter().map(|word| given(word, Path::new(""))).collect::<Result<Vec<_>, _>>()?;
         let mut request = Request::new(&self.stack, self.name.as_deref(), &given, self.publish)?;
         request.wait = seconds(self.wait);
         let lifecycle = ctx.lifecycle_for(2);
@@ -62,7 +63,8 @@ impl Args {
             return Ok(());
         }
         ctx.when_interrupted("Interrupted. Deploying again goes on.");
-        let done = deploy::deploy(&lifecycle, &cluster.name, &request).await?;
+        let show = |key: &str, secret: &SecretString| show(ctx, key, secret);
+        let done = deploy::deploy(&lifecycle, &cluster.name, &request, &show).await?;
         tell(ctx, &self.cluster, &request, &done);
         Ok(())
     }
@@ -72,19 +74,21 @@ pub(in crate::commands) fn tell(ctx: &Context, cluster: &str, request: &Request,
     let (name, program) = (&request.name, &ctx.program);
     done.notes.iter().for_each(|note| ctx.last_word(&format!("Note: {note}")));
     ctx.last_word(&format!("The stack {name} runs on {cluster}"));
-    for (key, secret) in &done.generated {
-        // To standard output whatever the progress is: nobody can read it again.
-        let secret = secret.expose_secret();
-        ctx.printer.line(&format!("{key}: {secret}  (kept as a secret of the swarm; not shown again)"));
-    }
     for page in &done.pages {
         let opened = page.publish.as_ref().map(|_| " (also opened on the nodes)").unwrap_or_default();
         ctx.last_word(&format!("{program} stack open {cluster} {name} {} shows its page{opened}", page.name));
     }
 }
 
-/// `NAME=VALUE`; `NAME=@FILE` reads what must not be on a command line, `@-` from standard input.
-fn given(word: &str) -> Result<Given, CommandError> {
+/// To standard output whatever the progress is: nobody can read it again.
+pub(in crate::commands) fn show(ctx: &Context, key: &str, secret: &SecretString) {
+    let secret = secret.expose_secret();
+    ctx.printer.line(&format!("{key}: {secret}  (kept as a secret of the swarm; not shown again)"));
+}
+
+/// `NAME=VALUE`; `NAME=@FILE` reads what must not be on a command line, `@-` from standard input. Files are meant from
+/// that folder.
+pub(in crate::commands) fn given(word: &str, folder: &Path) -> Result<Given, CommandError> {
     let (name, value) = word
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
@@ -96,7 +100,7 @@ fn given(word: &str) -> Result<Given, CommandError> {
     if path == "-" {
         std::io::stdin().read_to_string(&mut text).map_err(broken)?;
     } else {
-        text = std::fs::read_to_string(path).map_err(broken)?;
+        text = std::fs::read_to_string(folder.join(path)).map_err(broken)?;
     }
     let secret = SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned());
     Ok(Given { name: name.to_owned(), value: GivenValue::File(secret) })

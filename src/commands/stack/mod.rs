@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Outcome;
 use super::swarm::which;
 use crate::context::Context;
-use crate::deploy::remove;
+use crate::deploy::{Gone, remove};
 use crate::error::CommandError;
 use crate::lifecycle::Failure;
 use crate::stacks::{StackError, StackName};
@@ -72,13 +72,27 @@ impl Rm {
         let name = name(&self.stack)?;
         let lifecycle = ctx.lifecycle();
         let cluster = which(&lifecycle, Some(&self.cluster))?;
-        remove(&lifecycle, &cluster.name, &name).await?;
+        let gone = remove(&lifecycle, &cluster.name, &name).await?;
         ctx.last_word(&format!(
             "Removed the stack {name} from {}; its volumes stay on their nodes",
             cluster.name
         ));
+        left(ctx, &gone);
         Ok(())
     }
+}
+
+/// What engines were told for a stack that is gone.
+fn left(ctx: &Context, gone: &Gone) {
+    let Some((first, options)) = gone.told.first() else { return };
+    let names: Vec<_> = gone.told.iter().map(|(machine, _)| machine.as_str()).collect();
+    ctx.last_word(&format!(
+        "Note: the engines of {} still have what it wanted of them: {}. `cluster up` takes it back where they have a file; \
+         else `{} provision --engine-opt OPTION {first}`, with all options that the engine is to keep ('' for none)",
+        names.join(", "),
+        options.join(" "),
+        ctx.program
+    ));
 }
 
 /// A deployed stack, which may have come from a folder.

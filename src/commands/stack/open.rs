@@ -60,11 +60,12 @@ impl Args {
         let way = deploy::open(&lifecycle, &cluster.name, &stack, at, self.port).await?;
         let url = format!("http://127.0.0.1:{}{}", way.local_port(), target.path);
         ctx.printer.line(&url);
-        ctx.last_word(&format!("{} of {stack}, on {}; Ctrl-C ends it", target.service, way.machine));
+        ctx.last_word(&format!("{} of {stack}, on {}; Ctrl-C ends it", target.service, way.machine()));
         if self.wants_browser(ctx) {
             browse(ctx, &url);
         }
-        Ok(way.serve().await?)
+        way.serve(&|text| ctx.printer.error_line(text)).await;
+        Ok(())
     }
 
     /// A page that the stack says it has, and whose service is there.
