@@ -265,7 +265,7 @@ fn nodes_that_go_away_and_come_back(stage: &Stage) {
     let steps = json!([
         ["size", 130, 20],
         ["wait", "26.1"],
-        ["wait", "GiB"],
+        ["without", "is asked"],
         ["picture"],
         ["size", 45, 5],
         ["wait", "ske-w-1"],

@@ -2,7 +2,7 @@
 """Runs a command in a terminal: terminal.py STEPS COMMAND...
 
 STEPS is JSON, one list each: ["size", COLUMNS, ROWS], ["type", TEXT], ["wait", TEXT] (until the picture holds it),
-["picture"], ["run", COMMAND...] (beside the terminal). Prints the pictures, how the command ended and whether it gave the
+["without", TEXT] (until it does not), ["picture"], ["run", COMMAND...] (beside the terminal). Prints the pictures, how the command ended and whether it gave the
 terminal back as it was.
 """
 import fcntl, json, os, pty, select, struct, subprocess, sys, termios, time
@@ -29,11 +29,11 @@ def picture():
     return last.replace(b"\x1b[K", b"").decode(errors="replace").replace("\r\n", "\n")
 
 
-def wait(text, limit=90):
+def wait(text, there=True, limit=90):
     until = time.monotonic() + limit
-    while text not in picture():
+    while (text in picture()) != there:
         if time.monotonic() > until or child.poll() is not None:
-            sys.exit(f"{text!r} never came: {picture()!r}; ended: {child.poll()}")
+            sys.exit(f"{text!r}: still not {there}: {picture()!r}; ended: {child.poll()}")
         read(0.2)
 
 
@@ -55,6 +55,8 @@ for what, *rest in steps:
         os.write(main, rest[0].encode())
     elif what == "wait":
         wait(rest[0])
+    elif what == "without":
+        wait(rest[0], there=False)
     elif what == "picture":
         pictures.append(picture())
     elif what == "run":
