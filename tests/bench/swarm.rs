@@ -9,13 +9,13 @@ use serde_json::Value;
 use crate::report::Report;
 use crate::sample::{Samples, seconds, timed};
 
+/// Made with the first machine and removed with the last, as users have it.
 const NETWORK: &str = "bench-swarm";
 const RUNS: usize = 5;
 
 pub(crate) fn measure(report: &mut Report, rmachine: &Path, scratch: &Path) {
     let bench = Swarms { rmachine, store: scratch.join("swarms") };
     timed(bench.rmachine(&["node-image", "build", "-d", "docker"]).env("HOME", scratch));
-    timed(Command::new("docker").args(["network", "create", NETWORK]));
     // Also makes the certificates, which are made once for all machines.
     bench.create("bench-swarm-0");
     bench.remove(&["bench-swarm-0"]);
@@ -29,7 +29,6 @@ pub(crate) fn measure(report: &mut Report, rmachine: &Path, scratch: &Path) {
         bench.swarm("3", "0", &mut managers, &mut managers_ready);
         bench.remove(&["bench-swarm-m1", "bench-swarm-m2", "bench-swarm-m3"]);
     }
-    timed(Command::new("docker").args(["network", "rm", NETWORK]));
     let ratio = |a: &Samples| a.median().as_secs_f64() / one.median().as_secs_f64();
     let told = |a: &Samples| {
         format!("{:.2} x ({} against {})", ratio(a), seconds(a.median()), seconds(one.median()))
