@@ -45,6 +45,7 @@ impl Node {
         match request {
             "GET /info" => (200, self.info.lock().unwrap().to_string()),
             "GET /nodes" => (200, self.nodes.lock().unwrap().to_string()),
+            _ if request.starts_with("GET /services?") => (200, "[]".to_owned()),
             _ if request.starts_with("GET /nodes?") => (200, self.nodes.lock().unwrap().to_string()),
             _ if request.starts_with("GET /nodes/") => {
                 let id = request.trim_start_matches("GET /nodes/");
