@@ -153,7 +153,7 @@ fn killed_at_any_moment_a_create_is_removed_without_a_trace() {
         "Waiting for machine to be running",
         "Waiting for SSH to be available...",
         "Provisioning with",
-        "Copying certs to the remote machine...",
+        "Copying certs to the local machine directory...",
         "Checking connection to Docker...",
     ] {
         owner.create_until("dd-killed", word).kill_9();

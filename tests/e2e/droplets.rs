@@ -96,11 +96,11 @@ impl Hosts for Lab {
                 // cloud-init is in it, and runs when systemd has it run.
                 Some((image, seed)) => {
                     let seed = seed.path().to_str().unwrap();
-                    let host = Host::up(&name, &["--from", &image, "--seed", seed]);
+                    let host = Host::up(&name, &["--from", &image, "--seed", seed, "--keep-address"]);
                     host.run("cloud-init status --wait >/dev/null");
                     host
                 }
-                None => Host::up(&name, &["--engine"]),
+                None => Host::up(&name, &["--engine", "--keep-address"]),
             };
             if was_baked {
                 // It has been told all before its first start.
