@@ -13,8 +13,9 @@ use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
 use crate::store::{Availability, ClusterName, Role};
 
-/// A role is taken on and laid down within seconds, unless the node does not answer.
-const ROLE_WAIT: Duration = Duration::from_secs(30);
+/// A role is taken on and laid down within seconds; by a node that has just lost sight of its managers, since they changed,
+/// when it has found them again, which was seen to take longer than half a minute.
+const ROLE_WAIT: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(150);
 /// Somebody else may change the same thing at the same time.
 const TRIES: usize = 8;
