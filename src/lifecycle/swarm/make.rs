@@ -297,3 +297,21 @@ async fn opened(door: &watch::Sender<Door>) -> bool {
     // The sender outlives all who wait.
     door.wait_for(|d| d.open || d.coming == 0).await.is_ok_and(|d| d.open)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_leads_goes_on_and_never_back() {
+        let (lead, _) = watch::channel(Lead::Coming);
+        let leader = Leader { name: None, lead };
+        let others = leader.wait(Lead::Boots);
+        leader.reached(Lead::Ready);
+        leader.reached(Lead::Boots);
+        assert_eq!(others.await, Lead::Ready);
+        leader.reached(Lead::Over);
+        assert_eq!(leader.wait(Lead::Ready).await, Lead::Over);
+        assert_eq!(Leader::among(&[]).wait(Lead::Boots).await, Lead::Over, "nobody waits where nobody leads");
+    }
+}
