@@ -14,6 +14,9 @@ use crate::store::Adopted;
 /// docker-machine's patience with the engine's TLS.
 const TLS: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
+/// An engine listens early, and answers once it is up; what is still to come after this is better asked on its host.
+const STARTS: Duration = Duration::from_secs(5);
+const REFUSED: Duration = Duration::from_millis(25);
 pub(super) const SOCKET: &str = "/var/run/docker.sock";
 
 /// An engine that can be asked, and the session that leads there, if one does.
@@ -35,13 +38,30 @@ impl Lifecycle {
             }
             tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
+    }
+
+    pub(super) fn tell_jump_host(&self, machine: &Machine) {
         if self.behind_jump_host(machine) {
             self.reporter.warn(
                 &machine.name,
                 "it is reached through a jump host: its engine answers through SSH, and not to `env` and the docker CLI",
             );
         }
-        Ok(())
+    }
+
+    /// For an engine that is starting: whether it answers in the time that engines take for that.
+    pub(super) async fn engine_answers_soon(&self, machine: &Machine) -> bool {
+        let answer = async {
+            loop {
+                match self.ping(machine).await {
+                    Ok(Ok(())) => return true,
+                    Ok(Err(e)) if !is_final(&e) => tokio::time::sleep(REFUSED).await,
+                    _ => return false,
+                }
+            }
+        };
+        tokio::time::timeout(STARTS, answer).await.unwrap_or(false)
     }
 
     /// For `config` and `env --check`: whether the engine answers with a certificate of ours, and takes ours.

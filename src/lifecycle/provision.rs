@@ -91,40 +91,46 @@ impl Lifecycle {
         self.enter(lock, machine, reached)?;
         self.replace_first_key(lock, machine, &session).await?;
         self.introduce(lock, machine, &session).await?;
-        if let Err(e) = self.provision_over(machine, &session, server).await {
-            session.close().await;
-            return Err(e.prefix("Error running provisioning: "));
-        }
+        let answers = match self.provision_over(machine, &session, server).await {
+            Ok(answers) => answers,
+            Err(e) => {
+                session.close().await;
+                return Err(e.prefix("Error running provisioning: "));
+            }
+        };
         let provisioned = machine.stored.own.phase.max(Phase::Provisioned);
         machine.stored.own.told = vec![telling];
         self.enter(lock, machine, provisioned)?;
         self.step(&name, "Checking connection to Docker...");
         // A goodbye takes a round trip, which nobody has to wait for.
-        let (answers, ()) = tokio::join!(self.await_engine(machine), session.close());
+        let answers = async { if answers { Ok(()) } else { self.await_engine(machine).await } };
+        let (answers, ()) = tokio::join!(answers, session.close());
         answers.map_err(|e| e.prefix("Error checking the host: "))?;
+        self.tell_jump_host(machine);
         self.enter(lock, machine, Phase::Ready)?;
         self.step(&name, "Docker is up and running!");
         Ok(())
     }
 
+    /// Whether the engine has been seen to answer from here already.
     async fn provision_over(
         &self,
         machine: &Machine,
         session: &Session,
         server: Server,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let name = &machine.name;
         self.step(name, "Detecting the provisioner...");
-        let making = self.server_tls_aside(machine, server);
-        let (facts, tls, ()) = tokio::join!(provision::facts(session), making, session.prepare());
+        let wanted = self.wanted(machine, self.server_tls_aside(machine, server).await?)?;
+        let asking = provision::facts(session, wanted.asks_version());
+        let (facts, ()) = tokio::join!(asking, session.prepare());
         let facts = facts.map_err(|e| failure_on(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
-        let tls = tls?;
         self.step(name, "Copying certs to the local machine directory...");
         self.copy_client(machine)?;
-        let wanted = self.wanted(machine, tls)?;
-        let done = provision::provision(session, facts, &wanted, self.reporter.as_ref()).await;
-        done.map(drop).map_err(|e| failure_on(machine, &e))
+        let comes_up = || self.engine_answers_soon(machine);
+        let done = provision::provision(session, facts, &wanted, self.reporter.as_ref(), comes_up).await;
+        done.map_err(|e| failure_on(machine, &e))
     }
 
     /// Files and keys keep a thread busy for a while; others go on meanwhile.

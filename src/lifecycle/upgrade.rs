@@ -46,7 +46,7 @@ impl Lifecycle {
         let before = self.containers(&machine).await;
         let session = self.connect(&machine).await?;
         let facts =
-            provision::facts(&session).await.map_err(|e| super::provision::failure_on(&machine, &e))?;
+            provision::facts(&session, true).await.map_err(|e| super::provision::failure_on(&machine, &e))?;
         let Some(engine) = &facts.engine else {
             return Err(Failure::new(format!("the host of \"{name}\" has no engine to upgrade"))
                 .hint(format!("`{} provision {name}` installs one", self.program)));
@@ -60,7 +60,7 @@ impl Lifecycle {
                 .prefix(&format!("the engine of \"{name}\" was not upgraded: "))
         })?;
         let after =
-            provision::facts(&session).await.map_err(|e| super::provision::failure_on(&machine, &e))?;
+            provision::facts(&session, true).await.map_err(|e| super::provision::failure_on(&machine, &e))?;
         session.close().await;
         let to = after.engine.and_then(|e| e.version).unwrap_or_default();
         // What a later `provision` would hold against it.

@@ -23,5 +23,5 @@ pub use plan::{
     Changes, Configure, EngineVersion, FileName, HostFile, Install, InstallMethod, Tls, Wanted, first_files,
     plan,
 };
-pub use run::{Outcome, facts, provision, upgrade};
+pub use run::{facts, provision, upgrade};
 pub use unit::{DROP_IN, UnitFile};

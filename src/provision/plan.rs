@@ -224,7 +224,20 @@ fn known(hosts: &str, name: &str) -> bool {
     hosts.lines().any(|line| line.split_whitespace().skip(1).any(|word| word == name))
 }
 
+impl Wanted {
+    /// Whether the version of an engine that is there makes a difference.
+    pub fn asks_version(&self) -> bool {
+        self.engine_version.is_some() || self.engine.wants_some_version()
+    }
+}
+
 impl Changes {
+    /// Whether nothing is to do but to wait for an engine that is starting.
+    pub(super) fn only_waits(&self) -> bool {
+        let waits = |c: &Configure| c.starting && !c.enable && c.hostname.is_none();
+        self.install.is_none() && self.configure.as_ref().is_some_and(waits)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.install.is_none() && self.configure.is_none()
     }

@@ -10,21 +10,13 @@ use super::progress::Progress;
 use super::script;
 use crate::ssh::{Session, Stream};
 
-/// What was done, and what is there now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    pub installed: bool,
-    pub restarted: bool,
-    /// As `dockerd --version` has it: 26.1.5.
-    pub engine_version: Option<String>,
-}
-
 /// How often a host is planned for anew: an installation counts once, and so does somebody who changed it meanwhile.
 const ROUNDS: usize = 4;
 
-/// Asks a host what it is.
-pub async fn facts(session: &Session) -> Result<Facts, ProvisionError> {
-    let answer = session.output("sh -s", script::FACTS.as_bytes()).await?;
+/// Asks a host what it is; its engine's version only where that matters.
+pub async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionError> {
+    let script = [if version { script::ASK_VERSION } else { "" }, script::FACTS].concat();
+    let answer = session.output("sh -s", script.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer.stdout);
     Facts::parse(&text).map_err(|error| match text.trim() {
         "" => ProvisionError::no_facts(&String::from_utf8_lossy(&answer.stderr)),
@@ -33,30 +25,32 @@ pub async fn facts(session: &Session) -> Result<Facts, ProvisionError> {
 }
 
 /// Makes a host into what is wanted, however many rounds that takes: one, unless it has no engine yet.
-pub async fn provision(
+///
+/// An engine that starts with all that is wanted is waited for by `comes_up`, which says whether it answered in the time
+/// that engines take. If so the answer is true: nothing was done on the host, and nobody has to look again.
+pub async fn provision<F: Future<Output = bool>>(
     session: &Session,
     mut known: Facts,
     wanted: &Wanted,
     reporter: &dyn Reporter,
-) -> Result<Outcome, ProvisionError> {
-    let mut outcome = Outcome::default();
-    for _ in 0..ROUNDS {
+    comes_up: impl Fn() -> F,
+) -> Result<bool, ProvisionError> {
+    for round in 0..ROUNDS {
         let changes = plan(&known, wanted)?;
-        if outcome == Outcome::default() {
+        if round == 0 {
             changes.warnings.iter().for_each(|warning| reporter.warn(&wanted.machine, warning));
+        }
+        if changes.only_waits() && comes_up().await {
+            return Ok(true);
         }
         let installs = changes.install.is_some();
         match apply(session, &known, &changes, wanted, reporter).await {
             Err(ProvisionError::Stale) => {}
             Err(error) => return Err(error),
-            Ok(()) if !installs => {
-                outcome.restarted = changes.configure.is_some_and(|configure| configure.restart);
-                outcome.engine_version = known.engine.and_then(|engine| engine.version);
-                return Ok(outcome);
-            }
-            Ok(()) => outcome.installed = true,
+            Ok(()) if !installs => return Ok(false),
+            Ok(()) => {}
         }
-        known = facts(session).await?;
+        known = facts(session, wanted.asks_version()).await?;
         if installs {
             check_version(&known, wanted.engine_version.as_ref())?;
         }

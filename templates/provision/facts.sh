@@ -1,7 +1,8 @@
 # shellcheck shell=sh
 # Says what a host is and what its engine is configured with, as text for src/provision/facts.rs. Changes nothing.
 #
-# Sent as it is to `sh -s`, as whoever logs in. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line
+# Sent to `sh -s`, as whoever logs in, after a line `ask_version=yes` if the engine's version is wanted: to ask for it takes
+# longer than all the rest. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line
 # of a text. What does not look like that (a banner, a shell's own words) is not part of the answer.
 main() {
     export LC_ALL=C
@@ -85,7 +86,6 @@ file daemon.json /etc/docker/daemon.json
 file 10-machine.conf "$dropin"
 file default /etc/default/docker
 file hosts /etc/hosts
-if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi
 if [ -d /run/systemd/system ]; then
     shown=$(systemctl show docker.service docker.socket -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths)
     printf '%s\n' "$shown" | text units
@@ -95,6 +95,7 @@ if [ -d /run/systemd/system ]; then
     done
 fi
 ROOT
+    [ -z "${ask_version:-}" ] || echo 'if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi'
 }
 
 main </dev/null

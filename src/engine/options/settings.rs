@@ -63,6 +63,11 @@ impl EngineSettings {
         self.opts.iter().filter_map(|o| o.note.as_deref())
     }
 
+    /// Whether there are engines that cannot take all of it.
+    pub fn wants_some_version(&self) -> bool {
+        self.opts.iter().any(|o| o.flag.since.max(o.flag.settled) > (0, 0))
+    }
+
     /// Whether the engine of a host can take all of it. A version that is none (`dev`) passes.
     pub fn check_engine(&self, version: &str) -> Result<(), OptionError> {
         let Some(number) = major_minor(version) else { return Ok(()) };

@@ -76,10 +76,13 @@ fn what_was_done_is_not_done_again() {
 fn an_engine_on_its_way_up_with_what_is_wanted_is_waited_for() {
     let done = after(TRIXIE, &plan(&facts_of(TRIXIE), &wanted()).unwrap());
     let starting = with(&done, "| ActiveState=active", "| ActiveState=activating");
-    assert_eq!(
-        plan(&facts_of(&starting), &wanted()).unwrap().to_string(),
-        "wait for the engine, which is starting\n"
-    );
+    let waits = plan(&facts_of(&starting), &wanted()).unwrap();
+    assert_eq!(waits.to_string(), "wait for the engine, which is starting\n");
+    assert!(waits.only_waits());
+    let not_at_boot = with(&starting, "| UnitFileState=enabled", "| UnitFileState=disabled");
+    for more in [TRIXIE, &done, &not_at_boot] {
+        assert!(!plan(&facts_of(more), &wanted()).unwrap().only_waits(), "{more}");
+    }
     let other =
         wanted_with(&["metrics-addr=127.0.0.1:9323", "log-opt=max-size=10m"], &["env=prod", "x=$(id -u)"]);
     let told = plan(&facts_of(&starting), &other).unwrap().to_string();
@@ -87,6 +90,16 @@ fn an_engine_on_its_way_up_with_what_is_wanted_is_waited_for() {
     let cut_off = with(&starting, "= hostname node1", "= hostname node1\n= pending yes");
     let told = plan(&facts_of(&cut_off), &wanted()).unwrap().to_string();
     assert_eq!(told, "restart the engine\n");
+}
+
+#[test]
+fn a_version_is_asked_for_where_it_makes_a_difference() {
+    assert!(!wanted_with(&["log-opt=max-size=10m"], &["env=prod"]).asks_version());
+    assert!(wanted_with(&["metrics-addr=0.0.0.0:9323"], &[]).asks_version(), "once it was experimental");
+    assert!(wanted_with(&["ip-forward-no-drop"], &[]).asks_version(), "it came with 28.0");
+    let pinned =
+        Wanted { engine_version: Some(EngineVersion::parse("26.1").unwrap()), ..wanted_with(&[], &[]) };
+    assert!(pinned.asks_version());
 }
 
 #[test]
