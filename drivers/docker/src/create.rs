@@ -36,11 +36,11 @@ struct Lessons {
 
 pub(crate) async fn create(
     machine: &mut MachineHandle<'_>,
+    mut engine: Engine,
     request: &CreateRequest<'_>,
     locks: &Path,
 ) -> Result<(), DriverError> {
     let wanted = Wanted::kept(machine.state);
-    let mut engine = Engine::of(machine.state).await?;
     let id = match started(machine, &mut engine).await? {
         Some(id) => {
             engine.start(&id).await.map_err(refused)?;

@@ -1,6 +1,7 @@
 //! The engine as this driver asks it: typed answers, and errors that say what to do.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, DriverErrorKind, DriverState, Uuid};
@@ -10,11 +11,15 @@ use rmachine_engine_api::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::archive::first_file;
 
 /// Making a container takes a fraction of a second; a busy computer is given more.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+const INFO: &str = "/info";
 
 /// The labels of everything that is made for a machine.
 pub(crate) const STORE: &str = "rmachine.store";
@@ -107,17 +112,28 @@ pub(crate) struct Info {
     pub(crate) security: Option<Vec<String>>,
 }
 
+/// What was learned of the engine, for all machines of this process: to say it, an engine starts programs each time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known(Arc<Mutex<Option<(EngineHost, Info)>>>);
+
 pub(crate) struct Engine {
     pub(crate) client: EngineClient,
     pub(crate) host: EngineHost,
     /// The engine's own process, when it can be seen.
     pub(crate) peer: Option<i32>,
+    known: Known,
 }
 
 impl Engine {
     pub(crate) async fn at(host: EngineHost, limit: Duration) -> Result<Self, DriverError> {
         let Connection { client, peer } = host.connect(limit).await.map_err(|e| unreachable(&host, e))?;
-        Ok(Self { client, host, peer })
+        Ok(Self { client, host, peer, known: Known::default() })
+    }
+
+    /// Learns with others.
+    pub(crate) fn sharing(mut self, known: &Known) -> Self {
+        self.known = known.clone();
+        self
     }
 
     /// The engine that a machine was made at, wherever DOCKER_HOST leads by now.
@@ -136,7 +152,18 @@ impl Engine {
     }
 
     pub(crate) async fn info(&mut self) -> Result<Info, DriverError> {
-        self.client.get("/info").await.map_err(refused)
+        // Who comes second waits for the first, and asks an engine that hangs no second time.
+        let known = self.known.clone();
+        let late = |_| refused(EngineError::Timeout { what: INFO.to_owned() });
+        let mut known = timeout(self.client.limit(), known.0.lock()).await.map_err(late)?;
+        match &*known {
+            Some((host, info)) if *host == self.host => Ok(info.clone()),
+            _ => {
+                let info: Info = self.client.get(INFO).await.map_err(refused)?;
+                *known = Some((self.host.clone(), info.clone()));
+                Ok(info)
+            }
+        }
     }
 
     /// By id or by name; nothing when there is none.

@@ -29,7 +29,7 @@ use rmachine_driver::{
 pub use rmachine_engine_api::HostSettings;
 use rmachine_engine_api::{EngineHost, context};
 
-use crate::engine::{Container, Engine, Info, PATIENCE, UUID};
+use crate::engine::{Container, Engine, Info, Known, PATIENCE, UUID};
 use crate::options::Wanted;
 
 /// A container is there at once; its systemd needs a few seconds, on a busy computer more.
@@ -50,15 +50,18 @@ pub struct Settings {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Docker(Settings);
+pub struct Docker {
+    settings: Settings,
+    known: Known,
+}
 
 impl Docker {
     pub fn new(settings: Settings) -> Self {
-        Self(settings)
+        Self { settings, known: Known::default() }
     }
 
     fn host(&self) -> Result<EngineHost, DriverError> {
-        EngineHost::parse(&self.0.host).map_err(|e| DriverError::invalid(e.to_string()))
+        EngineHost::parse(&self.settings.host).map_err(|e| DriverError::invalid(e.to_string()))
     }
 
     async fn engine(&self) -> Result<Engine, DriverError> {
@@ -106,8 +109,8 @@ impl Driver for Docker {
     }
 
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
-        let mut engine = Engine::of_within(machine.state, ANSWER).await?;
-        check_version(&engine.client.version().await.map_err(engine::refused)?.api_version)?;
+        let mut engine = Engine::of_within(machine.state, ANSWER).await?.sharing(&self.known);
+        check_version(&engine.client.api_version().await.map_err(engine::refused)?)?;
         let (info, wanted) = (engine.info().await?, Wanted::kept(machine.state));
         check_kind(&info)?;
         check_limits(&info, &wanted)?;
@@ -127,7 +130,8 @@ impl Driver for Docker {
         machine: &mut MachineHandle<'_>,
         request: &CreateRequest<'_>,
     ) -> Result<(), DriverError> {
-        create::create(machine, request, &self.0.locks).await
+        let engine = Engine::of(machine.state).await?.sharing(&self.known);
+        create::create(machine, engine, request, &self.settings.locks).await
     }
 
     fn describe(&self, state: &DriverState) -> Description {
@@ -187,7 +191,7 @@ impl Driver for Docker {
     async fn tagged(&self, _: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         let host = self.host()?;
         // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
-        let unnamed = self.0.host.host.is_none() && self.0.host.context.is_none();
+        let unnamed = self.settings.host.host.is_none() && self.settings.host.context.is_none();
         if unnamed && matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
             return Ok(Vec::new());
         }
@@ -195,18 +199,18 @@ impl Driver for Docker {
     }
 
     async fn remove_tagged(&self, _: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
-        remove::remove_tagged(&mut self.engine().await?, tagged, &self.0.locks).await
+        remove::remove_tagged(&mut self.engine().await?, tagged, &self.settings.locks).await
     }
 
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
-        remove::remove(machine, &self.0.locks).await
+        remove::remove(machine, &self.settings.locks).await
     }
 
     async fn at_hand(&self, patience: Duration) -> Option<String> {
         let host = self.host().ok()?;
         let ping = async { host.connect(patience).await.ok()?.client.ping().await.ok() };
         tokio::time::timeout(patience, ping).await.ok()??;
-        let context = context::current(&self.0.host).ok()?;
+        let context = context::current(&self.settings.host).ok()?;
         let of = context.map(|name| format!(" of the docker context {name:?}")).unwrap_or_default();
         Some(format!("the engine at {host}{of} answers"))
     }
@@ -221,7 +225,7 @@ impl Driver for Docker {
         announce: Progress<'_>,
         progress: Progress<'_>,
     ) -> Result<NodeImage, DriverError> {
-        image::build_now(&mut self.engine().await?, options, &self.0.locks, announce, progress).await
+        image::build_now(&mut self.engine().await?, options, &self.settings.locks, announce, progress).await
     }
 
     async fn remove_image(&self, name: &str) -> Result<bool, DriverError> {

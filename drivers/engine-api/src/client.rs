@@ -63,8 +63,23 @@ impl EngineClient {
         Ok(Self { sender, connection, limit })
     }
 
+    pub fn limit(&self) -> Duration {
+        self.limit
+    }
+
     pub async fn ping(&mut self) -> Result<(), EngineError> {
         self.request(Method::GET, "/_ping", None).await.map(drop)
+    }
+
+    /// The newest API that it speaks: a header that all its answers have. Empty where there is none.
+    pub async fn api_version(&mut self) -> Result<String, EngineError> {
+        const PING: &str = "/_ping";
+        let answer = self.begin(Method::GET, PING, Payload::Empty, self.limit).await?;
+        let version = answer.headers().get("Api-Version").and_then(|v| v.to_str().ok());
+        let version = version.unwrap_or_default().to_owned();
+        let late = |_| EngineError::Timeout { what: PING.to_owned() };
+        timeout(self.limit, collect(PING, answer)).await.map_err(late)??;
+        Ok(version)
     }
 
     pub async fn version(&mut self) -> Result<Version, EngineError> {
@@ -255,6 +270,14 @@ mod tests {
 
     fn answer(status: &str, body: &str) -> String {
         format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    #[tokio::test]
+    async fn the_api_is_named_by_each_answer() {
+        let named = "HTTP/1.1 200 OK\r\nApi-Version: 1.45\r\nContent-Length: 2\r\n\r\nOK";
+        let mut client = client(&[named, &answer("200 OK", "OK")]).await;
+        assert_eq!(client.api_version().await.unwrap(), "1.45");
+        assert_eq!(client.api_version().await.unwrap(), "");
     }
 
     async fn get_error(text: &str) -> String {
