@@ -27,13 +27,21 @@ rm -f /var/lib/dbus/machine-id
 systemctl --quiet mask console-getty.service getty@.service apt-daily.timer apt-daily-upgrade.timer
 
 # What a container cannot use: file systems of the kernel's, its modules, hardware, sessions that no PAM module opens. They
-# are a quarter of the work of a boot, and machines boot several at once.
+# are a quarter of the work of a boot, and machines boot several at once. Settings of the kernel are the computer's, and not
+# for a machine to change.
 systemctl --quiet mask dev-hugepages.mount dev-mqueue.mount sys-kernel-config.mount sys-kernel-debug.mount \
     sys-kernel-tracing.mount sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount \
-    modprobe@.service systemd-modules-load.service systemd-logind.service
+    modprobe@.service systemd-modules-load.service systemd-logind.service systemd-remount-fs.service \
+    systemd-tmpfiles-setup-dev-early.service systemd-tmpfiles-setup-dev.service systemd-sysctl.service
 mkdir -p /etc/systemd/system-generators
 for name in debug getty gpt-auto hibernate-resume run ssh system-update tpm2; do
     ln -sf /dev/null "/etc/systemd/system-generators/systemd-$name-generator"
+done
+
+# There is no module to load, and sshd reads its configuration when it starts anyway.
+for unit in containerd ssh; do
+    mkdir -p "/etc/systemd/system/$unit.service.d"
+    printf '[Service]\nExecStartPre=\n' >"/etc/systemd/system/$unit.service.d/node.conf"
 done
 
 # Everything is as installed: spares each first boot the rebuild of caches.
