@@ -25,7 +25,7 @@ const NO_ENGINE: &str = "boot2docker's Docker is of 2020, and rmachine does not 
 const DISK_BYTES: usize = 1 << 20;
 pub(crate) const DHCP: &str = "DHCP server";
 /// It boots from a CD, on a computer that may be busy.
-const ADDRESS_WAIT: Duration = Duration::from_secs(180);
+const ADDRESS_WAIT: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Its disk and its disc, in the machine's folder.
@@ -141,7 +141,15 @@ pub(crate) async fn serve(
     ];
     match manager.run(&call).await {
         // Somebody was faster; whose server it is makes no difference.
-        Err(e) if e.has("DHCP server already exists") => Ok(()),
+        Err(e) if e.has("DHCP server already exists") => return Ok(()),
+        done => drop(done?),
+    }
+    if there.is_none() || !enabled {
+        return Ok(());
+    }
+    // One that runs, or ran a moment ago, goes on with what it was told before.
+    match manager.run(&["dhcpserver", "restart", "--network", &network]).await {
+        Err(e) if e.has("not running") => Ok(()),
         done => done.map(drop).map_err(Into::into),
     }
 }
@@ -172,6 +180,7 @@ pub(crate) async fn await_address(
     machine.reporter.step(machine.name, "Waiting for an IP...");
     let deadline = Instant::now() + ADDRESS_WAIT;
     loop {
+        let asked = Instant::now();
         let call = ["dhcpserver", "findlease", "--network", &network, "--mac-address", mac];
         let address = manager.run(&call).await.ok().and_then(|said| answer::lease(&said));
         if let Some(address) = address {
@@ -187,7 +196,8 @@ pub(crate) async fn await_address(
             return Err(failed(format!("the machine got no address on {network} within {seconds} s"))
                 .hint("look at its screen: VBoxManage controlvm NAME screenshotpng screen.png"));
         }
-        sleep(PAUSE).await;
+        // A question is a process of VirtualBox: on a slow computer they would take what the machine needs to boot.
+        sleep(PAUSE.max(asked.elapsed() * 4)).await;
     }
 }
 

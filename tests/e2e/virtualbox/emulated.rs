@@ -239,7 +239,8 @@ fn a_machine_that_docker_machine_made(computer: &Computer) {
     // Its DHCP server was there before, and keeps the range of its network.
     let network = "--netname HostInterfaceNetworking-vboxnet0 --netmask 255.255.255.0 --ip 192.168.56.100";
     computer.ok(&format!(
-        "VBoxManage dhcpserver modify {network} --lowerip 192.168.56.101 --upperip 192.168.56.254 --enable"
+        "VBoxManage dhcpserver modify {network} --lowerip 192.168.56.101 --upperip 192.168.56.254 --enable
+         VBoxManage dhcpserver restart --network HostInterfaceNetworking-vboxnet0 2>&1 || true"
     ));
 }
 
