@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::report::Report;
-use crate::sample::{Samples, seconds, timed};
+use crate::sample::{Samples, seconds, settle, timed};
 
 const RUN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/container.sh");
 const NAME: &str = "bench-docker";
@@ -26,6 +26,7 @@ pub(crate) fn measure(report: &mut Report, rmachine: &Path, scratch: &Path) {
     let (mut by_hand, mut one, mut three) = (Samples::default(), Samples::default(), Samples::default());
     let names = ["bench-docker-1", "bench-docker-2", "bench-docker-3"];
     for _ in 0..RUNS {
+        settle();
         by_hand.push(timed(Command::new(RUN).args([NAME, NETWORK, image.trim()]).args(&caps)));
         timed(Command::new("docker").args(["rm", "-fv", NAME]));
         one.push(bench.create(&[NAME]));
@@ -67,6 +68,7 @@ impl Containers<'_> {
     }
 
     fn create(&self, names: &[&str]) -> Duration {
+        settle();
         timed(self.rmachine(&["create", "-d", "docker"]).args(names))
     }
 

@@ -46,6 +46,26 @@ pub(crate) fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
+/// Waits, not for long, until the computer has done with what came before: namespaces, for one, go away behind one's back.
+pub(crate) fn settle() {
+    for _ in 0..50 {
+        let (idle, all) = ticks();
+        std::thread::sleep(Duration::from_millis(200));
+        let (idle, all) = (ticks().0 - idle, ticks().1 - all);
+        if idle * 100 >= all * 97 {
+            return;
+        }
+    }
+}
+
+/// Idle ones, and all.
+fn ticks() -> (u64, u64) {
+    let text = std::fs::read_to_string("/proc/stat").expect("/proc/stat");
+    let line = text.lines().next().unwrap_or_default();
+    let ticks: Vec<u64> = line.split_whitespace().skip(1).take(8).filter_map(|n| n.parse().ok()).collect();
+    (ticks.iter().skip(3).take(2).sum(), ticks.iter().sum())
+}
+
 /// From its start to its end. It has to succeed.
 pub(crate) fn timed(command: &mut Command) -> Duration {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::report::Report;
-use crate::sample::{Samples, seconds, timed};
+use crate::sample::{Samples, seconds, settle, timed};
 
 /// Made with the first machine and removed with the last, as users have it.
 const NETWORK: &str = "bench-swarm";
@@ -70,6 +70,7 @@ impl Swarms<'_> {
     }
 
     fn create(&self, name: &str) -> Duration {
+        settle();
         timed(&mut self.rmachine(&["create", "-d", "docker", "--docker-network", NETWORK, name]))
     }
 
@@ -82,6 +83,7 @@ impl Swarms<'_> {
     fn swarm(&self, managers: &str, workers: &str, whole: &mut Samples, ready: &mut Samples) {
         let words = ["--progress", "json", "swarm", "create", "-d", "docker", "--docker-network", NETWORK];
         let counts = ["--managers", managers, "--workers", workers, "bench-swarm"];
+        settle();
         let began = Instant::now();
         let output = self.rmachine(&words).args(counts).output().expect("rmachine runs");
         let took = began.elapsed();
