@@ -36,12 +36,16 @@ docker() {
     fi
 }
 
+lock_file() {
+    local dir=/run/lock
+    [ -w "$dir" ] || dir=/tmp
+    echo "$dir/rmachine-lab-$(id -u)-$1"
+}
+
 # One lock a purpose for the whole machine, since checkouts share one engine. Held until the shell that
 # took it ends or closes descriptor 9: whatever outlives the script must be started with 9>&-.
 lock() {
-    local dir=/run/lock
-    [ -w "$dir" ] || dir=/tmp
-    exec 9>>"$dir/rmachine-lab-$(id -u)-$1"
+    exec 9>>"$(lock_file "$1")"
     flock "${2:---exclusive}" --timeout 900 9 || die "the lock '$1' was not free for 15 minutes"
 }
 
@@ -60,10 +64,14 @@ need() {
     done
     [ ${#missing[@]} -eq 0 ] && return
     note "installing ${missing[*]}"
+    # One at a time: apt itself would not wait for another's list of packages.
     {
-        as_root apt-get update -qq &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
-    } >"$LAB/apt.log" 2>&1 </dev/null 9>&- && return
+        flock 8
+        {
+            as_root apt-get update -qq &&
+                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+        } >"$LAB/apt.log" 2>&1 </dev/null 8>&- 9>&- && return
+    } 8>>"$(lock_file apt)"
     tail -n 5 "$LAB/apt.log" >&2
     die "could not install ${missing[*]}: apt-get needs root and the network; its log: $LAB/apt.log"
 }
