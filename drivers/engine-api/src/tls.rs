@@ -1,10 +1,11 @@
 //! The way to an engine over TLS: trusting one CA and no other, presenting the client certificate.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rmachine_driver::HostAddr;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -22,6 +23,13 @@ pub struct TlsFiles {
     pub ca: String,
     pub cert: String,
     pub key: SecretString,
+}
+
+impl TlsFiles {
+    fn same(&self, other: &Self) -> bool {
+        let keys = (self.key.expose_secret(), other.key.expose_secret());
+        self.ca == other.ca && self.cert == other.cert && keys.0 == keys.1
+    }
 }
 
 /// Connects to an engine whose certificate must bear `server_name`. `limit` holds for each step.
@@ -52,8 +60,18 @@ where
     secure(stream, at, connector(tls)?, name(server_name)?, limit).await
 }
 
+/// The machines of a store share their files, and reading a key, which is to check it, takes as long as a handshake.
+static LAST: Mutex<Option<(TlsFiles, TlsConnector)>> = Mutex::new(None);
+
 fn connector(tls: &TlsFiles) -> Result<TlsConnector, EngineError> {
-    Ok(TlsConnector::from(Arc::new(config(tls)?)))
+    let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let made = last().as_ref().filter(|(files, _)| files.same(tls)).map(|(_, connector)| connector.clone());
+    if let Some(connector) = made {
+        return Ok(connector);
+    }
+    let connector = TlsConnector::from(Arc::new(config(tls)?));
+    *last() = Some((tls.clone(), connector.clone()));
+    Ok(connector)
 }
 
 async fn secure<S>(
@@ -107,12 +125,15 @@ fn config(tls: &TlsFiles) -> Result<ClientConfig, EngineError> {
     let key = PrivateKeyDer::from_pem_slice(tls.key.expose_secret().as_bytes())
         .map_err(|e| own(format!("the client key cannot be read: {e}")))?;
     // Named here, because a process with two providers linked in has no default.
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|e| own(e.to_string()))?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
-        .map_err(|e| own(format!("the client certificate and its key cannot be used: {e}")))
+        .map_err(|e| own(format!("the client certificate and its key cannot be used: {e}")))?;
+    // Each connection proves anew who is there.
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
@@ -128,6 +149,19 @@ fn own(reason: String) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_files_are_read_anew() {
+        let files = |ca: &str, key: &str| TlsFiles {
+            ca: ca.to_owned(),
+            cert: String::new(),
+            key: SecretString::from(key.to_owned()),
+        };
+        assert!(files("a", "b").same(&files("a", "b")));
+        assert!(!files("a", "b").same(&files("c", "b")) && !files("a", "b").same(&files("a", "c")));
+        assert!(connector(&files("", "")).is_err(), "what was refused is not kept");
+        assert!(connector(&files("", "")).is_err());
+    }
 
     #[test]
     fn zones_are_ours_alone() {
