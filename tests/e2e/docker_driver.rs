@@ -468,4 +468,15 @@ fn an_engine_without_room_says_so_and_is_left_clean() {
     let done = user.rmachine_in(&[("DOCKER_HOST", &engine), ("PATH", &path)], &["node-image", "build"]);
     done.failed(1, &["the node image cannot be built", "no space left on device", "docker system prune"]);
     assert_eq!(host.run("docker -H tcp://127.0.0.1:2375 images -aq"), "");
+
+    // Nor is there room for a container of an image that is there.
+    host.run("tar -C / -c etc/hostname | docker -H tcp://127.0.0.1:2375 import - tiny && cat /dev/zero >/small/full || true");
+    let create = ["create", "-d", "docker", "--docker-image", "tiny", "dd-full"];
+    let done = user.rmachine_in(&[("DOCKER_HOST", &engine)], &create);
+    done.failed(1, &["no space left on device", "docker system prune", "rmachine rm dd-full"]);
+    assert_eq!(host.run("docker -H tcp://127.0.0.1:2375 ps -aq"), "");
+    user.rmachine(&["rm", "-y", "dd-full"]).ok();
+    let all =
+        "for what in network volume; do docker -H tcp://127.0.0.1:2375 $what ls --format '{{.Name}}'; done";
+    assert_eq!(host.run(all), "host\nnone\n");
 }

@@ -86,11 +86,13 @@ async fn make(
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         let Some((id, place)) = reserved else { continue };
         record(machine, CONTAINER, &id)?;
-        furnish(machine, engine, &id, wanted, request, &place).await?;
+        if let Err(e) = furnish(machine, engine, &id, wanted, request, &place).await {
+            return Err(unstarted(engine, &id, e).await);
+        }
         match engine.start(&id).await {
             Ok(()) => return Ok(id),
             Err(e) if is_lost_network(&e) || lessons.learn(&e, &place) => discard(engine, &id).await?,
-            Err(e) => return Err(unstarted(engine, &id, e).await),
+            Err(e) => return Err(unstarted(engine, &id, refused(e)).await),
         }
     }
     Err(DriverError::invalid(format!("the engine refused {TRIES} containers one after the other")))
@@ -214,8 +216,7 @@ async fn discard(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
 }
 
 /// A container that does not start is of no use to a later try either.
-async fn unstarted(engine: &mut Engine, id: &str, error: EngineError) -> DriverError {
-    let error = refused(error);
+async fn unstarted(engine: &mut Engine, id: &str, error: DriverError) -> DriverError {
     match discard(engine, id).await {
         Ok(()) => error,
         Err(_) => error.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id: id.to_owned() }])),
