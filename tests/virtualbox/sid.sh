@@ -10,8 +10,8 @@ placeholder() {
     echo "$1/$2.deb"
 }
 
-# sid_root ROOT PLACEHOLDER INSTALLED [DOWNLOADED]  makes ROOT with these packages, and those in its /tmp. The archive may be
-# a frozen one, whose list is too old for apt.
+# sid_root ROOT PLACEHOLDER INSTALLED [DOWNLOADED]  makes ROOT with these packages, and those in its /srv, since mmdebstrap
+# empties /tmp. The archive may be a frozen one, whose list is too old for apt.
 # shellcheck disable=SC2016  # for the shells that mmdebstrap starts
 sid_root() {
     local log=$1.log
@@ -25,7 +25,7 @@ sid_root() {
         --customize-hook='printf "#!/bin/sh\nexit 101\n" >"$1/usr/sbin/policy-rc.d"; chmod +x "$1/usr/sbin/policy-rc.d"' \
         --customize-hook='cp /etc/resolv.conf "$1/etc/resolv.conf"; chroot "$1" apt-get update -q' \
         --customize-hook="DEBIAN_FRONTEND=noninteractive chroot \"\$1\" apt-get install -y -q --no-install-recommends $3" \
-        --customize-hook="[ -z '${4:-}' ] || chroot \"\$1\" sh -c 'cd /tmp && apt-get download -q ${4:-}'" \
+        --customize-hook="[ -z '${4:-}' ] || chroot \"\$1\" sh -c 'cd /srv && apt-get download -q ${4:-}'" \
         sid "$1.new" "$(mirror)" >"$log" 2>&1 9>&- || {
         tail -n 5 "$log" >&2
         die "a root with $3 could not be made; its log: $log"
