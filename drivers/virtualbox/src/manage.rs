@@ -20,9 +20,13 @@ use crate::{Settings, explain, find};
 const QUICK: Duration = Duration::from_secs(180);
 /// Converting and copying disks takes as long as the disks are large.
 const LONG: Duration = Duration::from_secs(3600);
-/// What passes within moments: an object that is being made, and VirtualBox's service, which ends five seconds after its last
-/// client and refuses who comes just then.
-const NOT_READY: &[&str] = &["The object is not ready", "Failed to create the VirtualBox object"];
+/// What passes within moments: an object that is being made, a machine that goes down this instant, and VirtualBox's service,
+/// which ends five seconds after its last client and refuses who comes just then.
+const NOT_READY: &[&str] = &[
+    "The object is not ready",
+    "Failed to get a console object from the direct session",
+    "Failed to create the VirtualBox object",
+];
 const TRIES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(150);
 

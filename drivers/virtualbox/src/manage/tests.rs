@@ -45,12 +45,14 @@ async fn what_is_not_ready_is_asked_again() {
     let scene = scene(
         "echo x >>tries; case $(wc -l <tries) in\n\
          1) echo 'VBoxManage: error: The object is not ready' >&2; exit 1;;\n\
-         2) echo 'VBoxManage: error: Failed to create the VirtualBox object!' >&2; exit 1;; esac\n\
+         2) echo 'VBoxManage: error: Failed to create the VirtualBox object!' >&2; exit 1;;\n\
+         3) echo 'VBoxManage: error: Failed to get a console object from the direct session (VBOX_E_INVALID_OBJECT_STATE)' >&2\n\
+            exit 1;; esac\n\
          printf 'WARNING: no module\\n\\t at all\\n\\n'; echo \"$LC_ALL $*\"",
     );
     assert_eq!(scene.manager.run(&["list", "a b"]).await.unwrap(), "C.UTF-8 list a b\n");
     let tries = std::fs::read_to_string(scene.dir.path().join("tries")).unwrap();
-    assert_eq!(tries.lines().count(), 3);
+    assert_eq!(tries.lines().count(), 4);
 }
 
 #[tokio::test]
