@@ -104,6 +104,8 @@ pub(crate) fn measure(
             bench.round(task, run);
         }
     }
+    // What stays is for others to ask, and no late one.
+    bench.one(Who::Rmachine, &lanes.near, true, &mut Seen::default());
     let [warm, cold, delayed, far] = tasks;
     tell_work(report, &warm.rmachine, &cold.rmachine);
     tell_ratio(report, "`create`, CA there", &warm);
