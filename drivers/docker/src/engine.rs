@@ -315,6 +315,40 @@ mod tests {
         assert!(error.hints[0].contains("usermod -aG docker"));
     }
 
+    #[tokio::test]
+    async fn what_an_engine_is_is_asked_once() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let dir = tempfile::tempdir().unwrap();
+        let host = EngineHost::Unix(dir.path().join("s.sock"));
+        let listener = tokio::net::UnixListener::bind(dir.path().join("s.sock")).unwrap();
+        let asked = Arc::new(Mutex::new(0));
+        let count = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let count = count.clone();
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    while stream.read(&mut request).await.is_ok_and(|n| n > 0) {
+                        *count.lock().await += 1;
+                        let body = r#"{"KernelVersion":"6.12"}"#;
+                        let answer =
+                            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    }
+                });
+            }
+        });
+        let known = Known::default();
+        let ask = async |known: &Known| {
+            let engine = Engine::at(host.clone(), Duration::from_secs(5)).await.unwrap();
+            engine.sharing(known).info().await.unwrap().kernel
+        };
+        assert_eq!(tokio::join!(ask(&known), ask(&known)), ("6.12".to_owned(), "6.12".to_owned()));
+        assert_eq!((ask(&known).await.as_str(), *asked.lock().await), ("6.12", 1));
+        ask(&Known::default()).await;
+        assert_eq!(*asked.lock().await, 2, "by those who know nothing of each other");
+    }
+
     #[test]
     fn what_is_so_already_is_done() {
         let said = |status| EngineError::Refused { status, message: String::new(), path: "/x".into() };
