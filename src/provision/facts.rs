@@ -180,10 +180,13 @@ impl<'a> Answer<'a> {
         if service.get("LoadState") != Some(&"loaded") || !self.has("tool.dockerd") {
             return None;
         }
+        let state = service.get("ActiveState").copied();
+        // The job of one that does not run is its start, which waits for others: while a host boots.
+        let queued = service.get("Job").is_some_and(|job| !matches!(*job, "" | "0"));
         Some(Engine {
             version: version(self.text("dockerd")),
-            active: service.get("ActiveState") == Some(&"active"),
-            starting: service.get("ActiveState") == Some(&"activating"),
+            active: state == Some("active"),
+            starting: state == Some("activating") || state == Some("inactive") && queued,
             enabled: service.get("UnitFileState") == Some(&"enabled"),
             unit: self.unit_files(),
         })

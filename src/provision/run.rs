@@ -15,8 +15,8 @@ const ROUNDS: usize = 4;
 
 /// Asks a host what it is; its engine's version only where that matters.
 pub async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionError> {
-    let script = [if version { script::ASK_VERSION } else { "" }, script::FACTS].concat();
-    let answer = session.output("sh -s", script.as_bytes()).await?;
+    let shell = if version { "sh -s version" } else { "sh -s" };
+    let answer = session.output(shell, script::FACTS.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer.stdout);
     Facts::parse(&text).map_err(|error| match text.trim() {
         "" => ProvisionError::no_facts(&String::from_utf8_lossy(&answer.stderr)),

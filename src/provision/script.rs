@@ -12,8 +12,6 @@ use super::plan::{Configure, EngineVersion, Install, InstallMethod};
 
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
-/// Goes before it.
-pub(super) const ASK_VERSION: &str = "ask_version=yes\n";
 
 const TEMPLATES: [(&str, &str); 6] = [
     ("prelude.sh", include_str!("../../templates/provision/prelude.sh")),

@@ -1,10 +1,11 @@
 # shellcheck shell=sh
 # Says what a host is and what its engine is configured with, as text for src/provision/facts.rs. Changes nothing.
 #
-# Sent to `sh -s`, as whoever logs in, after a line `ask_version=yes` if the engine's version is wanted: to ask for it takes
-# longer than all the rest. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line
-# of a text. What does not look like that (a banner, a shell's own words) is not part of the answer.
+# Sent to `sh -s`, or to `sh -s version` if the engine's version is wanted too: to ask for that takes longer than all the rest.
+# Runs as whoever logs in. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line of a text. What does not look
+# like that (a banner, a shell's own words) is not part of the answer.
 main() {
+    wanted=${1:-}
     export LC_ALL=C
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
     echo '@rmachine facts 1'
@@ -87,7 +88,7 @@ file 10-machine.conf "$dropin"
 file default /etc/default/docker
 file hosts /etc/hosts
 if [ -d /run/systemd/system ]; then
-    shown=$(systemctl show docker.service docker.socket -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths)
+    shown=$(systemctl show docker.service docker.socket -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,Job)
     printf '%s\n' "$shown" | text units
     # Only the service: the paths of the socket come second.
     for path in $(printf '%s\n' "$shown" | sed -n -e '/^$/q' -e 's/^FragmentPath=//p' -e 's/^DropInPaths=//p'); do
@@ -95,7 +96,7 @@ if [ -d /run/systemd/system ]; then
     done
 fi
 ROOT
-    [ -z "${ask_version:-}" ] || echo 'if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi'
+    [ "$wanted" != version ] || echo 'if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi'
 }
 
-main </dev/null
+main "$@" </dev/null

@@ -79,6 +79,10 @@ fn an_engine_on_its_way_up_with_what_is_wanted_is_waited_for() {
     let waits = plan(&facts_of(&starting), &wanted()).unwrap();
     assert_eq!(waits.to_string(), "wait for the engine, which is starting\n");
     assert!(waits.only_waits());
+    let queued =
+        |job: &str| with(&done, "| ActiveState=active", &format!("| ActiveState=inactive\n| Job={job}"));
+    assert!(plan(&facts_of(&queued("57")), &wanted()).unwrap().only_waits(), "others come first");
+    assert!(!plan(&facts_of(&queued("0")), &wanted()).unwrap().only_waits(), "nobody starts it");
     let not_at_boot = with(&starting, "| UnitFileState=enabled", "| UnitFileState=disabled");
     for more in [TRIXIE, &done, &not_at_boot] {
         assert!(!plan(&facts_of(more), &wanted()).unwrap().only_waits(), "{more}");
