@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use rmachine_driver::Driver;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver_digitalocean::{self as digitalocean, DigitalOcean, TokenSettings};
+use rmachine_driver_digitalocean as digitalocean;
+use rmachine_driver_digitalocean::{DigitalOcean, TokenSettings};
 use rmachine_driver_docker::{Docker, HostSettings, Settings};
 use rmachine_driver_generic_ssh::Generic;
 use rmachine_driver_none::NoDriver;
 use rmachine_driver_virtualbox::Virtualbox;
 
-use crate::context::Environment;
+use crate::environment::Environment;
 
 /// docker-machine's own default, where no driver is at hand that needs nothing but this computer.
-pub const DEFAULT_DRIVER: &str = "virtualbox";
+pub(crate) const DEFAULT_DRIVER: &str = "virtualbox";
 
 /// How long a `create` that names no driver looks around for one.
 const PATIENCE: Duration = Duration::from_millis(300);
@@ -28,10 +29,10 @@ pub struct Registry {
 
 /// The driver of a `create` that names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefaultDriver {
-    pub name: String,
+pub(crate) struct DefaultDriver {
+    pub(crate) name: String,
     /// A clause.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Default for DefaultDriver {
@@ -60,7 +61,7 @@ impl Registry {
     }
 
     /// Makes the first driver the default that could make a machine here and now.
-    pub async fn look_around(&mut self) {
+    pub(crate) async fn look_around(&mut self) {
         for driver in &self.drivers {
             if let Some(reason) = driver.at_hand(PATIENCE).await {
                 self.default = DefaultDriver { name: driver.name().to_owned(), reason };
@@ -69,17 +70,17 @@ impl Registry {
         }
     }
 
-    pub fn default_driver(&self) -> &DefaultDriver {
+    pub(crate) fn default_driver(&self) -> &DefaultDriver {
         &self.default
     }
 
     /// The drivers that build images.
-    pub fn with_images(&self) -> impl Iterator<Item = Arc<dyn Driver>> {
+    pub(crate) fn with_images(&self) -> impl Iterator<Item = Arc<dyn Driver>> {
         self.drivers.iter().filter(|d| d.features().images).cloned()
     }
 
     /// The drivers whose providers have lists to show.
-    pub fn with_catalogs(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
+    pub(crate) fn with_catalogs(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
         self.drivers.iter().filter(|d| !d.catalogs().is_empty())
     }
 
@@ -96,7 +97,7 @@ impl Registry {
     }
 
     /// The driver that owns a flag of `create`, for hints.
-    pub fn owner_of(&self, option: &str) -> Option<&'static str> {
+    pub(crate) fn owner_of(&self, option: &str) -> Option<&'static str> {
         self.drivers.iter().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name())
     }
 }

@@ -3,18 +3,19 @@
 use futures_util::future::join_all;
 use rmachine_driver::{Login, MachineName};
 
-use super::up::{Failures, all_well};
-use crate::lifecycle::{Failure, Lifecycle};
-use crate::store::{ClusterName, Role};
+use crate::cluster::apply::{Failures, all_well};
+use crate::machines::Lifecycle;
+use crate::model::Failure;
+use crate::model::{ClusterName, Role};
 
 /// The machines that belong to a cluster, as the store knows them.
-pub fn members(lifecycle: &Lifecycle, cluster: &ClusterName) -> Result<Vec<MachineName>, Failure> {
+pub(crate) fn members(lifecycle: &Lifecycle, cluster: &ClusterName) -> Result<Vec<MachineName>, Failure> {
     Ok(lifecycle.members(cluster)?.members.into_iter().map(|m| m.machine).collect())
 }
 
 /// Removes all machines at once: a swarm that goes as a whole needs no goodbyes. Hosts that outlive their machine, because
 /// nobody made them here, leave the swarm first.
-pub async fn down(lifecycle: &Lifecycle, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
+pub(crate) async fn down(lifecycle: &Lifecycle, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
     let found = lifecycle.members(cluster).map_err(|e| vec![e])?;
     for role in [Role::Worker, Role::Manager] {
         let outliving: Vec<MachineName> =

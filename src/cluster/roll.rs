@@ -3,13 +3,14 @@
 
 use rmachine_driver::MachineName;
 
-use super::model::{Node, Wanted};
-use super::{Kit, Limits};
-use crate::lifecycle::{Failure, Making, Place, Rolling};
-use crate::store::Due;
+use crate::cluster::model::{Node, Wanted};
+use crate::cluster::{Kit, Limits};
+use crate::model::Due;
+use crate::model::Failure;
+use crate::swarm::{Making, Place, Rolling};
 
 impl Kit<'_> {
-    pub async fn roll(
+    pub(crate) async fn roll(
         &self,
         wanted: &Wanted,
         due: &[(MachineName, Due)],

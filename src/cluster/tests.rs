@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rmachine_driver::{MachineName, OptionKind, OptionSpec, Value};
 
-use super::file::{Read, Surroundings, parse, place_of};
-use super::model::{Given, Network, Node, Stack, Wanted};
-use super::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
-use super::read::{Place, Remark};
+use crate::cluster::file::{Read, Surroundings, parse, place_of};
+use crate::cluster::model::{Given, Network, Node, Stack, Wanted};
+use crate::cluster::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
+use crate::cluster::read::{Place, Remark};
+use crate::model::{Availability, ClusterName, Declared, Due, Role, SwarmSettings};
 use crate::registry::Registry;
-use crate::store::{Availability, ClusterName, Declared, Due, Role, SwarmSettings};
 
 fn shared() -> Vec<OptionSpec> {
     let list = |name| OptionSpec { name, kind: OptionKind::List(&[]), env: None, help: "", secret: false };
@@ -346,7 +346,9 @@ fn joined(wanted: &Wanted, node: &Node) -> Found {
 }
 
 fn said(plan: &Plan) -> String {
-    let line = |s: &super::plan::Step| format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "));
+    let line = |s: &crate::cluster::plan::Step| {
+        format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "))
+    };
     plan.steps.iter().map(line).collect::<String>().replace("MachineName", "")
 }
 

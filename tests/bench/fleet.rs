@@ -20,11 +20,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rmachine::cluster::{Kit, Limits, Node, Place, Wanted, plan};
-use rmachine::lifecycle::{CreatePlan, Failure, Lifecycle};
+use rmachine::machines::{CreatePlan, Lifecycle};
+use rmachine::model::{Availability, ClusterName, Failure, Role, SwarmSettings};
 use rmachine::pki;
 use rmachine::registry::Registry;
 use rmachine::ssh::SshEnv;
-use rmachine::store::{Availability, ClusterName, HostConfig, OwnState, Role, Store, SwarmSettings};
+use rmachine::store::{HostConfig, OwnState, Store};
 use rmachine::ui::TerminalPrompter;
 use rmachine_driver::secrecy::ExposeSecret;
 use rmachine_driver::{DraftRequest, MachineName, Options, Silent, Source, Value as OptionValue};

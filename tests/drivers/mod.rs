@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rmachine::cli;
-use rmachine::context::Environment;
+use rmachine::commands::root;
+use rmachine::environment::Environment;
 use rmachine::registry::Registry;
 use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{
@@ -193,7 +193,7 @@ fn options_clash_with_no_other_flag_and_no_other_variable() {
     let mut variables = Vec::new();
     for driver in drivers() {
         let words = ["rmachine", "create", "-d", driver.name()].map(str::to_owned);
-        cli::command("rmachine", &words, &Environment::default(), &registry).debug_assert();
+        root::command("rmachine", &words, &Environment::default(), &registry).debug_assert();
         for variable in driver.options().iter().filter_map(|o| o.env) {
             let plain = variable.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
             assert!(plain && !variables.contains(&variable), "{variable} of {}", driver.name());

@@ -7,9 +7,9 @@ use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{Driver, OptionKind, OptionSpec, Value as OptionValue};
 use toml::de::{DeTable, DeValue};
 
-use super::super::model::{Given, Node, Options};
-use super::super::read::{Place, Value, integer, kind, scalar};
-use super::File;
+use crate::cluster::file::File;
+use crate::cluster::model::{Given, Node, Options};
+use crate::cluster::read::{Place, Value, integer, kind, scalar};
 use crate::engine::options::closest;
 
 const ENGINE: &str = "engine-";
@@ -204,7 +204,7 @@ impl File<'_, '_> {
 }
 
 /// Where an option stands that an error speaks of by its flag, and else the group of the node.
-pub fn place_of(node: &Node, message: &str) -> Place {
+pub(crate) fn place_of(node: &Node, message: &str) -> Place {
     let given = node.options.iter().chain(&node.shared);
     let spoken = given.filter(|(name, _)| message.contains(&format!("--{name}")) || speaks_of(message, name));
     spoken.map(|(_, given)| given.at).next().unwrap_or(node.at)

@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use rmachine_driver::MachineName;
 
-use super::Outcome;
-use super::create::plan_of;
-use super::options::{amendments_from_file, apply, from_file, shared};
-use super::swarm::StatusForm;
+use crate::app::Context;
 use crate::cluster::file::{Surroundings, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
-use crate::context::Context;
-use crate::deploy::Request;
-use crate::error::{CommandError, Exit};
-use crate::lifecycle::{CreatePlan, Failure};
-use crate::store::{ClusterName, Due, StoredMachine};
+use crate::commands::machine::create::plan_of;
+use crate::commands::shared::Outcome;
+use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
+use crate::commands::swarm::StatusForm;
+use crate::machines::CreatePlan;
+use crate::model::{ClusterName, Due};
+use crate::model::{Exit, Failure};
+use crate::stacks::deploy::Request;
+use crate::store::StoredMachine;
 use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ Examples:
   rmachine cluster up
   rmachine cluster roll --replace workers
   rmachine cluster down")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -153,7 +154,7 @@ struct Status {
     form: StatusForm,
 }
 
-pub async fn run(ctx: &Context, args: &Args) -> Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
         Verb::Init(args) => init::run(ctx, args),
         Verb::Plan(args) => plan(ctx, args).await,
@@ -165,10 +166,10 @@ pub async fn run(ctx: &Context, args: &Args) -> Outcome {
 }
 
 /// Reads the file, and finds out of every group whether its machines could be made.
-fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
+fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
-        CommandError::failed(format!("cannot read {}: {e}", path.display()))
+        Failure::new(format!("cannot read {}: {e}", path.display()))
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
     let specs = shared();
@@ -194,14 +195,14 @@ fn can_be_made(ctx: &Context, path: &Path, wanted: &Wanted) -> Outcome {
         }
         let at = told.0;
         seen.push(told);
-        errors.push(CommandError::from(failure).prefix(&format!("{}:{at}: {}: ", path.display(), node.name)));
+        errors.push(failure.prefix(&format!("{}:{at}: {}: ", path.display(), node.name)));
     }
-    CommandError::join(errors)
+    Failure::join(errors)
 }
 
-fn refused(path: &Path, problems: &[Remark]) -> CommandError {
+fn refused(path: &Path, problems: &[Remark]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|p| told(path, p)).collect();
-    CommandError::failed(lines.join("\n"))
+    Failure::new(lines.join("\n"))
 }
 
 fn told(path: &Path, remark: &Remark) -> String {
@@ -213,7 +214,7 @@ fn draft(ctx: &Context, node: &Node) -> Result<CreatePlan, Failure> {
     let driver = driver.ok_or_else(|| Failure::new(format!("there is no driver {:?}", node.driver)))?;
     let common = from_file(&shared(), &node.shared, &ctx.env);
     let own = from_file(&driver.options(), &node.options, &ctx.env);
-    Ok(plan_of(ctx, node.name.clone(), driver, &common, &own, true)?)
+    plan_of(ctx, node.name.clone(), driver, &common, &own, true)
 }
 
 fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), Failure> {
@@ -223,7 +224,7 @@ fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), 
     }
     apply(machine, &options)?;
     // What a stack has brought is not in the file, and wanted all the same.
-    crate::deploy::tell_of_stacks(machine);
+    crate::stacks::deploy::tell_of_stacks(machine);
     Ok(())
 }
 
@@ -238,11 +239,7 @@ async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit
     work(&kit).await
 }
 
-async fn compare(
-    kit: &Kit<'_>,
-    wanted: &Wanted,
-    stacks: &[Request],
-) -> Result<(Plan, Present), CommandError> {
+async fn compare(kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Result<(Plan, Present), Failure> {
     let present = kit.look(wanted).await?;
     let mut plan = crate::cluster::plan::plan(wanted, &present);
     stacks::compare(&kit.lifecycle, wanted, stacks, &present, &mut plan).await?;
@@ -255,7 +252,7 @@ async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
     let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted, &stacks).await).await?;
     ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
     if args.detailed_exitcode && !plan.is_empty() {
-        return Err(CommandError::silent(Exit::Remote(2)));
+        return Err(Failure::silent(Exit::Remote(2)));
     }
     Ok(())
 }
@@ -296,21 +293,21 @@ async fn converge(
         done.map_err(|failures| failed(ctx, failures))?;
         stacks::bring(ctx, &kit.lifecycle, wanted, stacks).await?;
     }
-    Err(CommandError::failed("the cluster does not come to rest: something else changes it")
+    Err(Failure::new("the cluster does not come to rest: something else changes it")
         .hint(format!("{} cluster plan", ctx.program)))
 }
 
-fn failed(ctx: &Context, failures: Vec<Failure>) -> CommandError {
-    let errors = failures.into_iter().map(|f| CommandError::from(Failure { before_making: false, ..f }));
-    match CommandError::join(errors.collect()) {
+fn failed(ctx: &Context, failures: Vec<Failure>) -> Failure {
+    let errors = failures.into_iter().map(|f| Failure { exit: Exit::Failed, ..f });
+    match Failure::join(errors.collect()) {
         Err(joined) => joined.hint(format!("`{} cluster up` goes on where it was", ctx.program)),
-        Ok(()) => CommandError::silent(Exit::Failed),
+        Ok(()) => Failure::silent(Exit::Failed),
     }
 }
 
-fn agreed(ctx: &Context, question: &str) -> Result<bool, CommandError> {
+fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
     confirm(ctx.printer, question)
-        .map_err(|e| CommandError::failed(e.to_string()).hint("add -y to do it without being asked"))
+        .map_err(|e| Failure::new(e.to_string()).hint("add -y to do it without being asked"))
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {
@@ -325,7 +322,7 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
     let work = async |kit: &Kit<'_>| -> Outcome {
         let known = down::members(&kit.lifecycle, &wanted.name)?;
         if let Some(missing) = names.iter().find(|n| !known.contains(n)) {
-            return Err(CommandError::failed(format!("the machine {missing} is not there yet"))
+            return Err(Failure::new(format!("the machine {missing} is not there yet"))
                 .hint(format!("{} cluster up", ctx.program)));
         }
         if due == Due::Replace {
@@ -345,13 +342,13 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
 }
 
 /// The machines that these words name, each once.
-fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, CommandError> {
+fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Failure> {
     let nodes = &wanted.nodes;
     for word in words {
         if !nodes.iter().any(|n| n.group == *word || n.name.as_str() == word) {
             let mut groups: Vec<&str> = nodes.iter().map(|n| n.group.as_str()).collect();
             groups.dedup();
-            return Err(CommandError::usage(format!("the file has no group and no machine {word:?}"))
+            return Err(Failure::usage(format!("the file has no group and no machine {word:?}"))
                 .hint(format!("its groups: {}", groups.join(", "))));
         }
     }
@@ -361,7 +358,7 @@ fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Command
 
 async fn down(ctx: &Context, args: &Down) -> Outcome {
     let name = match &args.cluster {
-        Some(name) => ClusterName::parse(name).map_err(|e| CommandError::usage(e.to_string()))?,
+        Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
         None => read(ctx, &args.file)?.name,
     };
     let members = down::members(&ctx.lifecycle(), &name)?;
@@ -377,8 +374,8 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
     ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
     let lifecycle = ctx.lifecycle_for(members.len());
     down::down(&lifecycle, &name, args.force).await.map_err(|failures| {
-        let errors = failures.into_iter().map(CommandError::from).collect();
-        CommandError::join(errors).err().unwrap_or_else(|| CommandError::silent(Exit::Failed))
+        let errors = failures.into_iter().collect();
+        Failure::join(errors).err().unwrap_or_else(|| Failure::silent(Exit::Failed))
     })?;
     ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
     Ok(())

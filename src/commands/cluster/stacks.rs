@@ -4,21 +4,22 @@ use std::path::Path;
 
 use rmachine_driver::secrecy::SecretString;
 
+use crate::app::Context;
 use crate::cluster::{Action, Place, Plan, Present, Stack, StackParameter, Step, Subject, Wanted};
 use crate::commands::stack::deploy::{given, show, tell};
-use crate::context::Context;
-use crate::deploy::{self, Ground, Request, Standing};
-use crate::error::CommandError;
-use crate::lifecycle::Lifecycle;
-use crate::stacks::{Given, StackName};
+use crate::machines::Lifecycle;
+use crate::model::Failure;
+use crate::stacks::definition::{Given, StackName};
+use crate::stacks::deploy;
+use crate::stacks::deploy::{Ground, Request, Standing};
 
 /// Paths in the file are meant from where the file is.
-pub(super) fn requests(wanted: &Wanted, file: &Path) -> Result<Vec<Request>, CommandError> {
+pub(super) fn requests(wanted: &Wanted, file: &Path) -> Result<Vec<Request>, Failure> {
     wanted.stacks.iter().map(|stack| request(stack, file)).collect()
 }
 
-fn request(stack: &Stack, file: &Path) -> Result<Request, CommandError> {
-    let told = |e: CommandError, at: &Place| e.prefix(&format!("{}:{at}: ", file.display()));
+fn request(stack: &Stack, file: &Path) -> Result<Request, Failure> {
+    let told = |e: Failure, at: &Place| e.prefix(&format!("{}:{at}: ", file.display()));
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut all: Vec<Given> = Vec::new();
     for (name, parameter) in &stack.parameters {
@@ -45,7 +46,7 @@ pub(super) async fn compare(
     stacks: &[Request],
     present: &Present,
     plan: &mut Plan,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let step = |action, name: &StackName, reasons| Step {
         action,
         subject: Subject::Stack(name.to_string()),
@@ -74,7 +75,7 @@ pub(super) async fn compare(
             Err(_) if !plan.is_empty() => {
                 steps.push(step(Action::Change, &request.name, vec!["once the nodes are there".to_owned()]));
             }
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(failure),
         }
     }
     for name in deploy::undeclared(&ground, stacks) {
@@ -90,7 +91,7 @@ pub(super) async fn bring(
     lifecycle: &Lifecycle,
     wanted: &Wanted,
     stacks: &[Request],
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let cluster = wanted.name.as_str();
     for request in stacks {
         let ground = Ground::look(lifecycle, &wanted.name).await?;

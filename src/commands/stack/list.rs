@@ -1,9 +1,9 @@
-use super::which;
-use crate::commands::Outcome;
-use crate::context::Context;
-use crate::deploy::deployed;
-use crate::error::CommandError;
-use crate::stacks::{Stack, built_in_names};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::stack::which;
+use crate::model::Failure;
+use crate::stacks::definition::{Stack, built_in_names};
+use crate::stacks::deploy::deployed;
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -63,7 +63,7 @@ impl Args {
         json: &impl serde::Serialize,
     ) -> Outcome {
         if let Output::Json = self.output {
-            let text = serde_json::to_string_pretty(json).map_err(|e| CommandError::failed(e.to_string()))?;
+            let text = serde_json::to_string_pretty(json).map_err(|e| Failure::new(e.to_string()))?;
             ctx.printer.line(&text);
             return Ok(());
         }

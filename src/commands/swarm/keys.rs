@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::super::Outcome;
-use super::{each, which};
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::store::Role;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::{each, which};
+use crate::model::Failure;
+use crate::model::Role;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
@@ -145,31 +145,30 @@ impl Unlock {
     }
 }
 
-fn read_key(path: &std::path::Path) -> Result<SecretString, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| CommandError::failed(format!("open {}: {e}", path.display())))?;
+fn read_key(path: &std::path::Path) -> Result<SecretString, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
     key(&text)
 }
 
-fn ask() -> Result<SecretString, CommandError> {
+fn ask() -> Result<SecretString, Failure> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        let typed =
-            rpassword::prompt_password("Unlock key: ").map_err(|e| CommandError::failed(e.to_string()))?;
+        let typed = rpassword::prompt_password("Unlock key: ").map_err(|e| Failure::new(e.to_string()))?;
         return key(&typed);
     }
     let mut text = String::new();
-    stdin.lock().read_to_string(&mut text).map_err(|e| CommandError::failed(e.to_string()))?;
+    stdin.lock().read_to_string(&mut text).map_err(|e| Failure::new(e.to_string()))?;
     key(&text)
 }
 
 /// The key itself is in no error.
-fn key(text: &str) -> Result<SecretString, CommandError> {
+fn key(text: &str) -> Result<SecretString, Failure> {
     let text = text.trim();
     if text.starts_with("SWMKEY-") {
         return Ok(SecretString::from(text));
     }
-    Err(CommandError::failed("no key was given: an unlock key begins with SWMKEY-").hint(
+    Err(Failure::new("no key was given: an unlock key begins with SWMKEY-").hint(
         "give it with --key-file, or at standard input; a manager that is open tells it: swarm unlock-key",
     ))
 }

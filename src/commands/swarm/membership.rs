@@ -1,10 +1,10 @@
 //! Into a swarm and out of it.
 
-use super::super::Outcome;
-use super::{Founding, Settings, cluster_name, each, which};
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::store::Role;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::{Founding, Settings, cluster_name, each, which};
+use crate::model::Failure;
+use crate::model::Role;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
@@ -119,9 +119,9 @@ impl Rm {
         for node in &self.nodes {
             match lifecycle.swarm_rm(&cluster, node, self.force).await {
                 Ok(()) => ctx.printer.line(&format!("Removed {node} from the swarm {}", cluster.name)),
-                Err(e) => errors.push(CommandError::from(e)),
+                Err(e) => errors.push(e),
             }
         }
-        CommandError::join(errors)
+        Failure::join(errors)
     }
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::Outcome;
-use super::which;
-use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::lifecycle::Cluster;
-use crate::store::{ClusterName, Role};
-use crate::swarm::Status;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::which;
+use crate::model::{ClusterName, Role};
+use crate::model::{Exit, Failure};
+use crate::swarm::Cluster;
+use crate::swarm::rules::Status;
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -59,13 +59,12 @@ impl StatusForm {
         let status = ctx.lifecycle().swarm_status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
-                let text =
-                    serde_json::to_string_pretty(&status).map_err(|e| CommandError::failed(e.to_string()))?;
+                let text = serde_json::to_string_pretty(&status).map_err(|e| Failure::new(e.to_string()))?;
                 ctx.printer.line(&text);
             }
             Output::Table => show(ctx, &status),
         }
-        if status.quorum { Ok(()) } else { Err(CommandError::silent(Exit::Failed)) }
+        if status.quorum { Ok(()) } else { Err(Failure::silent(Exit::Failed)) }
     }
 }
 
