@@ -10,6 +10,7 @@
     reason = "a test may do what a user does"
 )]
 
+mod architecture;
 mod cli;
 mod drivers;
 mod e2e;

@@ -62,18 +62,21 @@ need() {
             *) PATH="$PATH:/usr/sbin:/sbin" type -P "${pair%%:*}" >/dev/null || missing+=("${pair#*:}") ;;
         esac
     done
-    [ ${#missing[@]} -eq 0 ] && return
-    note "installing ${missing[*]}"
+    [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
+install_packages() {
+    note "installing $*"
     # One at a time: apt itself would not wait for another's list of packages.
     {
         flock 8
         {
             as_root apt-get update -qq &&
-                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+                as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
         } >"$LAB/apt.log" 2>&1 </dev/null 8>&- 9>&- && return
     } 8>>"$(lock_file apt)"
     tail -n 5 "$LAB/apt.log" >&2
-    die "could not install ${missing[*]}: apt-get needs root and the network; its log: $LAB/apt.log"
+    die "could not install $*: apt-get needs root and the network; its log: $LAB/apt.log"
 }
 
 engine_answers() {
