@@ -13,7 +13,7 @@ fn error(store: &Store, text: &str) -> String {
 fn a_missing_machine() {
     let Scene { store, dir } = scene();
     let sentence = "Docker machine \"x\" does not exist. Use \"rmachine ls\" to list machines. Use \
-                    \"docker-machine create\" to add a new one.";
+                    \"rmachine create\" to add a new one.";
     assert_eq!(error(&store, "x"), sentence);
     assert!(ls(dir.path()).is_empty(), "asking makes nothing");
     fs::create_dir_all(store.machines_dir()).unwrap();
