@@ -116,7 +116,7 @@ fn meant(error: &clap::Error, kind: ContextKind, before: &str) -> Option<String>
 }
 
 /// The driver whose flag it is, if it is anybody's.
-fn owner(error: &clap::Error, registry: &Registry) -> Option<&'static str> {
+fn owner(error: &clap::Error, registry: &Registry) -> Option<String> {
     let argument = text(error, ContextKind::InvalidArg);
     let name = argument.split(['=', ' ']).next().unwrap_or_default().trim_start_matches('-');
     registry.owner_of(name).filter(|_| error.kind() == ErrorKind::UnknownArgument)

@@ -9,6 +9,7 @@ use rmachine_driver::{OptionKind, OptionSpec};
 use super::super::Outcome;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::lifecycle::Failure;
 use crate::store::ClusterName;
 
 const EXAMPLE: &str = include_str!("../../../templates/clusters/cluster.toml");
@@ -28,9 +29,10 @@ pub(super) struct Args {
     driver: String,
 }
 
-pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
+pub(super) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let name = ClusterName::parse(&args.name).map_err(|e| CommandError::usage(e.to_string()))?;
-    let driver = ctx.registry.find(&args.driver).filter(|d| d.features().host).ok_or_else(|| {
+    let driver = ctx.registry.open(&args.driver).await.map_err(Failure::from)?;
+    let driver = driver.filter(|d| d.features().host).ok_or_else(|| {
         CommandError::usage(format!("there is no driver {:?} that makes hosts", args.driver))
     })?;
     let text = example(&name, driver.name(), &driver.options())?;
@@ -50,16 +52,18 @@ pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
 fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<String, CommandError> {
     let prefix = format!("{driver}-");
     let option = |spec: &OptionSpec| {
-        let name = spec.name.strip_prefix(&prefix).unwrap_or(spec.name);
-        let value = match spec.kind {
-            OptionKind::Text(_) if spec.secret => format!("{{ env = {:?} }}", spec.env.unwrap_or("NAME")),
+        let name = spec.name.strip_prefix(&prefix).unwrap_or(&spec.name);
+        let value = match &spec.kind {
+            OptionKind::Text(_) if spec.secret => {
+                format!("{{ env = {:?} }}", spec.env.as_deref().unwrap_or("NAME"))
+            }
             OptionKind::Text(default) => format!("{default:?}"),
             OptionKind::Flag => "true".to_owned(),
             OptionKind::Int(default) => default.to_string(),
             OptionKind::List(default) => format!("{default:?}"),
         };
         let pad = " ".repeat(35_usize.saturating_sub(name.len() + value.len()).max(1));
-        context! { name, value, pad, help => spec.help }
+        context! { name, value, pad, help => spec.help.as_ref() }
     };
     let options: Vec<_> = specs.iter().map(option).collect();
     let rendered =

@@ -13,7 +13,7 @@ use super::Outcome;
 use super::create::plan_of;
 use super::options::{amendments_from_file, apply, from_file, shared};
 use super::swarm::StatusForm;
-use crate::cluster::file::{Surroundings, parse, place_of};
+use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::context::Context;
 use crate::deploy::Request;
@@ -155,22 +155,25 @@ struct Status {
 
 pub async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
-        Verb::Init(args) => init::run(ctx, args),
+        Verb::Init(args) => init::run(ctx, args).await,
         Verb::Plan(args) => plan(ctx, args).await,
         Verb::Up(args) => up(ctx, args).await,
         Verb::Roll(args) => roll(ctx, args).await,
         Verb::Down(args) => down(ctx, args).await,
-        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file)?.name).await,
+        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file).await?.name).await,
     }
 }
 
 /// Reads the file, and finds out of every group whether its machines could be made.
-fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
+async fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
         CommandError::failed(format!("cannot read {}: {e}", path.display()))
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
+    for name in driver_names(&text) {
+        ctx.registry.open(&name).await.map_err(Failure::from)?;
+    }
     let specs = shared();
     let env = |name: &str| ctx.env.get(name).map(str::to_owned);
     let around = Surroundings { registry: &ctx.registry, shared: &specs, env: &env };
@@ -250,7 +253,7 @@ async fn compare(
 }
 
 async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let stacks = stacks::requests(&wanted, &args.file.file)?;
     let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted, &stacks).await).await?;
     ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
@@ -261,7 +264,7 @@ async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
 }
 
 async fn up(ctx: &Context, args: &Up) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let at_once = args.parallel.map_or(tokio::sync::Semaphore::MAX_PERMITS, |n| n as usize);
     let limits = Limits { at_once, wait: Duration::from_secs(args.patience.wait) };
     let mut stacks = stacks::requests(&wanted, &args.file.file)?;
@@ -314,7 +317,7 @@ fn agreed(ctx: &Context, question: &str) -> Result<bool, CommandError> {
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let names = chosen(&wanted, &args.which)?;
     let due = match (args.replace, args.restart) {
         (true, _) => Due::Replace,
@@ -362,7 +365,7 @@ fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Command
 async fn down(ctx: &Context, args: &Down) -> Outcome {
     let name = match &args.cluster {
         Some(name) => ClusterName::parse(name).map_err(|e| CommandError::usage(e.to_string()))?,
-        None => read(ctx, &args.file)?.name,
+        None => read(ctx, &args.file).await?.name,
     };
     let members = down::members(&ctx.lifecycle(), &name)?;
     if members.is_empty() {
