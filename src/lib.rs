@@ -55,11 +55,13 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
 
 fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> Result<(), Failure> {
     let mut registry = Registry::new(&env);
+    let opened = open_driver(argv.get(1..).unwrap_or_default(), &env, &registry);
     if argv.get(1).is_some_and(|word| word == commands::program::completion::CALL) {
         // Before anybody is asked for anything.
         commands::program::completion::answer(argv.get(2..).unwrap_or_default(), &env, &registry);
         return Ok(());
     }
+    opened?;
     if commands::machine::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
         // Before the words are understood: the driver decides which of them are flags.
         runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());
@@ -88,6 +90,13 @@ fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> 
     // A read of the terminal that is still under way must not keep the program.
     runtime.shutdown_background();
     done
+}
+
+/// Has the driver that these words name load its options, which decide how the words are parsed.
+fn open_driver(words: &[String], env: &Environment, registry: &Registry) -> Result<(), Failure> {
+    let Some(name) = commands::machine::create::driver_with_flags(words, env) else { return Ok(()) };
+    let opened = runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.open(&name));
+    opened.map(drop).map_err(Failure::from)
 }
 
 fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {

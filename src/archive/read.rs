@@ -136,7 +136,7 @@ impl Lifecycle {
             .is_none_or(|driver| driver.features().login == Login::Given);
         if let Some(driver) = self.registry.find(&machine.config.driver_name) {
             // An enemy's would be sent tokens, or be run.
-            machine.config.driver.leave(driver.stays());
+            machine.config.driver.clear(&driver.local_keys());
         }
         if given {
             // Others find what they made by this name.

@@ -56,7 +56,7 @@ fn files_of(lifecycle: &Lifecycle, machine: &Machine, notes: &mut Vec<String>) -
     }
     take_certificates(lifecycle, machine, &mut files)?;
     let mut known = machine.stored.config.clone();
-    known.driver.leave(machine.driver().map(|d| d.stays()).unwrap_or_default());
+    known.driver.clear(&machine.driver().map(|d| d.local_keys()).unwrap_or_default());
     notes.extend(account_note(machine));
     let mut config =
         serde_json::to_value(&known).map_err(|e| Failure::new(format!("{}: {e}", machine.name)))?;

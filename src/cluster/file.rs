@@ -3,7 +3,7 @@
 mod groups;
 mod options;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rmachine_driver::OptionSpec;
@@ -30,6 +30,17 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct Read {
     pub(crate) wanted: Wanted,
     pub(crate) warnings: Vec<Remark>,
+}
+
+/// The drivers that the file names, which load their options before [`parse`] reads them.
+pub(crate) fn driver_names(text: &str) -> BTreeSet<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let top = table.get_ref();
+    let groups = top.get("groups").and_then(|groups| groups.get_ref().as_table());
+    let groups = groups.into_iter().flat_map(|groups| groups.values()).filter_map(|g| g.get_ref().as_table());
+    let named =
+        std::iter::once(top).chain(groups).filter_map(|table| table.get("driver")?.get_ref().as_str());
+    named.map(str::to_owned).collect()
 }
 
 /// Reads the whole file and tells all that is wrong, in its order.

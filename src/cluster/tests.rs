@@ -13,9 +13,9 @@ use crate::model::{Availability, ClusterName, Declared, Due, Role, SwarmSettings
 use crate::registry::Registry;
 
 fn shared() -> Vec<OptionSpec> {
-    let list = |name| OptionSpec { name, kind: OptionKind::List(&[]), env: None, help: "", secret: false };
-    let text = |name| OptionSpec { name, kind: OptionKind::Text(""), env: None, help: "", secret: false };
-    let secret = OptionSpec { secret: true, env: Some("TOKEN"), ..text("engine-token") };
+    let list = |name| OptionSpec::new(name, OptionKind::list(), "");
+    let text = |name| OptionSpec::new(name, OptionKind::text(""), "");
+    let secret = text("engine-token").env("TOKEN").secret();
     vec![list("engine-opt"), list("engine-label"), text("engine-version"), text("ttl"), secret]
 }
 
@@ -586,4 +586,11 @@ proptest! {
         let actions: Vec<Action> = plan(&after, &first).steps.iter().map(|s| s.action).collect();
         prop_assert!(actions.is_sorted(), "{actions:?}");
     }
+}
+
+#[test]
+fn the_drivers_of_the_file_and_of_its_groups_are_named() {
+    let text = "name = \"lab\"\ndriver = \"a\"\n[groups.one]\ndriver = \"b\"\n[groups.two]\n[networks.x]\ndriver = \"n\"\n";
+    assert_eq!(super::file::driver_names(text).into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(super::file::driver_names("driver = 7\n[[groups]]\n").is_empty());
 }

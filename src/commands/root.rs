@@ -262,7 +262,14 @@ pub(crate) fn refused(
     root.build();
     let flag_owner =
         flag.and_then(|flag| registry.owner_of(flag.split(['=', ' ']).next().unwrap_or_default()));
-    Err(refused::failure(&Refused { program, argv, error, root: &root, path: &path, flag_owner }))
+    Err(refused::failure(&Refused {
+        program,
+        argv,
+        error,
+        root: &root,
+        path: &path,
+        flag_owner: flag_owner.as_deref(),
+    }))
 }
 
 /// The command that is meant, whatever is wrong with its flags, and the one below it.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use rmachine_driver::{Catalog, Driver};
+use rmachine_driver::{Catalog, Catalogs, Driver, require};
 
 use crate::machines::Lifecycle;
 use crate::model::Failure;
@@ -10,7 +10,8 @@ use crate::store::Store;
 
 impl Lifecycle {
     pub(crate) async fn catalog(&self, driver: &dyn Driver, list: &str) -> Result<Catalog, Failure> {
-        let catalog = driver.catalog(list, &self.keyring(driver.name())).await?;
+        let catalogs = require(driver, driver.catalogs())?;
+        let catalog = catalogs.fetch_catalog(list, &self.keyring(driver.name())).await?;
         let values: Vec<&str> =
             catalog.rows.iter().filter_map(|row| row.first()).map(String::as_str).collect();
         let path = path(&self.store, driver, list);
@@ -28,9 +29,10 @@ impl Lifecycle {
 
 /// The values that a flag of a driver's takes, as the provider told them last. Asks nobody.
 pub(crate) fn known_values(store: &Store, driver: &dyn Driver, option: &str) -> Vec<String> {
-    let lists = driver.catalogs().iter().filter(|c| c.options.contains(&option));
+    let specs = driver.catalogs().map(Catalogs::catalog_specs).unwrap_or_default();
+    let lists = specs.iter().filter(|spec| spec.options.iter().any(|name| name == option));
     let read = |list: &str| std::fs::read_to_string(path(store, driver, list)).unwrap_or_default();
-    lists.flat_map(|c| read(c.name).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    lists.flat_map(|c| read(&c.name).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 fn path(store: &Store, driver: &dyn Driver, list: &str) -> PathBuf {

@@ -59,7 +59,8 @@ impl Lifecycle {
         self.step(&name, "Running pre-create checks...");
         plan.driver.check(&machine.view()).await.map_err(refused)?;
         check_key(&machine, &plan.imports).map_err(|e| refused_for(e.into()))?;
-        if let Some(quote) = plan.driver.quote(&machine.view()).await.map_err(refused)? {
+        if let Some(prices) = plan.driver.prices() {
+            let quote = prices.quote(&machine.view()).await.map_err(refused)?;
             self.reporter.info(&name, &price(&quote));
         }
         for note in self.store.reserve(&lock, &machine.stored, &plan.imports)? {
@@ -70,9 +71,10 @@ impl Lifecycle {
 
     /// What a machine would cost, for a look beforehand.
     pub(crate) async fn quote(&self, plan: &CreatePlan) -> Result<Option<String>, Failure> {
+        let Some(prices) = plan.driver.prices() else { return Ok(None) };
         let stored = planned(plan.config.clone(), plan.own.clone());
         let machine = self.with_secret(self.machine(plan.name.clone(), stored), plan.secret.clone());
-        Ok(plan.driver.quote(&machine.view()).await?.as_ref().map(price))
+        Ok(Some(price(&prices.quote(&machine.view()).await?)))
     }
 
     /// With what the user told of the account at the provider.
@@ -155,7 +157,7 @@ impl Lifecycle {
     /// Removes what would go on costing money; says what is left, and what can be done with it.
     async fn after_failure(&self, lock: &MachineLock, machine: &mut Machine, failure: Failure) -> Failure {
         let (name, program) = (machine.name.clone(), self.program.clone());
-        let billed = machine.driver().is_ok_and(|d| d.features().billed);
+        let billed = machine.driver().is_ok_and(|d| d.features().is_billed);
         let keep = machine.stored.own.keep_on_failure;
         let mut failure = failure;
         if billed && !keep && machine.stored.own.phase > Phase::Reserved {

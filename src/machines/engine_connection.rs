@@ -91,7 +91,7 @@ impl Lifecycle {
 
     /// Its provider counts questions: it is asked only when the machine itself does not answer.
     pub(crate) fn is_far_away(&self, machine: &Machine) -> bool {
-        machine.driver.as_ref().is_some_and(|d| d.features().lists)
+        machine.driver.as_ref().is_some_and(|d| d.batch_states().is_some())
     }
 
     /// A request, not only a handshake: with TLS 1.3 an engine refuses a client's certificate after it.

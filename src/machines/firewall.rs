@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use rmachine_driver::MachineName;
+use rmachine_driver::{MachineName, require};
 
 use crate::machines::{Lifecycle, Machine};
 use crate::model::Failure;
@@ -30,7 +30,10 @@ impl Lifecycle {
         machine: &mut Machine,
         words: &[String],
     ) -> Result<(), Failure> {
-        self.with_driver(lock, machine, async |driver, handle| driver.guard(handle, words).await).await?;
+        self.with_driver(lock, machine, async |driver, handle| {
+            require(driver, driver.firewall())?.set_allowed_sources(handle, words).await
+        })
+        .await?;
         if !awaits_caller(machine) {
             return Ok(());
         }
@@ -62,7 +65,10 @@ impl Lifecycle {
         let from: IpAddr = said.trim().parse().map_err(|_| {
             Failure::new(format!("the host says that we come from {:?}, which is no address", said.trim()))
         })?;
-        self.with_driver(lock, machine, async |driver, handle| driver.let_in(handle, from).await).await
+        self.with_driver(lock, machine, async |driver, handle| {
+            require(driver, driver.firewall())?.admit_caller(handle, from).await
+        })
+        .await
     }
 
     /// What may keep us from a machine that lets in only one address.
@@ -75,5 +81,6 @@ impl Lifecycle {
 }
 
 pub(crate) fn awaits_caller(machine: &Machine) -> bool {
-    machine.driver().is_ok_and(|driver| driver.awaits_caller(&machine.stored.config.driver))
+    let firewall = machine.driver().ok().and_then(|driver| driver.firewall());
+    firewall.is_some_and(|firewall| firewall.admits_only_caller(&machine.stored.config.driver))
 }

@@ -2,6 +2,7 @@
 //! one that nobody else ever saw, a provider's metadata service included. A host that did not take it, for its image
 //! reads nothing at its first boot, can still show that it was given it: what was given, only it can read.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rmachine_driver::Endpoint;
@@ -56,7 +57,7 @@ impl Lifecycle {
     /// whoever logs in, and the login does not work through somebody in between. Nothing secret is told to the stranger.
     pub(crate) async fn proves_itself(&self, machine: &mut Machine, endpoint: &Endpoint, seen: &str) -> bool {
         let Some(told_at) = self.told_at(machine) else { return false };
-        let proof = timeout(PROOF, self.proof(machine, endpoint, seen, told_at)).await;
+        let proof = timeout(PROOF, self.proof(machine, endpoint, seen, &told_at)).await;
         let key = match proof {
             Ok(Ok(Some(key))) => key,
             other => {
@@ -73,10 +74,10 @@ impl Lifecycle {
         true
     }
 
-    fn told_at(&self, machine: &Machine) -> Option<&'static str> {
+    fn told_at(&self, machine: &Machine) -> Option<Cow<'static, str>> {
         let first = machine.driver().ok()?.features().first_host_key?;
         let never_seen = machine.stored.own.host_key.is_none();
-        first.told_at.filter(|_| never_seen && self.planted(machine).is_some())
+        first.user_data_url.filter(|_| never_seen && self.planted(machine).is_some())
     }
 
     /// The key that the host showed, once it has told what was given to it.
@@ -100,7 +101,7 @@ impl Lifecycle {
     pub(crate) fn not_planted(&self, machine: &Machine) -> Option<String> {
         let first = machine.driver().ok()?.features().first_host_key?;
         let never_seen = machine.stored.own.host_key.is_none() && self.planted(machine).is_some();
-        let flag = first.opt_out.filter(|_| never_seen)?;
+        let flag = first.opt_out_flag.filter(|_| never_seen)?;
         Some(format!(
             "it is not the key that was made for its first boot, and the host did not show otherwise that it is this \
              machine. Somebody may be in between; or its image has no cloud-init: create it with --{flag}, and the key is \

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{Driver, DriverError, DriverErrorKind, DriverState, Keyring, MachineName, OptionSpec};
+use rmachine_driver::{
+    Driver, DriverError, DriverErrorKind, DriverState, Keyring, MachineName, OptionSpec, require,
+};
 
 use crate::machines::{Lifecycle, Machine};
 use crate::model::Failure;
@@ -27,7 +29,7 @@ impl Lifecycle {
         driver: &dyn Driver,
         secret: &SecretString,
     ) -> Result<String, Failure> {
-        let account = driver.account(secret).await?;
+        let account = require(driver, driver.accounts())?.identify_account(secret).await?;
         let kept = self.store.keep_credential(driver.name(), &account, secret).await;
         kept.map_err(Failure::from)?;
         Ok(account)
@@ -38,7 +40,9 @@ impl Lifecycle {
         let (lock, mut machine) = self.lock_and_load(name).await?;
         let mut account = None;
         self.with_driver(&lock, &mut machine, async |driver, handle| {
-            account = driver.give_up_secret(handle).await?;
+            if let Some(accounts) = driver.accounts() {
+                account = accounts.move_secret_to_keyring(handle).await?;
+            }
             Ok(())
         })
         .await?;
@@ -70,10 +74,10 @@ impl Machine {
     /// The driver's state, with this in the place of secrets that docker-machine left in it.
     pub(crate) fn without_secrets(&self, instead: &str) -> DriverState {
         let mut state = self.stored.config.driver.clone();
-        let keys = self.driver().map(|d| d.secrets()).unwrap_or_default();
+        let keys = self.driver().map(|d| d.secret_keys()).unwrap_or_default();
         for key in keys {
-            if !state.text(key).is_empty() {
-                state.set(key, instead);
+            if !state.text(&key).is_empty() {
+                state.set(&key, instead);
             }
         }
         state

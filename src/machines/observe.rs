@@ -46,7 +46,7 @@ impl<'a> Round<'a> {
     pub(crate) fn of(machines: impl IntoIterator<Item = &'a Machine>) -> Self {
         let mut together: HashMap<&'a str, Vec<&'a Machine>> = HashMap::new();
         for machine in machines {
-            if machine.driver.as_ref().is_some_and(|d| d.features().lists) {
+            if machine.driver.as_ref().is_some_and(|d| d.batch_states().is_some()) {
                 together.entry(machine.stored.config.driver_name.as_str()).or_default().push(machine);
             }
         }
@@ -64,7 +64,8 @@ impl<'a> Round<'a> {
 async fn list(machines: Vec<&Machine>) -> States {
     let Some(driver) = machines.first().and_then(|m| m.driver.clone()) else { return States::default() };
     let views: Vec<_> = machines.iter().map(|m| m.view()).collect();
-    let states = driver.states(&views).await;
+    let Some(batch) = driver.batch_states() else { return States::default() };
+    let states = batch.states(&views).await;
     let named = machines.iter().map(|m| m.name.clone()).zip(states);
     Arc::new(named.map(|(name, state)| (name, state.map_err(Failure::from))).collect())
 }

@@ -34,8 +34,11 @@ impl Lifecycle {
         found.expired.retain(|m| wanted(&m.stored.config.driver_name));
         let mut failures = Vec::new();
         let ours = self.uuids();
-        let drivers: Vec<_> = self.registry.all().iter().filter(|d| wanted(d.name())).collect();
-        let ask = async |driver: &&Arc<dyn Driver>| driver.tagged(&self.keyring(driver.name())).await;
+        let drivers: Vec<_> = self.registry.all().filter(|d| wanted(d.name())).collect();
+        let ask = async |driver: &&Arc<dyn Driver>| match driver.tagged_resources() {
+            Some(resources) => resources.list_tagged(&self.keyring(driver.name())).await,
+            None => Ok(Vec::new()),
+        };
         let answers = join_all(drivers.iter().map(ask)).await;
         for (driver, answer) in drivers.iter().zip(answers) {
             match answer {

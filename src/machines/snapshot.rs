@@ -1,6 +1,6 @@
 //! A machine as it was at some moment, kept at its provider.
 
-use rmachine_driver::{DriverError, MachineName, Snapshot, State};
+use rmachine_driver::{DriverError, MachineName, Snapshot, State, require};
 
 use crate::machines::Lifecycle;
 use crate::model::Failure;
@@ -12,7 +12,7 @@ impl Lifecycle {
         let mut taken = None;
         let done = self
             .with_driver(&lock, &mut loaded, async |driver, handle| {
-                taken = Some(driver.snapshot(handle, name).await?);
+                taken = Some(require(driver, driver.snapshots())?.take_snapshot(handle, name).await?);
                 Ok(())
             })
             .await;
@@ -23,7 +23,9 @@ impl Lifecycle {
 
     pub(crate) async fn snapshots(&self, machine: &MachineName) -> Result<Vec<Snapshot>, Failure> {
         let machine = self.load(machine)?;
-        Ok(machine.driver()?.snapshots(&machine.view()).await?)
+        let driver = machine.driver()?;
+        let snapshots = require(driver.as_ref(), driver.snapshots())?;
+        Ok(snapshots.list_snapshots(&machine.view()).await?)
     }
 
     /// The machine runs again if it ran before.
@@ -32,8 +34,10 @@ impl Lifecycle {
         self.step(machine, &format!("Bringing \"{machine}\" back to {name:?}..."));
         let done = async {
             let before = self.state(&loaded).await?;
-            self.with_driver(&lock, &mut loaded, async |driver, handle| driver.restore(handle, name).await)
-                .await?;
+            self.with_driver(&lock, &mut loaded, async |driver, handle| {
+                require(driver, driver.snapshots())?.restore_snapshot(handle, name).await
+            })
+            .await?;
             if before == State::Running {
                 self.await_state(&loaded, State::Running).await?;
                 self.await_host(&lock, &mut loaded).await?;
@@ -48,7 +52,7 @@ impl Lifecycle {
     pub(crate) async fn remove_snapshot(&self, machine: &MachineName, name: &str) -> Result<(), Failure> {
         let (lock, mut loaded) = self.lock_and_load(machine).await?;
         self.with_driver(&lock, &mut loaded, async |driver, handle| {
-            match driver.remove_snapshot(handle, name).await? {
+            match require(driver, driver.snapshots())?.remove_snapshot(handle, name).await? {
                 true => Ok(()),
                 false => Err(DriverError::invalid(format!("\"{machine}\" has no snapshot called {name:?}"))),
             }

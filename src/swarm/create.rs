@@ -65,7 +65,7 @@ impl Leader {
     fn among(makings: &[Making]) -> Self {
         let leads = |making: &&Making| match making {
             Making::Create(plan) => {
-                plan.driver.features().here
+                plan.driver.features().is_local
                     && plan.own.swarm.as_ref().is_some_and(|m| m.role == Role::Manager)
             }
             Making::Finish(_) => false,

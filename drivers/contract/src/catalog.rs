@@ -1,17 +1,19 @@
-/// A list of what a provider offers, like its regions, that a driver can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use std::borrow::Cow;
+
+/// A list that a provider offers, such as its regions.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogSpec {
-    /// The word by which the user asks for it.
-    pub name: &'static str,
-    pub help: &'static str,
+    /// The subcommand that prints it.
+    pub name: Cow<'static, str>,
+    pub help: Cow<'static, str>,
     /// The flags of `create` whose values it lists.
-    pub options: &'static [&'static str],
+    pub options: Vec<Cow<'static, str>>,
 }
 
-/// Such a list as the provider told it. The first column is the value that a flag takes.
+/// The list as the provider returned it. The first column is the value of a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Catalog {
-    pub columns: &'static [&'static str],
+    pub columns: Vec<Cow<'static, str>>,
     pub rows: Vec<Vec<String>>,
 }
 

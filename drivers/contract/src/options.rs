@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -6,20 +7,51 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OptionSpec {
     /// The long name, without dashes; it begins with the driver's name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub kind: OptionKind,
-    pub env: Option<&'static str>,
-    pub help: &'static str,
+    pub env: Option<Cow<'static, str>>,
+    pub help: Cow<'static, str>,
     /// Its value is a secret: never shown, logged or kept in config.json.
     pub secret: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl OptionSpec {
+    /// An option without an environment variable.
+    pub const fn new(name: &'static str, kind: OptionKind, help: &'static str) -> Self {
+        Self { name: Cow::Borrowed(name), kind, env: None, help: Cow::Borrowed(help), secret: false }
+    }
+
+    #[must_use]
+    pub fn env(mut self, variable: &'static str) -> Self {
+        self.env = Some(Cow::Borrowed(variable));
+        self
+    }
+
+    #[must_use]
+    pub fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+}
+
+impl OptionKind {
+    pub const fn text(default: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(default))
+    }
+
+    /// A list that is empty by default.
+    pub const fn list() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+/// The kind of an option's values, with the default.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OptionKind {
     Flag,
     Int(i64),
-    Text(&'static str),
-    List(&'static [&'static str]),
+    Text(Cow<'static, str>),
+    List(Vec<String>),
 }
 
 /// Where a value came from.
@@ -52,17 +84,17 @@ pub struct Options(BTreeMap<String, OptionValue>);
 impl Options {
     /// Every option of a driver at its default.
     pub fn defaults(specs: &[OptionSpec]) -> Self {
-        let value = |spec: &OptionSpec| match spec.kind {
+        let value = |spec: &OptionSpec| match &spec.kind {
             OptionKind::Flag => Value::Flag(false),
-            OptionKind::Int(n) => Value::Int(n),
-            OptionKind::Text(t) if spec.secret => Value::Secret(SecretString::from(t)),
-            OptionKind::Text(t) => Value::Text(t.to_owned()),
-            OptionKind::List(l) => Value::List(l.iter().map(|s| (*s).to_owned()).collect()),
+            OptionKind::Int(n) => Value::Int(*n),
+            OptionKind::Text(t) if spec.secret => Value::Secret(SecretString::from(t.as_ref())),
+            OptionKind::Text(t) => Value::Text(t.to_string()),
+            OptionKind::List(l) => Value::List(l.clone()),
         };
         Self(
             specs
                 .iter()
-                .map(|s| (s.name.to_owned(), OptionValue { value: value(s), source: Source::Default }))
+                .map(|s| (s.name.to_string(), OptionValue { value: value(s), source: Source::Default }))
                 .collect(),
         )
     }
@@ -118,14 +150,16 @@ impl Options {
 mod tests {
     use super::*;
 
-    const SPECS: &[OptionSpec] = &[
-        OptionSpec { name: "x-token", kind: OptionKind::Text(""), env: None, help: "", secret: true },
-        OptionSpec { name: "x-size", kind: OptionKind::Int(3), env: None, help: "", secret: false },
-    ];
+    fn specs() -> Vec<OptionSpec> {
+        vec![
+            OptionSpec::new("x-token", OptionKind::text(""), "").secret(),
+            OptionSpec::new("x-size", OptionKind::Int(3), ""),
+        ]
+    }
 
     #[test]
     fn secrets_do_not_show() {
-        let mut options = Options::defaults(SPECS);
+        let mut options = Options::defaults(&specs());
         assert!(options.secret("x-token").is_none());
         options.set("x-token", Value::Secret("s3cret".into()), Source::Given);
         assert!(!format!("{options:?}").contains("s3cret"));
@@ -135,7 +169,7 @@ mod tests {
 
     #[test]
     fn defaults_are_not_given() {
-        let options = Options::defaults(SPECS);
+        let options = Options::defaults(&specs());
         assert_eq!(options.int("x-size"), 3);
         assert!(!options.given("x-size"));
     }

@@ -129,9 +129,9 @@ impl DriverState {
     }
 
     /// Empties the texts of these keys.
-    pub fn leave(&mut self, keys: &[&str]) {
+    pub fn clear(&mut self, keys: &[impl AsRef<str>]) {
         for key in keys {
-            if let Some(value) = self.0.get_mut(*key) {
+            if let Some(value) = self.0.get_mut(key.as_ref()) {
                 *value = Value::from("");
             }
         }

@@ -28,7 +28,7 @@ impl File<'_, '_> {
             }
             None => {
                 let names = self.around.registry.names();
-                let meant = closest(&name, names.iter().copied()).map_or_else(
+                let meant = closest(&name, names.iter().map(String::as_str)).map_or_else(
                     || format!("there are: {}", names.join(", ")),
                     |m| format!("did you mean {m:?}?"),
                 );
@@ -91,12 +91,12 @@ impl File<'_, '_> {
                 self.unknown_option(key.span(), name, what, specs, prefix, whose);
                 continue;
             };
-            if options.contains_key(spec.name) {
+            if options.contains_key(spec.name.as_ref()) {
                 self.reader
                     .problem(key.span(), format!("{name:?} is given twice: it is {:?} too", spec.name));
                 continue;
             }
-            options.extend(self.value(name, value, spec).map(|given| (spec.name.to_owned(), given)));
+            options.extend(self.value(name, value, spec).map(|given| (spec.name.to_string(), given)));
         }
         options
     }
@@ -110,7 +110,7 @@ impl File<'_, '_> {
         prefix: &str,
         whose: &str,
     ) {
-        let short: Vec<&str> = specs.iter().map(|s| s.name.strip_prefix(prefix).unwrap_or(s.name)).collect();
+        let short: Vec<&str> = specs.iter().map(|s| s.name.strip_prefix(prefix).unwrap_or(&s.name)).collect();
         let bare = name.strip_prefix(prefix).unwrap_or(name);
         let elsewhere =
             self.around.registry.owner_of(name).map(|owner| format!("it belongs to the driver {owner:?}"));
@@ -139,7 +139,7 @@ impl File<'_, '_> {
                 return self.refuse(key, value, "written here: only texts come from the environment");
             }
             (OptionKind::Text(_), None) if spec.secret => {
-                let name = spec.env.unwrap_or("NAME");
+                let name = spec.env.as_deref().unwrap_or("NAME");
                 let text = format!(
                     "{key:?} is a secret and does not belong into a file: {key} = {{ env = {name:?} }} takes it from \
                      the environment"

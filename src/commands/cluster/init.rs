@@ -28,12 +28,12 @@ pub(super) struct Args {
     driver: String,
 }
 
-pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let name = ClusterName::parse(&args.name).map_err(|e| Failure::usage(e.to_string()))?;
-    let driver =
-        ctx.registry.find(&args.driver).filter(|d| d.features().host).ok_or_else(|| {
-            Failure::usage(format!("there is no driver {:?} that makes hosts", args.driver))
-        })?;
+    let driver = ctx.registry.open(&args.driver).await.map_err(Failure::from)?;
+    let driver = driver
+        .filter(|d| d.features().host)
+        .ok_or_else(|| Failure::usage(format!("there is no driver {:?} that makes hosts", args.driver)))?;
     let text = example(&name, driver.name(), &driver.options())?;
     if args.file.as_os_str() == "-" {
         ctx.printer.raw(&text);
@@ -51,16 +51,18 @@ pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
 fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<String, Failure> {
     let prefix = format!("{driver}-");
     let option = |spec: &OptionSpec| {
-        let name = spec.name.strip_prefix(&prefix).unwrap_or(spec.name);
-        let value = match spec.kind {
-            OptionKind::Text(_) if spec.secret => format!("{{ env = {:?} }}", spec.env.unwrap_or("NAME")),
+        let name = spec.name.strip_prefix(&prefix).unwrap_or(&spec.name);
+        let value = match &spec.kind {
+            OptionKind::Text(_) if spec.secret => {
+                format!("{{ env = {:?} }}", spec.env.as_deref().unwrap_or("NAME"))
+            }
             OptionKind::Text(default) => format!("{default:?}"),
             OptionKind::Flag => "true".to_owned(),
             OptionKind::Int(default) => default.to_string(),
             OptionKind::List(default) => format!("{default:?}"),
         };
         let pad = " ".repeat(35_usize.saturating_sub(name.len() + value.len()).max(1));
-        context! { name, value, pad, help => spec.help }
+        context! { name, value, pad, help => spec.help.as_ref() }
     };
     let options: Vec<_> = specs.iter().map(option).collect();
     let rendered =

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rmachine_driver::MachineName;
 
 use crate::app::Context;
-use crate::cluster::file::{Surroundings, parse, place_of};
+use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::commands::machine::create::plan_of;
 use crate::commands::shared::Outcome;
@@ -156,22 +156,25 @@ struct Status {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
-        Verb::Init(args) => init::run(ctx, args),
+        Verb::Init(args) => init::run(ctx, args).await,
         Verb::Plan(args) => plan(ctx, args).await,
         Verb::Up(args) => up(ctx, args).await,
         Verb::Roll(args) => roll(ctx, args).await,
         Verb::Down(args) => down(ctx, args).await,
-        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file)?.name).await,
+        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file).await?.name).await,
     }
 }
 
 /// Reads the file, and finds out of every group whether its machines could be made.
-fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
+async fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
         Failure::new(format!("cannot read {}: {e}", path.display()))
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
+    for name in driver_names(&text) {
+        ctx.registry.open(&name).await.map_err(Failure::from)?;
+    }
     let specs = shared();
     let env = |name: &str| ctx.env.get(name).map(str::to_owned);
     let around = Surroundings { registry: &ctx.registry, shared: &specs, env: &env };
@@ -247,7 +250,7 @@ async fn compare(kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Result<(
 }
 
 async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let stacks = stacks::requests(&wanted, &args.file.file)?;
     let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted, &stacks).await).await?;
     ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
@@ -258,7 +261,7 @@ async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
 }
 
 async fn up(ctx: &Context, args: &Up) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let at_once = args.parallel.map_or(tokio::sync::Semaphore::MAX_PERMITS, |n| n as usize);
     let limits = Limits { at_once, wait: Duration::from_secs(args.patience.wait) };
     let mut stacks = stacks::requests(&wanted, &args.file.file)?;
@@ -311,7 +314,7 @@ fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let names = chosen(&wanted, &args.which)?;
     let due = match (args.replace, args.restart) {
         (true, _) => Due::Replace,
@@ -359,7 +362,7 @@ fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Failure
 async fn down(ctx: &Context, args: &Down) -> Outcome {
     let name = match &args.cluster {
         Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
-        None => read(ctx, &args.file)?.name,
+        None => read(ctx, &args.file).await?.name,
     };
     let members = down::members(&ctx.lifecycle(), &name)?;
     if members.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::ArgMatches;
 use jiff::Timestamp;
-use rmachine_driver::{Driver, MachineName, NodeImage};
+use rmachine_driver::{Driver, Images, MachineName, NodeImage, require};
 
 use crate::app::Context;
 use crate::commands::shared::machine_options::{arg, resolve};
@@ -42,7 +42,7 @@ enum Verb {
 fn driver(words: &[String], env: &Environment, registry: &Registry) -> Option<Arc<dyn Driver>> {
     let named =
         crate::commands::machine::create::chosen_driver(words, env).and_then(|name| registry.find(&name));
-    named.filter(|d| d.features().images).or_else(|| registry.with_images().next())
+    named.filter(|d| d.images().is_some()).or_else(|| registry.with_images().next())
 }
 
 /// Gives `build` the flags that the driver's `create` has.
@@ -83,7 +83,8 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> crate::commands::shared::
     let title = MachineName::existing(driver.name()).map_err(|e| Failure::new(e.to_string()))?;
     reporter.step(&title, "Building a node image...");
     let announce = |text: &str| reporter.info(&title, text);
-    let built = driver.build_image(&options, &announce, &|text| reporter.detail(&title, text)).await;
+    let images = images(driver.as_ref())?;
+    let built = images.build_image(&options, &announce, &|text| reporter.detail(&title, text)).await;
     reporter.finish(&title, built.is_ok());
     let image = built.map_err(Failure::from)?;
     ctx.printer.line(&image.name);
@@ -93,7 +94,7 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> crate::commands::shared::
 async fn ls(ctx: &Context) -> crate::commands::shared::Outcome {
     let mut text = "NAME\tDRIVER\tSIZE\tCREATED\tUSED BY\tCURRENT\n".to_owned();
     for driver in ctx.registry.with_images() {
-        for image in driver.images().await.map_err(Failure::from)? {
+        for image in images(driver.as_ref())?.list_images().await.map_err(Failure::from)? {
             text.push_str(&row(driver.name(), &image));
         }
     }
@@ -131,7 +132,7 @@ async fn rm(ctx: &Context, names: &[String]) -> crate::commands::shared::Outcome
 /// True when one of the drivers had it.
 async fn remove(ctx: &Context, name: &str) -> Result<bool, Failure> {
     for driver in ctx.registry.with_images() {
-        if driver.remove_image(name).await? {
+        if images(driver.as_ref())?.remove_image(name).await? {
             return Ok(true);
         }
     }
@@ -140,13 +141,18 @@ async fn remove(ctx: &Context, name: &str) -> Result<bool, Failure> {
 
 async fn rm_unused(ctx: &Context) -> crate::commands::shared::Outcome {
     for driver in ctx.registry.with_images() {
-        let images = driver.images().await.map_err(Failure::from)?;
-        for image in images.iter().filter(|i| i.users == 0) {
-            driver.remove_image(&image.name).await.map_err(Failure::from)?;
+        let images = images(driver.as_ref())?;
+        let built = images.list_images().await.map_err(Failure::from)?;
+        for image in built.iter().filter(|i| i.users == 0) {
+            images.remove_image(&image.name).await.map_err(Failure::from)?;
             ctx.printer.line(&format!("Removed {}", image.name));
         }
     }
     Ok(())
+}
+
+fn images(driver: &dyn Driver) -> Result<&dyn Images, Failure> {
+    Ok(require(driver, driver.images())?)
 }
 
 fn no_driver() -> Failure {

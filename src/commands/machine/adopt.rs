@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 /// Engines that are there already are what these drivers are for.
 fn drivers(registry: &Registry) -> impl Iterator<Item = &Arc<dyn Driver>> {
-    registry.all().iter().filter(|d| d.features().login == Login::Given)
+    registry.all().filter(|d| d.features().login == Login::Given)
 }
 
 fn host_key() -> Vec<OptionSpec> {
@@ -104,7 +104,7 @@ fn driver(ctx: &Context, matches: &ArgMatches) -> Result<Arc<dyn Driver>, Failur
     let given = |d: &&Arc<dyn Driver>| {
         let specs = d.options();
         let options = resolve(&specs, matches, &Environment::default());
-        specs.iter().any(|s| options.given(s.name))
+        specs.iter().any(|s| options.given(&s.name))
     };
     let chosen: Vec<_> = drivers(&ctx.registry).filter(given).collect();
     match &chosen[..] {

@@ -67,6 +67,13 @@ pub(crate) fn leaves_driver_open(words: &[String], env: &Environment) -> bool {
     command.is_some_and(|c| c == "create") && chosen_driver(words, env).is_none()
 }
 
+/// The driver whose flags these words may use: it loads its options before the words are parsed. Other commands open no
+/// driver, whatever MACHINE_DRIVER names.
+pub(crate) fn driver_with_flags(words: &[String], env: &Environment) -> Option<String> {
+    let takes_flags = words.iter().any(|word| matches!(word.as_str(), "create" | "node-image"));
+    takes_flags.then(|| chosen_driver(words, env)).flatten()
+}
+
 /// Gives `create` the flags of one driver. Of an unknown driver it has none; `run` says so.
 pub(crate) fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     let known = registry.names().join(", ");
@@ -190,7 +197,7 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> crate::comm
 fn refuse_driver_flags(ctx: &Context, matches: &ArgMatches, names: &[MachineName]) -> Result<(), Failure> {
     let specs = driver(ctx).map(|d| d.options()).unwrap_or_default();
     let given = resolve(&specs, matches, &Environment::default());
-    let Some(flag) = specs.iter().find(|spec| given.given(spec.name)) else { return Ok(()) };
+    let Some(flag) = specs.iter().find(|spec| given.given(&spec.name)) else { return Ok(()) };
     let message = format!("--{} cannot be changed by --resume", flag.name);
     let name = names.first().map_or("NAME", MachineName::as_str);
     Err(Failure::usage(message).hint(format!("{} rm {name}, and create it anew", ctx.program)))
@@ -448,6 +455,20 @@ mod tests {
         assert_eq!(chosen_driver(&words("create x"), &none), None);
         assert_eq!(chosen_driver(&words("create x"), &by_env).as_deref(), Some("none"));
         assert_eq!(chosen_driver(&words("ssh x -- -d generic"), &none), None);
+    }
+
+    #[test]
+    fn only_commands_with_driver_flags_open_a_driver() {
+        let by_env = Environment::from([("MACHINE_DRIVER", "none")]);
+        for line in
+            ["create x", "swarm create lab", "help create", "node-image build", "bash 2 rmachine create"]
+        {
+            assert_eq!(driver_with_flags(&words(line), &by_env).as_deref(), Some("none"), "{line}");
+        }
+        for line in ["ls -q", "rm x", "swarm ls"] {
+            assert_eq!(driver_with_flags(&words(line), &by_env), None, "{line}");
+        }
+        assert_eq!(driver_with_flags(&words("create x"), &Environment::default()), None);
     }
 
     #[test]

@@ -78,7 +78,8 @@ async fn remove(
         }
     }
     for (driver, strays) in &found.strays {
-        match driver.remove_tagged(&lifecycle.keyring(driver.name()), strays).await {
+        let Some(resources) = driver.tagged_resources() else { continue };
+        match resources.remove_tagged(&lifecycle.keyring(driver.name()), strays).await {
             Ok(()) => ctx.printer.line(&format!("Removed {} leftovers at {}", strays.len(), driver.name())),
             Err(e) => errors.push(Failure::from(e)),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::ArgMatches;
-use rmachine_driver::Driver;
+use rmachine_driver::{Catalogs, Driver};
 
 use crate::app::Context;
 use crate::model::Failure;
@@ -22,8 +22,9 @@ pub(crate) fn commands(registry: &Registry) -> Vec<clap::Command> {
 }
 
 fn command(driver: &Arc<dyn Driver>) -> clap::Command {
-    let lists = driver.catalogs().iter().map(|c| clap::Command::new(c.name).about(c.help));
-    clap::Command::new(driver.name())
+    let specs = driver.catalogs().map(Catalogs::catalog_specs).unwrap_or_default();
+    let lists = specs.into_iter().map(|c| clap::Command::new(c.name.into_owned()).about(c.help.into_owned()));
+    clap::Command::new(driver.name().to_owned())
         .about(format!("Show what {} offers", driver.name()))
         .subcommand_required(true)
         .subcommands(lists)

@@ -1,10 +1,12 @@
 //! `completion`, and `__complete`, which shells call with each press of the key: it reads names of the store, and asks
 //! nobody.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
+use rmachine_driver::Catalogs;
 
 use crate::app::Context;
 use crate::commands::machine::create::chosen_driver;
@@ -141,7 +143,7 @@ struct Offers {
     drivers: Vec<String>,
     stacks: Vec<String>,
     /// Of the driver that is named: a flag, and its values.
-    flags: Vec<(&'static str, Vec<String>)>,
+    flags: Vec<(String, Vec<String>)>,
 }
 
 impl Offers {
@@ -153,14 +155,15 @@ impl Offers {
         let clusters: BTreeSet<String> = clusters.collect();
         let driver = chosen_driver(words, env).and_then(|driver| registry.find(&driver));
         let flags = driver.iter().flat_map(|driver| {
-            let flags = driver.catalogs().iter().flat_map(|c| c.options.iter().copied());
-            flags.map(|flag| (flag, known_values(&store, driver.as_ref(), flag)))
+            let specs = driver.catalogs().map(Catalogs::catalog_specs).unwrap_or_default();
+            let flags = specs.into_iter().flat_map(|spec| spec.options).map(Cow::into_owned);
+            flags.map(|flag| (flag.clone(), known_values(&store, driver.as_ref(), &flag))).collect::<Vec<_>>()
         });
         Self {
             flags: flags.collect(),
             clusters: clusters.into_iter().collect(),
             machines: machines.iter().map(ToString::to_string).collect(),
-            drivers: registry.names().iter().map(|n| (*n).to_owned()).collect(),
+            drivers: registry.names(),
             stacks: built_in_names().map(str::to_owned).collect(),
         }
     }

@@ -15,21 +15,20 @@ use crate::model::{ClusterName, InstallMethod, Membership, Role, SwarmSettings};
 use crate::provision::EngineVersion;
 use crate::store::{HostConfig, List, OwnState, StoredMachine};
 
-const fn text(name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::Text(default), env: None, help, secret: false }
+fn text(name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(default), help)
 }
 
-const fn list(name: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::List(&[]), env: None, help, secret: false }
+fn list(name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::list(), help)
 }
 
-const fn switch(name: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::Flag, env: None, help, secret: false }
+fn switch(name: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::Flag, help)
 }
 
-const fn env(mut spec: OptionSpec, env: &'static str) -> OptionSpec {
-    spec.env = Some(env);
-    spec
+fn env(spec: OptionSpec, env: &'static str) -> OptionSpec {
+    spec.env(env)
 }
 
 /// Past, for a machine that has an engine, or of the way to it alone.
@@ -70,13 +69,12 @@ pub(crate) fn shared() -> Vec<OptionSpec> {
         list("tls-san", "Further name or address in the engine's certificate"),
         text("ttl", "", "Time after which `prune` removes the machine: 90m, 2h, 1d"),
         text("ssh-host-key", "", "Fingerprint (SHA256:...) of the only host key to accept at first contact"),
-        OptionSpec {
-            name: "ssh-timeout",
-            kind: OptionKind::Int(0),
-            env: Some("MACHINE_SSH_TIMEOUT"),
-            help: "Seconds to wait for SSH to answer [default: the driver's]",
-            secret: false,
-        },
+        OptionSpec::new(
+            "ssh-timeout",
+            OptionKind::Int(0),
+            "Seconds to wait for SSH to answer [default: the driver's]",
+        )
+        .env("MACHINE_SSH_TIMEOUT"),
         text("swarm-cluster", "", "Cluster that the machine joins once it is ready; a manager founds it"),
         text("swarm-role", "worker", "What it is there: manager or worker"),
         switch("swarm", "Classic swarm: join the swarm of --swarm-discovery"),
@@ -101,7 +99,8 @@ pub(crate) fn arg(spec: &OptionSpec) -> Arg {
         OptionKind::List(_) => ArgAction::Append,
         OptionKind::Int(_) | OptionKind::Text(_) => ArgAction::Set,
     };
-    let arg = Arg::new(spec.name).long(spec.name).help(help(spec)).action(action);
+    let name = spec.name.to_string();
+    let arg = Arg::new(name.clone()).long(name).help(help(spec)).action(action);
     match spec.kind {
         OptionKind::Flag => arg,
         OptionKind::Int(_) => {
@@ -112,13 +111,13 @@ pub(crate) fn arg(spec: &OptionSpec) -> Arg {
 }
 
 fn help(spec: &OptionSpec) -> String {
-    let mut help = spec.help.to_owned();
-    match spec.kind {
+    let mut help = spec.help.to_string();
+    match &spec.kind {
         OptionKind::Text(default) if !default.is_empty() => help.push_str(&format!(" [default: {default}]")),
-        OptionKind::Int(default) if default != 0 => help.push_str(&format!(" [default: {default}]")),
+        OptionKind::Int(default) if *default != 0 => help.push_str(&format!(" [default: {default}]")),
         _ => {}
     }
-    if let Some(env) = spec.env {
+    if let Some(env) = &spec.env {
         help.push_str(&format!(" [env: {env}]"));
     }
     help
@@ -136,11 +135,11 @@ pub(crate) fn resolve(specs: &[OptionSpec], matches: &ArgMatches, env: &Environm
     let mut options = Options::defaults(specs);
     for spec in specs {
         if let Some(value) = given(spec, matches) {
-            options.set(spec.name, value, Source::Given);
+            options.set(&spec.name, value, Source::Given);
         } else if let Some(value) =
-            spec.env.and_then(|key| env.get(key)).and_then(|text| from_env(spec, text))
+            spec.env.as_ref().and_then(|key| env.get(key)).and_then(|text| from_env(spec, text))
         {
-            options.set(spec.name, value, Source::Environment);
+            options.set(&spec.name, value, Source::Environment);
         }
     }
     options
@@ -150,11 +149,12 @@ pub(crate) fn resolve(specs: &[OptionSpec], matches: &ArgMatches, env: &Environm
 pub(crate) fn from_file(specs: &[OptionSpec], file: &cluster::Options, env: &Environment) -> Options {
     let mut options = Options::defaults(specs);
     for spec in specs {
-        let from_env = || spec.env.and_then(|key| env.get(key)).and_then(|text| from_env(spec, text));
-        if let Some(given) = file.get(spec.name) {
-            options.set(spec.name, given.value.clone(), Source::Given);
+        let from_env =
+            || spec.env.as_ref().and_then(|key| env.get(key)).and_then(|text| from_env(spec, text));
+        if let Some(given) = file.get(spec.name.as_ref()) {
+            options.set(&spec.name, given.value.clone(), Source::Given);
         } else if let Some(value) = from_env() {
-            options.set(spec.name, value, Source::Environment);
+            options.set(&spec.name, value, Source::Environment);
         }
     }
     options
@@ -162,28 +162,29 @@ pub(crate) fn from_file(specs: &[OptionSpec], file: &cluster::Options, env: &Env
 
 /// For a machine that is there: what the file no longer says is taken back. How its engine was installed stays as it was.
 pub(crate) fn amendments_from_file(file: &cluster::Options, env: &Environment) -> Options {
-    let specs: Vec<_> = amendments().into_iter().filter(|s| !INSTALLATION.contains(&s.name)).collect();
+    let specs: Vec<_> =
+        amendments().into_iter().filter(|s| !INSTALLATION.contains(&s.name.as_ref())).collect();
     let mut options = from_file(&specs, file, env);
     let silent: Vec<_> =
-        specs.iter().filter(|s| !options.given(s.name) && s.name != "engine-version").collect();
+        specs.iter().filter(|s| !options.given(&s.name) && s.name != "engine-version").collect();
     let defaults = Options::defaults(&specs);
     for spec in silent {
         let value = match spec.kind {
-            OptionKind::List(_) => Value::List(defaults.list(spec.name).to_vec()),
-            _ => Value::Text(defaults.text(spec.name).to_owned()),
+            OptionKind::List(_) => Value::List(defaults.list(&spec.name).to_vec()),
+            _ => Value::Text(defaults.text(&spec.name).to_owned()),
         };
-        options.set(spec.name, value, Source::Given);
+        options.set(&spec.name, value, Source::Given);
     }
     options
 }
 
 fn given(spec: &OptionSpec, matches: &ArgMatches) -> Option<Value> {
     match spec.kind {
-        OptionKind::Flag => matches.get_flag(spec.name).then_some(Value::Flag(true)),
-        OptionKind::Int(_) => matches.get_one::<i64>(spec.name).map(|n| Value::Int(*n)),
-        OptionKind::Text(_) => matches.get_one::<String>(spec.name).map(|t| text_value(spec, t)),
+        OptionKind::Flag => matches.get_flag(&spec.name).then_some(Value::Flag(true)),
+        OptionKind::Int(_) => matches.get_one::<i64>(&spec.name).map(|n| Value::Int(*n)),
+        OptionKind::Text(_) => matches.get_one::<String>(&spec.name).map(|t| text_value(spec, t)),
         OptionKind::List(_) => {
-            matches.get_many::<String>(spec.name).map(|l| Value::List(l.cloned().collect()))
+            matches.get_many::<String>(&spec.name).map(|l| Value::List(l.cloned().collect()))
         }
     }
 }
