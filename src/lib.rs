@@ -4,7 +4,6 @@
 
 mod app;
 mod archive;
-mod certs;
 mod cli;
 pub mod cluster;
 pub mod commands;

@@ -7,11 +7,12 @@ use rmachine_driver::Reporter;
 
 use crate::app::{Globals, print_failure};
 use crate::environment::Environment;
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::model::Failure;
 use crate::registry::Registry;
 use crate::ssh::SshEnv;
 use crate::store::Store;
+use crate::swarm::Swarm;
 use crate::ui::{Audience, Printer, Progress, TerminalPrompter, reporter};
 
 pub(crate) struct Context {
@@ -58,22 +59,30 @@ impl Context {
         reporter(self.globals.progress, self.printer, audience)
     }
 
-    pub(crate) fn lifecycle(&self) -> Lifecycle {
-        self.lifecycle_for(1)
+    pub(crate) fn machines(&self) -> Machines {
+        self.machines_for(1)
     }
 
-    /// For work on so many machines at once: each plain line then says whose it is.
-    pub(crate) fn lifecycle_for(&self, machines: usize) -> Lifecycle {
-        Lifecycle {
+    /// For work on this many machines at once: with several, each plain progress line names its machine.
+    pub(crate) fn machines_for(&self, count: usize) -> Machines {
+        Machines {
             store: self.store.clone(),
             registry: self.registry.clone(),
             ssh_env: self.ssh_env(),
             prompter: Arc::new(TerminalPrompter),
-            reporter: self.reporter(machines > 1),
+            reporter: self.reporter(count > 1),
             user: self.user().unwrap_or("unknown").to_owned(),
             computer: computer(),
             program: self.program.clone(),
         }
+    }
+
+    pub(crate) fn swarm(&self) -> Swarm {
+        self.swarm_for(1)
+    }
+
+    pub(crate) fn swarm_for(&self, count: usize) -> Swarm {
+        Swarm { machines: self.machines_for(count) }
     }
 
     /// Prints a failure that does not end the command.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Failure;
 
-pub(crate) use read::open_archive;
+pub(crate) use read::{Importer, open_archive};
 pub(crate) use write::export_archive;
 
 /// First in the archive: what it is and what is in it.

@@ -11,7 +11,7 @@ use crate::archive::{
     Archive, ArchiveError, CONFIG, Files, MACHINE, MANIFEST, MOST_ARCHIVE, MOST_FILE, MOST_FILES, Manifest,
     OWN, Passphrase, STORE, VERSION, seal,
 };
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::model::Failure;
 use crate::store::{Arrival, StoreError, StoredMachine};
 
@@ -92,14 +92,19 @@ fn complete(manifest: &Manifest, machines: &BTreeMap<MachineName, Files>) -> Res
 /// As the store takes them.
 type FileList = Vec<(String, Vec<u8>)>;
 
-impl Lifecycle {
+/// Puts the machines of an archive into the store.
+pub(crate) struct Importer<'a> {
+    pub(crate) machines: &'a Machines,
+}
+
+impl Importer<'_> {
     /// Puts machines into the store, each under its new name: all of them, or none.
     pub(crate) async fn import(&self, machines: BTreeMap<MachineName, Files>) -> Result<(), Failure> {
         // The locks in the order of names, so that two imports cannot wait for each other.
         let mut arrivals = Vec::new();
         for (name, files) in machines {
-            let lock = self.lock(&name).await?;
-            if self.store.exists(&name) {
+            let lock = self.machines.lock(&name).await?;
+            if self.machines.store.exists(&name) {
                 return Err(Failure::from(StoreError::AlreadyExists(name.clone()))
                     .hint(format!("import it under another name: --rename {name}=NEW")));
             }
@@ -108,21 +113,24 @@ impl Lifecycle {
         }
         let arrivals: Vec<Arrival<'_>> =
             arrivals.iter().map(|(lock, machine, files)| Arrival { lock, machine, files }).collect();
-        self.store.place(&arrivals).map_err(Failure::from)
+        self.machines.store.place(&arrivals).map_err(Failure::from)
     }
 
     /// A machine of this store: its paths lead into it.
     fn settle(&self, name: &MachineName, mut files: Files) -> Result<(StoredMachine, FileList), Failure> {
         let damaged = |e: String| Failure::from(ArchiveError::Damaged(format!("machine {name}: {e}")));
-        let dir = self.store.machine_dir(name);
+        let dir = self.machines.store.machine_dir(name);
         let config = files.remove(CONFIG).unwrap_or_default();
         let own = files.remove(OWN).unwrap_or_default();
         let mut config: Value = serde_json::from_slice(&config).map_err(|e| damaged(e.to_string()))?;
-        lead_here(&mut config, self.store.root(), &dir).map_err(&damaged)?;
-        let mut machine =
-            self.store.read_arrival(name, &config.to_string(), &own).map_err(|e| damaged(e.to_string()))?;
+        lead_here(&mut config, self.machines.store.root(), &dir).map_err(&damaged)?;
+        let mut machine = self
+            .machines
+            .store
+            .read_arrival(name, &config.to_string(), &own)
+            .map_err(|e| damaged(e.to_string()))?;
         if !files.contains_key("ca.pem") || self.is_our_ca(&files) {
-            machine.config.host_options.auth.belong_to(self.store.root());
+            machine.config.host_options.auth.belong_to(self.machines.store.root());
         } else {
             machine.config.host_options.auth.keep_to(&dir);
         }
@@ -131,10 +139,11 @@ impl Lifecycle {
         auth.server_cert_path = dir.join("server.pem").to_string_lossy().into_owned();
         auth.server_key_path = dir.join("server-key.pem").to_string_lossy().into_owned();
         let given = self
+            .machines
             .registry
             .find(&machine.config.driver_name)
             .is_none_or(|driver| driver.features().login == Login::Given);
-        if let Some(driver) = self.registry.find(&machine.config.driver_name) {
+        if let Some(driver) = self.machines.registry.find(&machine.config.driver_name) {
             // An enemy's would be sent tokens, or be run.
             machine.config.driver.clear(&driver.local_keys());
         }
@@ -147,7 +156,7 @@ impl Lifecycle {
 
     /// The store's own copy is renewed with the rest of its certificates; one that came along is not.
     fn is_our_ca(&self, files: &Files) -> bool {
-        let ours = std::fs::read(self.store.certs_dir().join("ca.pem")).ok();
+        let ours = std::fs::read(self.machines.store.certs_dir().join("ca.pem")).ok();
         ours.is_some() && ours.as_ref() == files.get("ca.pem")
     }
 }

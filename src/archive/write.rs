@@ -8,8 +8,8 @@ use rmachine_driver::secrecy::SecretString;
 use serde_json::Value;
 
 use crate::archive::{CONFIG, Files, MACHINE, MANIFEST, MOST_FILE, Manifest, OWN, STORE, VERSION, seal};
-use crate::certs::read as read_text;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::certs::read as read_text;
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 
 /// Of no use elsewhere: an older form, and what sshfs was told on this computer.
@@ -17,19 +17,19 @@ const STAYS: [&str; 2] = ["config.json.bak", "known_hosts"];
 
 /// The archive of these machines, and notes about what is not in it.
 pub(crate) fn export_archive(
-    lifecycle: &Lifecycle,
+    machines: &Machines,
     names: &[MachineName],
     passphrase: Option<&SecretString>,
 ) -> Result<(Vec<u8>, Vec<String>), Failure> {
-    let mut machines = Vec::new();
+    let mut packed = Vec::new();
     let mut notes = Vec::new();
     for name in names {
-        let machine = lifecycle.load(name)?;
-        lifecycle.refuse_unmade(&machine)?;
-        let files = files_of(lifecycle, &machine, &mut notes)?;
-        machines.push((name.clone(), files));
+        let machine = machines.load(name)?;
+        machines.refuse_unmade(&machine)?;
+        let files = files_of(machines, &machine, &mut notes)?;
+        packed.push((name.clone(), files));
     }
-    let tar = pack(&machines).map_err(|e| Failure::new(format!("the archive cannot be made: {e}")))?;
+    let tar = pack(&packed).map_err(|e| Failure::new(format!("the archive cannot be made: {e}")))?;
     match passphrase {
         None => Ok((tar, notes)),
         Some(passphrase) => seal::seal(&tar, passphrase)
@@ -38,7 +38,7 @@ pub(crate) fn export_archive(
     }
 }
 
-fn files_of(lifecycle: &Lifecycle, machine: &Machine, notes: &mut Vec<String>) -> Result<Files, Failure> {
+fn files_of(machines: &Machines, machine: &Machine, notes: &mut Vec<String>) -> Result<Files, Failure> {
     let mut files = Files::new();
     let unreadable = |path: &Path, e: std::io::Error| Failure::new(format!("open {}: {e}", path.display()));
     for entry in fs::read_dir(&machine.dir).map_err(|e| unreadable(&machine.dir, e))? {
@@ -54,14 +54,14 @@ fn files_of(lifecycle: &Lifecycle, machine: &Machine, notes: &mut Vec<String>) -
         }
         files.insert(name.to_owned(), fs::read(&path).map_err(|e| unreadable(&path, e))?);
     }
-    take_certificates(lifecycle, machine, &mut files)?;
+    take_certificates(machines, machine, &mut files)?;
     let mut known = machine.stored.config.clone();
     known.driver.clear(&machine.driver().map(|d| d.local_keys()).unwrap_or_default());
     notes.extend(account_note(machine));
     let mut config =
         serde_json::to_value(&known).map_err(|e| Failure::new(format!("{}: {e}", machine.name)))?;
     take_key(machine, &mut config, &mut files, notes)?;
-    relative(&mut config, lifecycle.store.root(), machine, &files);
+    relative(&mut config, machines.store.root(), machine, &files);
     let text = crate::store::json::pretty(&config).map_err(|e| Failure::new(e.to_string()))?;
     files.insert(CONFIG.to_owned(), text.into_bytes());
     let own = crate::store::json::pretty(&machine.stored.own).map_err(|e| Failure::new(e.to_string()))?;
@@ -80,15 +80,15 @@ fn account_note(machine: &Machine) -> Option<String> {
 
 /// The CA and the client come along, so that the machine answers beside machines of another CA. The CA's key does not: it
 /// opens all that hang on it.
-fn take_certificates(lifecycle: &Lifecycle, machine: &Machine, files: &mut Files) -> Result<(), Failure> {
+fn take_certificates(machines: &Machines, machine: &Machine, files: &mut Files) -> Result<(), Failure> {
     let auth = &machine.stored.config.host_options.auth;
-    let client = lifecycle.client_files(auth);
+    let client = machines.client_files(auth);
     files.remove("ca-key.pem");
     if !machine.has_tls() {
         return Ok(());
     }
     for (path, name) in
-        [(lifecycle.ca_files(auth).cert, "ca.pem"), (client.cert, "cert.pem"), (client.key, "key.pem")]
+        [(machines.ca_files(auth).cert, "ca.pem"), (client.cert, "cert.pem"), (client.key, "key.pem")]
     {
         if let Some(text) = read_text(&path)? {
             files.insert(name.to_owned(), text.into_bytes());

@@ -39,8 +39,8 @@ impl Kit<'_> {
     async fn start(&self, plan: &Plan) -> Result<(), Failures> {
         let stopped = plan.machines(|w| *w == Work::Start);
         let done = join_all(stopped.iter().map(async |name| {
-            let machine = self.lifecycle.load(name)?;
-            self.lifecycle.start(machine).await
+            let machine = self.swarm.machines.load(name)?;
+            self.swarm.machines.start(machine).await
         }));
         all_well(&stopped, done.await)
     }
@@ -48,7 +48,7 @@ impl Kit<'_> {
     /// All at once; the first manager that is ready founds the swarm, the others join as they come.
     async fn make(&self, wanted: &Wanted, plan: &Plan, limits: &Limits) -> Result<(), Failures> {
         let half_gone = plan.machines(|w| *w == Work::CreateAgain);
-        let removed = join_all(half_gone.iter().map(|n| self.lifecycle.remove_among(n, false, &[]))).await;
+        let removed = join_all(half_gone.iter().map(|n| self.swarm.remove_among(n, false, &[]))).await;
         all_well(&half_gone, removed)?;
         let to_make = |w: &Work| matches!(w, Work::Create | Work::CreateAgain | Work::Finish);
         let mut names = plan.machines(to_make);
@@ -60,7 +60,7 @@ impl Kit<'_> {
         }
         let makings = names.iter().map(|name| self.making_of(wanted, name)).collect::<Result<Vec<_>, _>>();
         let makings = makings.map_err(|e| vec![e])?;
-        let results = self.lifecycle.swarm_make_some(makings, limits.at_once).await;
+        let results = self.swarm.create_some_nodes(makings, limits.at_once).await;
         all_well(&names, results)?;
         let outcasts = plan.machines(|w| *w == Work::Rejoin);
         let joined = join_all(outcasts.iter().map(async |name| match wanted.node(name) {
@@ -72,7 +72,7 @@ impl Kit<'_> {
     }
 
     fn making_of(&self, wanted: &Wanted, name: &MachineName) -> Result<Making, Failure> {
-        match wanted.node(name).filter(|_| !self.lifecycle.store.exists(name)) {
+        match wanted.node(name).filter(|_| !self.swarm.machines.store.exists(name)) {
             Some(node) => Ok(Making::Create(Box::new(self.making(wanted, node)?))),
             None => Ok(Making::Finish(name.clone())),
         }
@@ -80,23 +80,23 @@ impl Kit<'_> {
 
     /// What restarts nothing: the swarm's own settings, networks, roles that are added, availability, labels.
     async fn arrange(&self, wanted: &Wanted, plan: &Plan) -> Result<(), Failure> {
-        let cluster = self.lifecycle.cluster(&wanted.name)?;
+        let cluster = self.swarm.cluster(&wanted.name)?;
         for (name, work) in plan.work() {
             match (name, work) {
-                (_, Work::Autolock(on)) => self.lifecycle.swarm_autolock(&cluster, *on).await?,
+                (_, Work::Autolock(on)) => self.swarm.autolock(&cluster, *on).await?,
                 (_, Work::Network(network)) => {
-                    let mut engine = self.lifecycle.manager_engine(&wanted.name).await?;
+                    let mut engine = self.swarm.manager_engine(&wanted.name).await?;
                     engine.client().create_network(&network::spec(&wanted.name, network)).await?;
                     (self.tell)(&format!("Network {network} made"));
                 }
                 (_, Work::ReplaceNetwork(network)) => {
                     self.remove_network(wanted, &network.name).await?;
-                    let mut engine = self.lifecycle.manager_engine(&wanted.name).await?;
+                    let mut engine = self.swarm.manager_engine(&wanted.name).await?;
                     engine.client().create_network(&network::spec(&wanted.name, network)).await?;
                     (self.tell)(&format!("Network {network} made anew"));
                 }
                 (Some(name), Work::Promote) => {
-                    self.lifecycle.swarm_change(name, &NodeChange::Promote, false).await?;
+                    self.swarm.change(name, &NodeChange::Promote, false).await?;
                 }
                 _ => {}
             }
@@ -127,8 +127,8 @@ impl Kit<'_> {
                 _ => {}
             }
         }
-        let cluster = self.lifecycle.cluster(&wanted.name)?;
-        self.lifecycle.swarm_change_many(&cluster, &changes).await?;
+        let cluster = self.swarm.cluster(&wanted.name)?;
+        self.swarm.change_many(&cluster, &changes).await?;
         for node in labelled {
             self.note_labels(node).await?;
         }
@@ -138,7 +138,7 @@ impl Kit<'_> {
     /// Managers one at a time, each only where the rest keeps its majority; workers together.
     async fn take_away(&self, wanted: &Wanted, plan: &Plan, present: &Present) -> Result<(), Failures> {
         for name in plan.machines(|w| *w == Work::Demote) {
-            let demoted = self.lifecycle.swarm_change(&name, &NodeChange::Demote, false).await;
+            let demoted = self.swarm.change(&name, &NodeChange::Demote, false).await;
             demoted.map_err(|e| vec![e])?;
         }
         let going = plan.machines(|w| *w == Work::Remove);
@@ -147,9 +147,9 @@ impl Kit<'_> {
             present.nodes.iter().find(found).is_some_and(|f| f.role == Role::Manager)
         };
         let (managers, workers): (Vec<_>, Vec<_>) = going.iter().partition(is_manager);
-        let mut results = join_all(workers.iter().map(|n| self.lifecycle.remove_among(n, false, &[]))).await;
+        let mut results = join_all(workers.iter().map(|n| self.swarm.remove_among(n, false, &[]))).await;
         for name in &managers {
-            results.push(self.lifecycle.remove_among(name, false, &[]).await);
+            results.push(self.swarm.remove_among(name, false, &[]).await);
         }
         let names: Vec<MachineName> = workers.into_iter().chain(managers).cloned().collect();
         all_well(&names, results)?;
@@ -163,7 +163,7 @@ impl Kit<'_> {
     }
 
     async fn remove_network(&self, wanted: &Wanted, name: &str) -> Result<(), Failure> {
-        let mut engine = self.lifecycle.manager_engine(&wanted.name).await?;
+        let mut engine = self.swarm.manager_engine(&wanted.name).await?;
         engine.client().remove_network(name).await.map_err(|e| {
             Failure::from(e)
                 .prefix(&format!("the network {name} stays: "))

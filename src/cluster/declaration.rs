@@ -35,7 +35,7 @@ impl Kit<'_> {
         name: &MachineName,
         change: impl FnOnce(&mut Declared),
     ) -> Result<(), Failure> {
-        let store = &self.lifecycle.store;
+        let store = &self.swarm.machines.store;
         let failed = Failure::from;
         let lock = store.lock(name, LOCK_WAIT).await.map_err(failed)?;
         let mut own = store.load(name).map_err(failed)?.own;
@@ -52,8 +52,8 @@ impl Kit<'_> {
     /// A machine that is there and has not joined: the file may say other things by now than when it was begun. With its
     /// join a leave and a join that was cut short is done.
     pub(super) async fn note_wish(&self, wanted: &Wanted, node: &Node) -> Result<(), Failure> {
-        let (store, name) = (&self.lifecycle.store, &node.name);
-        if self.lifecycle.membership(name).is_none_or(|m| m.has_joined()) {
+        let (store, name) = (&self.swarm.machines.store, &node.name);
+        if self.swarm.membership(name).is_none_or(|m| m.has_joined()) {
             return Ok(());
         }
         let failed = Failure::from;

@@ -2,7 +2,7 @@
 //! ([`up`], [`roll`], [`down`]).
 //!
 //! What belongs to a cluster is recorded in each machine's own state, and nowhere else. Reading, planning and the order of
-//! a roll ask nobody; what is done is done by the lifecycle's operations.
+//! a roll ask nobody; what is done is done by the swarm's operations.
 
 pub(crate) mod apply;
 mod declaration;
@@ -19,9 +19,10 @@ mod tests;
 
 use std::time::Duration;
 
-use crate::machines::{CreatePlan, Lifecycle};
+use crate::machines::CreatePlan;
 use crate::model::Failure;
 use crate::store::StoredMachine;
+use crate::swarm::Swarm;
 
 pub use model::{Given, Network, Node, Options, Stack, StackParameter, Wanted};
 pub(crate) use plan::{Action, Fixed, Plan, Present, Step, Subject};
@@ -34,7 +35,7 @@ pub(crate) type Amendment<'a> = &'a dyn Fn(&Node, &mut StoredMachine) -> Result<
 
 /// The tools for work on a cluster.
 pub struct Kit<'a> {
-    pub lifecycle: Lifecycle,
+    pub swarm: Swarm,
     pub draft: Draft<'a>,
     pub amend: Amendment<'a>,
     /// Hears what is about the cluster as a whole.

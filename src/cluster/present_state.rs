@@ -25,7 +25,7 @@ struct Said {
 impl Kit<'_> {
     /// Changes nothing. A machine that bears a wanted name and belongs elsewhere is refused.
     pub async fn look(&self, wanted: &Wanted) -> Result<Present, Failure> {
-        let cluster = self.lifecycle.members(&wanted.name)?;
+        let cluster = self.swarm.members(&wanted.name)?;
         self.refuse_strangers(wanted, &cluster)?;
         let said = self.ask(wanted, &cluster).await;
         let known = said.as_ref().ok().and_then(Option::as_ref);
@@ -43,11 +43,11 @@ impl Kit<'_> {
     }
 
     fn refuse_strangers(&self, wanted: &Wanted, cluster: &Cluster) -> Result<(), Failure> {
-        let lifecycle = &self.lifecycle;
-        let stranger = |n: &&Node| lifecycle.store.exists(&n.name) && cluster.member(&n.name).is_none();
+        let swarm = &self.swarm;
+        let stranger = |n: &&Node| swarm.machines.store.exists(&n.name) && cluster.member(&n.name).is_none();
         let Some(node) = wanted.nodes.iter().find(stranger) else { return Ok(()) };
-        let (name, program) = (&node.name, &lifecycle.program);
-        let whose = match lifecycle.membership(name) {
+        let (name, program) = (&node.name, &swarm.machines.program);
+        let whose = match swarm.membership(name) {
             Some(member) => format!("the swarm {}", member.cluster),
             None => "no swarm".to_owned(),
         };
@@ -63,7 +63,7 @@ impl Kit<'_> {
         if cluster.joined(Role::Manager).next().is_none() {
             return Ok(None);
         }
-        let mut engine = self.lifecycle.manager_engine(&cluster.name).await?;
+        let mut engine = self.swarm.manager_engine(&cluster.name).await?;
         let client = engine.client();
         let nodes = client.nodes().await?;
         let spec = client.swarm().await?;
@@ -79,7 +79,7 @@ impl Kit<'_> {
         member: &Membership,
         said: Option<&Said>,
     ) -> Result<Found, Failure> {
-        let machine = self.lifecycle.load(name)?;
+        let machine = self.swarm.machines.load(name)?;
         let live = said.and_then(|s| s.nodes.iter().find(|n| Some(&n.id) == member.node.as_ref())).map(live);
         let engine = wanted.node(name).map(|n| self.differences(n, &machine.stored)).transpose()?;
         Ok(Found {
@@ -105,7 +105,7 @@ impl Kit<'_> {
         if !ours || live.is_some_and(|l| l.ready) {
             return Made::Ready;
         }
-        match self.lifecycle.state(machine).await {
+        match self.swarm.machines.state(machine).await {
             Ok(State::Stopped) => Made::Stopped,
             _ => Made::Ready,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rmachine_driver::{Import, MachineName, Phase};
 
-use crate::machines::{Lifecycle, Machine, planned};
+use crate::machines::{Machine, Machines, planned};
 use crate::model::{Exit, Failure};
 use crate::store::{Adopted, HostConfig, OwnState};
 
@@ -25,7 +25,7 @@ pub(crate) struct AdoptPlan {
     pub(crate) tls: Option<TlsGiven>,
 }
 
-impl Lifecycle {
+impl Machines {
     /// Looks whether the engine answers the way it is to be reached, and notes it down. Returns its version.
     pub(crate) async fn adopt(&self, mut plan: AdoptPlan) -> Result<String, Failure> {
         let name = plan.name.clone();

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use rmachine_driver::{Catalog, Catalogs, Driver, require};
 
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::model::Failure;
 use crate::store::Store;
 
-impl Lifecycle {
+impl Machines {
     pub(crate) async fn catalog(&self, driver: &dyn Driver, list: &str) -> Result<Catalog, Failure> {
         let catalogs = require(driver, driver.catalogs())?;
         let catalog = catalogs.fetch_catalog(list, &self.keyring(driver.name())).await?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::{Endpoint, Login, Phase, State};
 
-use crate::machines::{Lifecycle, Machine, set_login};
+use crate::machines::{Machine, Machines, set_login};
 use crate::model::Failure;
 use crate::ssh;
 use crate::ssh::{Connect, HostKeyPolicy, Session, SshError};
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// The longer a host takes, the less it matters to notice at once.
 const SHARE: u32 = 10;
 
-impl Lifecycle {
+impl Machines {
     /// A session for a user's command: no waiting.
     pub(crate) async fn open(&self, machine: &Machine) -> Result<Session, Failure> {
         let session = if self.is_far_away(machine) {

@@ -10,7 +10,7 @@ use rmachine_driver::{
 };
 
 use crate::machines::keyring::DriverKeyring;
-use crate::machines::{Amend, Lifecycle, Machine, engine_settings, planned};
+use crate::machines::{Amend, Machine, Machines, engine_settings, planned};
 use crate::model::{Exit, Failure};
 use crate::ssh;
 use crate::ssh::SshError;
@@ -39,7 +39,7 @@ pub struct Run {
     pub(crate) keep_on_failure: bool,
 }
 
-impl Lifecycle {
+impl Machines {
     /// The same, and tells when there is a machine that boots.
     pub(crate) async fn create_telling(
         &self,

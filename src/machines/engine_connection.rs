@@ -7,7 +7,7 @@ use rmachine_driver::HostAddr;
 use crate::engine::{EngineClient, EngineError, connect_tls, over_tls};
 use crate::machines::firewall::{OPENS, awaits_caller};
 use crate::machines::power::is_final;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::ssh;
 use crate::ssh::Session;
@@ -27,7 +27,7 @@ pub(crate) struct Reached {
     _session: Option<Session>,
 }
 
-impl Lifecycle {
+impl Machines {
     /// After a provisioning: the engine has answered on its own socket, here it has to answer from here. A provider takes
     /// its time to open its port to us, where it was told so a moment ago.
     pub(crate) async fn await_engine(&self, machine: &Machine) -> Result<(), Failure> {

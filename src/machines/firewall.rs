@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmachine_driver::{MachineName, require};
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::ssh::Session;
 use crate::store::MachineLock;
@@ -14,7 +14,7 @@ const CALLER: &str = include_str!("../../templates/host/caller.sh");
 /// How long a provider may take to open what it was told to open.
 pub(crate) const OPENS: Duration = Duration::from_secs(90);
 
-impl Lifecycle {
+impl Machines {
     /// Says anew, in the words of the driver's flag, who may reach the machine.
     pub(crate) async fn guard(&self, name: &MachineName, words: &[String]) -> Result<(), Failure> {
         let (lock, mut machine) = self.lock_and_load(name).await?;

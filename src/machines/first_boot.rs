@@ -5,19 +5,19 @@ use async_trait::async_trait;
 use rmachine_driver::{DriverError, DriverState, EngineUnit, FirstBoot, FirstFile};
 
 use crate::machines::renew::Server;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::provision;
 use crate::provision::{HostFile, UnitFile};
 
 pub(crate) struct Furnishing {
-    lifecycle: Lifecycle,
+    machines: Machines,
     machine: Machine,
 }
 
-impl Lifecycle {
+impl Machines {
     pub(crate) fn first_boot(&self, machine: &Machine) -> Furnishing {
-        Furnishing { lifecycle: self.clone(), machine: machine.clone() }
+        Furnishing { machines: self.clone(), machine: machine.clone() }
     }
 }
 
@@ -34,8 +34,8 @@ impl FirstBoot for Furnishing {
 
 impl Furnishing {
     async fn host_files(&self, machine: Machine, unit: UnitFile) -> Result<Vec<HostFile>, Failure> {
-        let tls = self.lifecycle.server_tls_aside(&machine, Server::Kept).await?;
-        let wanted = self.lifecycle.wanted(&machine, tls)?;
+        let tls = self.machines.server_tls_aside(&machine, Server::Kept).await?;
+        let wanted = self.machines.wanted(&machine, tls)?;
         provision::first_files(unit, &wanted).map_err(|e| Failure::new(e.to_string()))
     }
 }

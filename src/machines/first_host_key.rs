@@ -9,7 +9,7 @@ use rmachine_driver::Endpoint;
 use rmachine_driver::secrecy::ExposeSecret;
 use tokio::time::timeout;
 
-use crate::machines::{Lifecycle, Machine, SHELL};
+use crate::machines::{Machine, Machines, SHELL};
 use crate::model::Failure;
 use crate::ssh::{HostKeyPolicy, KeyPair, Session, same_key};
 use crate::store::MachineLock;
@@ -21,7 +21,7 @@ const GIVEN: &str = include_str!("../../templates/host/first-boot-data.sh");
 /// Patience with a stranger who may never answer, and with an image whose first boot is not over.
 const PROOF: Duration = Duration::from_secs(180);
 
-impl Lifecycle {
+impl Machines {
     /// The pair that a driver gives to its machine; the same when a `create` is resumed.
     pub(crate) fn first_host_key(&self, machine: &Machine) -> Result<Option<KeyPair>, Failure> {
         if machine.driver()?.features().first_host_key.is_none() {

@@ -6,7 +6,7 @@ use rmachine_driver::{
     Driver, DriverError, DriverErrorKind, DriverState, Keyring, MachineName, OptionSpec, require,
 };
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::store::{Store, StoreError};
 
@@ -17,7 +17,7 @@ pub(crate) struct DriverKeyring {
     given: Option<SecretString>,
 }
 
-impl Lifecycle {
+impl Machines {
     /// The secrets of a driver's accounts.
     pub(crate) fn keyring(&self, driver: &str) -> impl Keyring + use<> {
         DriverKeyring::new(&self.store, driver, None)

@@ -5,14 +5,14 @@ use std::path::Path;
 use rmachine_driver::Login;
 use rmachine_driver::secrecy::ExposeSecret;
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::ssh;
 use crate::ssh::KeyPair;
 
 const NAME: &str = "id_ed25519";
 
-impl Lifecycle {
+impl Machines {
     /// The public half of the machine's key; made once, and the same when a `create` is resumed.
     pub(crate) fn login_key(&self, machine: &mut Machine) -> Result<Option<String>, Failure> {
         if machine.driver()?.features().login == Login::Given {

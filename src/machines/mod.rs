@@ -5,6 +5,7 @@
 
 mod adopt;
 mod catalogs;
+pub(crate) mod certs;
 mod connect;
 mod create;
 pub(crate) mod engine_connection;
@@ -58,7 +59,7 @@ pub(crate) type Amend<'a> = &'a dyn Fn(&mut StoredMachine) -> Result<(), Failure
 
 /// The tools for work on machines.
 #[derive(Clone)]
-pub struct Lifecycle {
+pub struct Machines {
     pub store: Store,
     pub registry: Registry,
     pub ssh_env: SshEnv,
@@ -183,7 +184,7 @@ impl Machine {
     }
 }
 
-impl Lifecycle {
+impl Machines {
     pub(crate) fn load(&self, name: &MachineName) -> Result<Machine, Failure> {
         // Before the state is read: one that was finished since then is finished.
         let busy = self.store.busy(name);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rmachine_driver::Endpoint;
 
-use crate::machines::{Lifecycle, Machine, connect};
+use crate::machines::{Machine, Machines, connect};
 use crate::model::Failure;
 use crate::ssh;
 use crate::ssh::{FileKind, SftpError};
@@ -18,7 +18,7 @@ pub(crate) struct Mountable {
     pub(crate) jump: Option<String>,
 }
 
-impl Lifecycle {
+impl Machines {
     /// Sees that the folder is there, and writes down the host key for as long as the machine is.
     pub(crate) async fn mountable(&self, machine: &Machine, path: &str) -> Result<Mountable, Failure> {
         let session = self.open(machine).await?;

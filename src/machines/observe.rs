@@ -11,7 +11,7 @@ use rmachine_driver::{MachineName, Phase, State};
 use tokio::time::timeout;
 
 use crate::engine::EngineError;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 
 /// One answer about a machine.
@@ -70,7 +70,7 @@ async fn list(machines: Vec<&Machine>) -> States {
     Arc::new(named.map(|(name, state)| (name, state.map_err(Failure::from))).collect())
 }
 
-impl Lifecycle {
+impl Machines {
     pub(crate) async fn state(&self, machine: &Machine) -> Result<State, Failure> {
         self.ask_driver(machine).await
     }

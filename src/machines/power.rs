@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rmachine_driver::{MachineName, Phase, Restart, State};
 
 use crate::engine::{EngineError, TlsFault};
-use crate::machines::{Lifecycle, Machine, SHELL};
+use crate::machines::{Machine, Machines, SHELL};
 use crate::model::Failure;
 use crate::ssh::SshError;
 use crate::store::{MachineLock, Readable, StoredMachine};
@@ -20,7 +20,7 @@ const REBOOT_PAUSE: Duration = Duration::from_millis(500);
 const BOOT_MARK: &str = include_str!("../../templates/host/boot-mark.sh");
 const REBOOT_SCRIPT: &str = include_str!("../../templates/host/reboot.sh");
 
-impl Lifecycle {
+impl Machines {
     pub(crate) async fn start(&self, machine: Machine) -> Result<(), Failure> {
         let name = machine.name;
         let (lock, mut machine) = self.lock_and_load(&name).await?;
@@ -196,24 +196,22 @@ impl Lifecycle {
         }
     }
 
-    /// Removes what the journal names, then the machine's folder. With `force` the folder goes even when the provider
-    /// cannot be asked; what may be left there is told.
-    pub(crate) async fn remove(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
-        self.remove_among(name, force, &[]).await
-    }
-
-    /// The same, where these are going too: a swarm that goes as a whole needs no goodbyes.
-    pub(crate) async fn remove_among(
+    /// Removes what the journal names, then the machine's folder; `before` runs first, under the machine's lock. With `force`
+    /// the folder goes even when the provider cannot be asked; what may be left there is told.
+    pub(crate) async fn remove_after<F>(
         &self,
         name: &MachineName,
         force: bool,
-        going: &[MachineName],
-    ) -> Result<(), Failure> {
+        before: F,
+    ) -> Result<(), Failure>
+    where
+        F: AsyncFnOnce(&MachineLock, &mut Machine) -> Result<(), Failure>,
+    {
         let lock = self.lock(name).await?;
-        let removed = match self.store.load_lenient(name).map_err(Failure::from)? {
+        let removed = match self.store.load_lenient(name)? {
             Readable { config: Ok(config), own: Ok(own) } => {
                 let mut machine = self.machine(name.clone(), StoredMachine { config, own });
-                self.part(&lock, &mut machine, going, force).await?;
+                before(&lock, &mut machine).await?;
                 self.remove_at_provider(&lock, &mut machine).await
             }
             Readable { config: Err(e), .. } | Readable { own: Err(e), .. } => Err(e.into()),

@@ -7,7 +7,7 @@ use rmachine_driver::{MachineName, Phase};
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::machines::engine_connection::engine_address;
 use crate::machines::renew::Server;
-use crate::machines::{Amend, Lifecycle, Machine};
+use crate::machines::{Amend, Machine, Machines};
 use crate::model;
 use crate::model::Failure;
 use crate::provision;
@@ -15,7 +15,7 @@ use crate::provision::{EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
 use crate::store::{EngineOptions, HostConfig, List, MachineLock};
 
-impl Lifecycle {
+impl Machines {
     /// Installs and configures again; changes and restarts only what differs.
     pub(crate) async fn provision(
         &self,
@@ -142,8 +142,8 @@ impl Lifecycle {
         machine: &Machine,
         server: Server,
     ) -> Result<provision::Tls, Failure> {
-        let (lifecycle, copy) = (self.clone(), machine.clone());
-        let made = tokio::task::spawn_blocking(move || lifecycle.server_tls(&copy, server)).await;
+        let (machines, copy) = (self.clone(), machine.clone());
+        let made = tokio::task::spawn_blocking(move || machines.server_tls(&copy, server)).await;
         made.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))?
     }
 

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use rmachine_driver::{Driver, Tagged, Tags, Uuid};
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::store::Store;
 
@@ -25,7 +25,7 @@ impl Prunable {
     }
 }
 
-impl Lifecycle {
+impl Machines {
     /// With the reasons why a provider could not be asked, which keep nobody from pruning at the others.
     pub(crate) async fn prunable(&self, only: Option<&Arc<dyn Driver>>) -> (Prunable, Vec<Failure>) {
         let now = Timestamp::now();

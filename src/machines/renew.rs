@@ -11,8 +11,8 @@ use rmachine_driver::secrecy::ExposeSecret;
 use rmachine_driver::{MachineName, Phase};
 use serde::{Deserialize, Serialize};
 
-use crate::certs::{CERTS_WAIT, Files, PRIVATE, PUBLIC, read, read_pair};
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::certs::{CERTS_WAIT, Files, PRIVATE, PUBLIC, read, read_pair};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::pki;
 use crate::pki::{Misfit, Pair};
@@ -40,7 +40,7 @@ pub(crate) enum Server {
     New,
 }
 
-impl Lifecycle {
+impl Machines {
     /// A new certificate for a machine's engine, which is restarted with it.
     pub(crate) async fn regenerate(&self, machine: Machine) -> Result<(), Failure> {
         let done = self.regenerate_locked(&machine.name).await;
@@ -121,7 +121,7 @@ impl Lifecycle {
                 ca
             }
             None if ca_files.cert.exists() => {
-                return Err(crate::certs::unusable(&ca_files, "its key is missing"));
+                return Err(crate::machines::certs::unusable(&ca_files, "its key is missing"));
             }
             None => {
                 self.step(name, &format!("Creating CA: {}", ca_files.cert.display()));
@@ -218,7 +218,7 @@ fn ca_lasts(ca: &Pair, now: Timestamp) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machines::tests::lifecycle;
+    use crate::machines::tests::machines;
 
     fn auth(root: &Path) -> AuthOptions {
         let name = MachineName::parse("m").unwrap();
@@ -231,10 +231,10 @@ mod tests {
     #[tokio::test]
     async fn a_renewal_that_was_cut_off_is_finished() {
         let dir = tempfile::tempdir().unwrap();
-        let lifecycle = lifecycle(dir.path());
+        let machines = machines(dir.path());
         let (name, auth) = (MachineName::parse("m").unwrap(), auth(dir.path()));
-        lifecycle.ensure_client(&name, &auth).await.unwrap();
-        let (ca, client) = (lifecycle.ca_files(&auth), lifecycle.client_files(&auth));
+        machines.ensure_client(&name, &auth).await.unwrap();
+        let (ca, client) = (machines.ca_files(&auth), machines.client_files(&auth));
         let old = std::fs::read_to_string(&client.cert).unwrap();
         let now = Timestamp::now();
         let new_ca = pki::new_ca("new", now).unwrap();
@@ -243,13 +243,13 @@ mod tests {
         renewal.add(&client, &pki::client(&new_ca, "new", now).unwrap());
         for placed in 0..=renewal.0.len() {
             let folder = renewal_folder(&client);
-            lifecycle.store.make_dir(&folder).unwrap();
+            machines.store.make_dir(&folder).unwrap();
             let text = serde_json::to_string(&renewal).unwrap();
-            lifecycle.store.write_file(&folder.join(LIST), text.as_bytes(), 0o600).unwrap();
+            machines.store.write_file(&folder.join(LIST), text.as_bytes(), 0o600).unwrap();
             for Move { to, mode, text } in renewal.0.iter().take(placed) {
-                lifecycle.store.write_file(to, text.as_bytes(), *mode).unwrap();
+                machines.store.write_file(to, text.as_bytes(), *mode).unwrap();
             }
-            lifecycle.ensure_client(&name, &auth).await.unwrap();
+            machines.ensure_client(&name, &auth).await.unwrap();
             let pair = read_pair(&client).unwrap().unwrap();
             let ca_now = read_pair(&ca).unwrap().unwrap();
             assert_eq!(pki::fits(&pair, &ca_now.cert, &[], now), Ok(()), "after {placed}");
@@ -258,8 +258,8 @@ mod tests {
             assert!(!folder.exists());
         }
         // Killed before it was complete.
-        lifecycle.store.make_dir(&renewal_folder(&client)).unwrap();
-        lifecycle.ensure_client(&name, &auth).await.unwrap();
+        machines.store.make_dir(&renewal_folder(&client)).unwrap();
+        machines.ensure_client(&name, &auth).await.unwrap();
         assert!(!renewal_folder(&client).exists());
     }
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use rmachine_driver::MachineName;
 
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::model::Failure;
 use crate::ssh::{ExitStatus, Stream};
 
@@ -24,7 +24,7 @@ pub(crate) struct Ran {
 /// Hears each line as it comes.
 pub(crate) type OnLine<'a> = &'a (dyn Fn(&MachineName, Stream, &str) + Sync);
 
-impl Lifecycle {
+impl Machines {
     /// Runs a command on these machines, so many at a time, and answers in the order in which they end. Where it is
     /// dropped, the commands that still run end too.
     pub(crate) async fn run_on(

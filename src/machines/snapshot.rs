@@ -2,10 +2,10 @@
 
 use rmachine_driver::{DriverError, MachineName, Snapshot, State, require};
 
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::model::Failure;
 
-impl Lifecycle {
+impl Machines {
     pub(crate) async fn snapshot(&self, machine: &MachineName, name: &str) -> Result<Snapshot, Failure> {
         let (lock, mut loaded) = self.lock_and_load(machine).await?;
         self.step(machine, &format!("Taking the snapshot {name:?} of \"{machine}\"..."));

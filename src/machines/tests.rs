@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use rmachine_driver::Silent;
 
-use crate::machines::Lifecycle;
+use crate::machines::Machines;
 use crate::registry::Registry;
 use crate::ssh::{SshEnv, Unattended};
 use crate::store::Store;
 
-pub(crate) fn lifecycle(root: &Path) -> Lifecycle {
-    Lifecycle {
+pub(crate) fn machines(root: &Path) -> Machines {
+    Machines {
         store: Store::at(root),
         registry: Registry::default(),
         ssh_env: SshEnv::default(),

@@ -7,7 +7,7 @@ use rmachine_driver::{MachineName, Phase, State};
 use serde::Deserialize;
 
 use crate::machines::renew::Server;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::provision;
 use crate::provision::EngineVersion;
@@ -24,7 +24,7 @@ struct Container {
     state: String,
 }
 
-impl Lifecycle {
+impl Machines {
     pub(crate) async fn upgrade(
         &self,
         machine: Machine,

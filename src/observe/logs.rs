@@ -10,10 +10,10 @@ use tokio::sync::watch;
 
 use crate::engine::swarm::Node;
 use crate::engine::{segment, with_query};
-use crate::machines::Lifecycle;
 use crate::model::ClusterName;
 use crate::model::Failure;
 use crate::stacks::deploy::{Ground, Service};
+use crate::swarm::Swarm;
 
 /// Between two looks at the nodes, and before a lost manager is asked again.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ type Show<'a> = &'a (dyn Fn(Heard) + Sync);
 
 /// What all streams have in common.
 struct Ear<'a> {
-    lifecycle: &'a Lifecycle,
+    swarm: &'a Swarm,
     cluster: &'a ClusterName,
     wanted: Wanted,
     nodes: HashMap<String, String>,
@@ -54,13 +54,13 @@ struct Ear<'a> {
 
 /// Shows each line as it comes. `word` is a service or a stack; without one all services are meant.
 pub(crate) async fn logs(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     word: Option<&str>,
     wanted: Wanted,
     show: Show<'_>,
 ) -> Result<(), Failure> {
-    let ground = Ground::look(lifecycle, cluster).await?;
+    let ground = Ground::look(swarm, cluster).await?;
     let services: Vec<(String, String)> = ground
         .services
         .iter()
@@ -72,7 +72,7 @@ pub(crate) async fn logs(
     }
     let nodes = names(&ground);
     drop(ground.manager);
-    let ear = Ear { lifecycle, cluster, wanted, nodes, show };
+    let ear = Ear { swarm, cluster, wanted, nodes, show };
     if !wanted.follow {
         let all = services.iter().map(async |(id, name)| ear.hear(id, name, &mut HashMap::new()).await);
         return join_all(all).await.into_iter().collect();
@@ -169,7 +169,7 @@ impl Ear<'_> {
     }
 
     async fn look(&self) -> Result<Vec<Node>, Failure> {
-        let mut manager = self.lifecycle.manager_engine(self.cluster).await?;
+        let mut manager = self.swarm.manager_engine(self.cluster).await?;
         Ok(manager.client().nodes().await?)
     }
 
@@ -202,7 +202,7 @@ impl Ear<'_> {
         pairs.extend(since.as_deref().map(|time| ("since", time)));
         let path = with_query(&format!("/services/{}/logs", segment(id)), &pairs);
         let failed = |e| Failure::from(e).prefix(&format!("{service}: "));
-        let mut manager = self.lifecycle.manager_engine(self.cluster).await?;
+        let mut manager = self.swarm.manager_engine(self.cluster).await?;
         let mut frames = manager.client().frames(&path).await.map_err(failed)?;
         while let Some(frame) = frames.next().await.map_err(failed)? {
             for text in String::from_utf8_lossy(&frame.data).lines() {

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rmachine_driver::MachineName;
 use serde::Serialize;
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::Machine;
 use crate::model::Failure;
+use crate::swarm::Swarm;
 
 /// Where engines give their metrics unless they are told another port.
 const PORT: &str = "9323";
@@ -20,12 +21,12 @@ pub(crate) struct Target {
 /// Of these machines. Those whose engines were never told to give metrics are named beside: they are targets all the same,
 /// so that Prometheus shows what is missing. Machines without an address are left out.
 pub(crate) fn targets(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     names: &[MachineName],
 ) -> Result<(Vec<Target>, Vec<MachineName>), Failure> {
     let (mut targets, mut silent) = (Vec::new(), Vec::new());
     for name in names {
-        let machine = lifecycle.load(name)?;
+        let machine = swarm.machines.load(name)?;
         let told = told(&machine);
         let Some(address) = address(&machine, told.as_deref()) else { continue };
         if told.is_none() {

@@ -11,9 +11,9 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::engine::{EngineClient, Version};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::ssh::Session;
+use crate::swarm::Swarm;
 use crate::swarm::{Cluster, Member};
 
 const SCRIPT: &str = include_str!("../../templates/host/load.sh");
@@ -61,8 +61,8 @@ struct Sight {
 
 impl Sight {
     /// A node that does not answer is a row that says so.
-    async fn look(&mut self, lifecycle: &Lifecycle, member: &Member) -> NodeLoad {
-        let looked = timeout(ROUND, node(lifecycle, member, self.session.take())).await;
+    async fn look(&mut self, swarm: &Swarm, member: &Member) -> NodeLoad {
+        let looked = timeout(ROUND, node(swarm, member, self.session.take())).await;
         let late = || Err(Failure::new(format!("no answer within {} s", ROUND.as_secs())));
         match looked.unwrap_or_else(|_| late()) {
             Ok((mut load, session)) => {
@@ -89,8 +89,8 @@ impl NodeLoad {
 }
 
 /// All nodes at once, managers first.
-pub(crate) async fn look(lifecycle: &Lifecycle, cluster: &Cluster) -> Vec<NodeLoad> {
-    let looks = cluster.members.iter().map(async |member| Sight::default().look(lifecycle, member).await);
+pub(crate) async fn look(swarm: &Swarm, cluster: &Cluster) -> Vec<NodeLoad> {
+    let looks = cluster.members.iter().map(async |member| Sight::default().look(swarm, member).await);
     let mut rows = join_all(looks).await;
     rows.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
     rows
@@ -103,18 +103,18 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(lifecycle: &Lifecycle, cluster: &Cluster, interval: Duration) -> Self {
+    pub(crate) fn new(swarm: &Swarm, cluster: &Cluster, interval: Duration) -> Self {
         let (sender, news) = mpsc::channel(cluster.members.len().max(1));
         let mut looks = JoinSet::new();
         for member in &cluster.members {
-            let (lifecycle, member, sender) = (lifecycle.clone(), member.clone(), sender.clone());
+            let (swarm, member, sender) = (swarm.clone(), member.clone(), sender.clone());
             looks.spawn(async move {
                 let mut sight = Sight::default();
                 let mut tick = tokio::time::interval(interval);
                 tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     tick.tick().await;
-                    let load = sight.look(&lifecycle, &member).await;
+                    let load = sight.look(&swarm, &member).await;
                     if sender.send(load).await.is_err() {
                         return;
                     }
@@ -131,14 +131,14 @@ impl Watch {
 }
 
 async fn node(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     member: &Member,
     session: Option<Session>,
 ) -> Result<(NodeLoad, Session), Failure> {
     let name = &member.machine;
     let session = match session {
         Some(session) => session,
-        None => lifecycle.open(&lifecycle.load(name)?).await?,
+        None => swarm.machines.open(&swarm.machines.load(name)?).await?,
     };
     let said = session.output("sh -s", SCRIPT.as_bytes()).await?;
     let host = read(&String::from_utf8_lossy(&said.stdout)).ok_or_else(|| {
@@ -150,7 +150,7 @@ async fn node(
         load.metrics = true;
         load.containers = running(&metrics);
         load.engine = engine_version(&metrics).unwrap_or_default();
-    } else if let Ok(mut engine) = lifecycle.engine(name).await {
+    } else if let Ok(mut engine) = swarm.engine(name).await {
         load.containers =
             engine.client().info().await.ok().and_then(|i| i.get("ContainersRunning")?.as_u64());
         load.engine = engine.client().version().await.map(|v: Version| v.version).unwrap_or_default();

@@ -4,22 +4,23 @@ use rmachine_driver::MachineName;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::engine::swarm::{InitRequest, LocalState};
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::Machine;
 use crate::model::Failure;
 use crate::model::{ClusterName, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
+use crate::swarm::Swarm;
 
 const BACKUP: &str = include_str!("../../templates/swarm/backup.sh");
 const RESTORE: &str = include_str!("../../templates/swarm/restore.sh");
 
-impl Lifecycle {
+impl Swarm {
     /// Makes a new swarm of one manager out of what this node knows: services, networks, secrets, the list of nodes.
-    pub(crate) async fn swarm_recover(&self, name: &MachineName) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
+    pub(crate) async fn recover(&self, name: &MachineName) -> Result<(), Failure> {
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
         let membership = self.needs_membership(&machine)?;
-        self.step(name, "Making a new swarm of what it knows...");
+        self.machines.step(name, "Making a new swarm of what it knows...");
         let done = self.stand_alone(&lock, &mut machine, &membership.cluster).await;
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
@@ -37,7 +38,7 @@ impl Lifecycle {
                 return Err(Failure::new(format!("{name} is locked: without its key it knows nothing"))
                     .hint(format!(
                         "{0} swarm unlock {cluster}, then {0} swarm recover {name}",
-                        self.program
+                        self.machines.program
                     )));
             }
             LocalState::Inactive => {
@@ -90,31 +91,27 @@ impl Lifecycle {
     }
 
     /// A manager's state, as it lies on its disk: with it go the keys of the swarm. Its engine is stopped for a moment.
-    pub(crate) async fn swarm_backup(
-        &self,
-        name: &MachineName,
-        sink: impl AsyncWrite,
-    ) -> Result<(), Failure> {
-        let machine = self.load(name)?;
+    pub(crate) async fn backup(&self, name: &MachineName, sink: impl AsyncWrite) -> Result<(), Failure> {
+        let machine = self.machines.load(name)?;
         self.needs_membership(&machine)?;
-        self.step(name, "Stopping the engine and reading its state...");
+        self.machines.step(name, "Stopping the engine and reading its state...");
         let root = self.data_root(&machine).await?;
         let done = self.as_root(&machine, BACKUP, &root, tokio::io::empty(), sink).await;
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
     /// Puts such a state onto a machine, and makes a swarm of it in which that machine is the only manager.
-    pub(crate) async fn swarm_restore(
+    pub(crate) async fn restore(
         &self,
         name: &MachineName,
         cluster: &ClusterName,
         source: impl AsyncRead,
     ) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
-        self.step(name, "Stopping the engine and putting the state in its place...");
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
+        self.machines.step(name, "Stopping the engine and putting the state in its place...");
         let done = self.restore_locked(&lock, &mut machine, cluster, source).await;
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
@@ -127,7 +124,7 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let root = self.data_root(machine).await?;
         self.as_root(machine, RESTORE, &root, source, tokio::io::sink()).await?;
-        self.engine_comes_up(machine).await?;
+        self.machines.engine_comes_up(machine).await?;
         self.stand_alone(lock, machine, cluster).await
     }
 
@@ -144,7 +141,7 @@ impl Lifecycle {
         stdin: impl AsyncRead,
         stdout: impl AsyncWrite,
     ) -> Result<(), Failure> {
-        let session = self.connect(machine).await?;
+        let session = self.machines.connect(machine).await?;
         let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
         let (script, root) = quoted(script)
             .and_then(|script| Ok((script, quoted(root)?)))

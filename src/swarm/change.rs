@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::model::{Availability, ClusterName, Role};
+use crate::swarm::Swarm;
 use crate::swarm::{Cluster, Manager, Place, lacks_leader};
 
 /// A role is taken on and laid down within seconds; by a node that has just lost sight of its managers, since they changed,
@@ -81,10 +81,10 @@ pub(crate) struct Token {
     pub(crate) managers: Vec<String>,
 }
 
-impl Lifecycle {
+impl Swarm {
     /// Changes a node. One that is so already is left alone. With `force` a manager is demoted even where that breaks the
     /// quorum.
-    pub(crate) async fn swarm_change(
+    pub(crate) async fn change(
         &self,
         name: &MachineName,
         change: &NodeChange,
@@ -94,7 +94,7 @@ impl Lifecycle {
         // One after the other: raft bears one change of its members at a time.
         let role = change.role();
         let _turn = match role {
-            Some(_) => Some(self.turn(&cluster.name).await?),
+            Some(_) => Some(self.lock_cluster(&cluster.name).await?),
             None => None,
         };
         let mut manager = self.manager_beside(&cluster, name).await?;
@@ -114,23 +114,14 @@ impl Lifecycle {
     }
 
     /// Waits until nothing runs on a node any more; the number of tasks that are left, if it takes longer.
-    pub(crate) async fn swarm_await_empty(
-        &self,
-        name: &MachineName,
-        limit: Duration,
-    ) -> Result<usize, Failure> {
+    pub(crate) async fn await_empty(&self, name: &MachineName, limit: Duration) -> Result<usize, Failure> {
         let cluster = self.cluster_of(name)?;
         let mut manager = self.manager_beside(&cluster, name).await?;
         let id = self.node_id(&cluster, name, &mut manager).await?;
         Ok(await_empty(&mut manager, &id, limit).await?)
     }
 
-    pub(crate) async fn swarm_token(
-        &self,
-        cluster: &Cluster,
-        role: Role,
-        rotate: bool,
-    ) -> Result<Token, Failure> {
+    pub(crate) async fn token(&self, cluster: &Cluster, role: Role, rotate: bool) -> Result<Token, Failure> {
         let mut manager = self.manager(cluster).await?;
         let client = &mut manager.reached.client;
         let mut swarm = client.swarm().await?;
@@ -151,7 +142,7 @@ impl Lifecycle {
     }
 
     /// From then on a manager that starts is locked until somebody brings the key, or no longer.
-    pub(crate) async fn swarm_autolock(&self, cluster: &Cluster, on: bool) -> Result<(), Failure> {
+    pub(crate) async fn autolock(&self, cluster: &Cluster, on: bool) -> Result<(), Failure> {
         let mut manager = self.manager(cluster).await?;
         let swarm = manager.reached.client.swarm().await?;
         if swarm.autolock != on {
@@ -160,18 +151,16 @@ impl Lifecycle {
         Ok(())
     }
 
-    pub(crate) async fn swarm_unlock_key(
-        &self,
-        cluster: &Cluster,
-        rotate: bool,
-    ) -> Result<SecretString, Failure> {
+    pub(crate) async fn unlock_key(&self, cluster: &Cluster, rotate: bool) -> Result<SecretString, Failure> {
         let mut manager = self.manager(cluster).await?;
         let client = &mut manager.reached.client;
         let swarm = client.swarm().await?;
         if !swarm.autolock {
             let message =
                 format!("the swarm \"{}\" does not lock itself, so that it has no key", cluster.name);
-            return Err(Failure::new(message).hint(format!("{} swarm lock {}", self.program, cluster.name)));
+            return Err(
+                Failure::new(message).hint(format!("{} swarm lock {}", self.machines.program, cluster.name))
+            );
         }
         if rotate {
             client.swarm_rotate(&swarm, Rotate::UnlockKey).await?;
@@ -180,9 +169,9 @@ impl Lifecycle {
     }
 
     /// The managers of a cluster that wait for their key.
-    pub(crate) async fn swarm_locked(&self, cluster: &Cluster) -> Vec<MachineName> {
+    pub(crate) async fn locked_managers(&self, cluster: &Cluster) -> Vec<MachineName> {
         let asked = cluster.members.iter().map(async |member| {
-            let machine = self.load(&member.machine).ok()?;
+            let machine = self.machines.load(&member.machine).ok()?;
             let info = self.engine_of(&machine).await.ok()?.client.node_info().await.ok()?;
             (info.swarm.state == LocalState::Locked).then(|| member.machine.clone())
         });
@@ -190,13 +179,13 @@ impl Lifecycle {
     }
 
     /// The key from a manager that is open, if there is one.
-    pub(crate) async fn swarm_key_at_hand(&self, cluster: &Cluster) -> Option<SecretString> {
+    pub(crate) async fn unlock_key_if_reachable(&self, cluster: &Cluster) -> Option<SecretString> {
         let key = self.manager(cluster).await.ok()?.reached.client.swarm_unlock_key().await.ok()?;
         (!key.expose_secret().is_empty()).then_some(key)
     }
 
-    pub(crate) async fn swarm_unlock(&self, name: &MachineName, key: &SecretString) -> Result<(), Failure> {
-        let machine = self.load(name)?;
+    pub(crate) async fn unlock(&self, name: &MachineName, key: &SecretString) -> Result<(), Failure> {
+        let machine = self.machines.load(name)?;
         let mut reached = self.engine_of(&machine).await?;
         let unlocked = reached.client.swarm_unlock(key).await;
         unlocked.map_err(|e| Failure::from(e).prefix(&format!("{name} cannot be unlocked: ")))
@@ -210,26 +199,26 @@ impl Lifecycle {
     ) -> Result<Vec<(MachineName, Vec<String>)>, Failure> {
         let mut told = Vec::new();
         for member in self.cluster(cluster)?.members {
-            if !self.load(&member.machine)?.stored.own.stacks.contains_key(stack) {
+            if !self.machines.load(&member.machine)?.stored.own.stacks.contains_key(stack) {
                 continue;
             }
-            let (lock, mut machine) = self.lock_and_load(&member.machine).await?;
+            let (lock, mut machine) = self.machines.lock_and_load(&member.machine).await?;
             let options = machine.stored.own.stacks.remove(stack).unwrap_or_default();
-            self.save(&lock, &machine)?;
+            self.machines.save(&lock, &machine)?;
             told.push((member.machine, options));
         }
         Ok(told)
     }
 
     pub(crate) fn cluster_of(&self, name: &MachineName) -> Result<Cluster, Failure> {
-        let machine = self.load(name)?;
+        let machine = self.machines.load(name)?;
         let membership = self.needs_membership(&machine)?;
         if !membership.has_joined() {
             let cluster = &membership.cluster;
             return Err(Failure::new(format!(
                 "Docker machine \"{name}\" has not joined the swarm \"{cluster}\" yet"
             ))
-            .hint(format!("{} swarm join {name} --cluster {cluster}", self.program)));
+            .hint(format!("{} swarm join {name} --cluster {cluster}", self.machines.program)));
         }
         self.cluster(&membership.cluster)
     }
@@ -266,7 +255,7 @@ impl Lifecycle {
         Failure::new(format!("the swarm \"{cluster}\" does not know the node {name} any more")).hint(
             format!(
                 "`{0} swarm leave --force {name}` forgets it, then `{0} swarm join {name} --cluster {cluster}` brings it in",
-                self.program
+                self.machines.program
             ),
         )
     }

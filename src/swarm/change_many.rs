@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use rmachine_driver::MachineName;
 
-use crate::machines::Lifecycle;
 use crate::model::Failure;
+use crate::swarm::Swarm;
 use crate::swarm::{Cluster, NodeChange};
 
-impl Lifecycle {
+impl Swarm {
     /// What is so already is left alone. The first that cannot be changed ends it, by name.
-    pub(crate) async fn swarm_change_many(
+    pub(crate) async fn change_many(
         &self,
         cluster: &Cluster,
         changes: &[(MachineName, NodeChange)],

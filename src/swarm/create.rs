@@ -8,10 +8,11 @@ use futures_util::future::join_all;
 use rmachine_driver::{MachineName, Phase};
 use tokio::sync::{Semaphore, watch};
 
-use crate::machines::{Amend, CreatePlan, Lifecycle, Run};
+use crate::machines::{Amend, CreatePlan, Run};
 use crate::model::Failure;
 use crate::model::{ClusterName, Membership, Role};
 use crate::swarm::Cluster;
+use crate::swarm::Swarm;
 use crate::swarm::join::Known;
 use crate::swarm::reachability::Ahead;
 
@@ -100,15 +101,15 @@ struct Door {
     known: Option<Arc<Cluster>>,
 }
 
-impl Lifecycle {
+impl Swarm {
     /// One that fails does not keep the others, unless it is the last manager. In the order of `makings`; a machine that
     /// belongs to no cluster is only made.
-    pub(crate) async fn swarm_make(&self, makings: Vec<Making>) -> Vec<Result<(), Failure>> {
-        self.swarm_make_some(makings, Semaphore::MAX_PERMITS).await
+    pub(crate) async fn create_nodes(&self, makings: Vec<Making>) -> Vec<Result<(), Failure>> {
+        self.create_some_nodes(makings, Semaphore::MAX_PERMITS).await
     }
 
     /// The same, with no more than so many machines in the making at a time.
-    pub(crate) async fn swarm_make_some(
+    pub(crate) async fn create_some_nodes(
         &self,
         makings: Vec<Making>,
         at_once: usize,
@@ -138,9 +139,9 @@ impl Lifecycle {
         amend: Amend<'_>,
     ) -> Result<(), Failure> {
         let waits = |member: Option<Membership>| member.is_some_and(|m| !m.has_joined());
-        let complete = self.load(name)?.stored.own.phase == Phase::Ready;
+        let complete = self.machines.load(name)?.stored.own.phase == Phase::Ready;
         if !complete || !waits(self.membership(name)) {
-            self.resume(name, run, amend).await?;
+            self.machines.resume(name, run, amend).await?;
         }
         match self.membership(name) {
             Some(wish) if !wish.has_joined() => {
@@ -230,9 +231,9 @@ impl Lifecycle {
 
     async fn make_machine(&self, making: Making, made: &(dyn Fn() + Sync)) -> Result<(), Failure> {
         match making {
-            Making::Create(plan) => self.create_telling(*plan, made).await,
-            Making::Finish(name) if self.load(&name)?.stored.own.phase == Phase::Ready => Ok(()),
-            Making::Finish(name) => self.resume(&name, &Run::default(), &|_| Ok(())).await,
+            Making::Create(plan) => self.machines.create_telling(*plan, made).await,
+            Making::Finish(name) if self.machines.load(&name)?.stored.own.phase == Phase::Ready => Ok(()),
+            Making::Finish(name) => self.machines.resume(&name, &Run::default(), &|_| Ok(())).await,
         }
     }
 
@@ -242,20 +243,20 @@ impl Lifecycle {
         let founded = wish.role == Role::Manager || known.cluster.is_some();
         if !founded && !self.manager_comes(name, &wish.cluster).await? {
             // The order of the old workshops: agents first, their master later.
-            self.reporter.warn(
+            self.machines.reporter.warn(
                 name,
                 &format!("the swarm {} has no manager yet: it joins when one is made", wish.cluster),
             );
             return Ok(());
         }
-        let entered = self.swarm_enter_by(name, known).await;
+        let entered = self.enter_by(name, known).await;
         entered.map_err(|e| self.not_in(name, &wish.cluster, e))
     }
 
     fn not_in(&self, name: &MachineName, cluster: &ClusterName, failure: Failure) -> Failure {
         failure
             .detail(format!("the machine {name} itself is ready, and not in the swarm {cluster}"))
-            .hint(format!("`{} create --resume {name}` tries again", self.program))
+            .hint(format!("`{} create --resume {name}` tries again", self.machines.program))
     }
 
     /// Whether there is a manager. One that another process is still making is waited for.
@@ -269,13 +270,13 @@ impl Lifecycle {
             let coming = members.members.iter().filter(|m| m.membership.role == Role::Manager);
             let mut at_work = false;
             for member in coming {
-                at_work |= self.store.lock(&member.machine, Duration::ZERO).await.is_err();
+                at_work |= self.machines.store.lock(&member.machine, Duration::ZERO).await.is_err();
             }
             if !at_work {
                 return Ok(self.members(cluster)?.joined(Role::Manager).next().is_some());
             }
             if !told {
-                self.step(name, &format!("Waiting for a manager of the swarm {cluster}..."));
+                self.machines.step(name, &format!("Waiting for a manager of the swarm {cluster}..."));
                 told = true;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -287,15 +288,15 @@ impl Lifecycle {
         let Ok(cluster) = self.members(cluster) else { return };
         let others = cluster.members.iter().filter(|m| !at_hand.contains(&m.machine));
         let waits = others.filter(|m| {
-            let ready = self.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
+            let ready = self.machines.load(&m.machine).is_ok_and(|m| m.stored.own.phase == Phase::Ready);
             ready && m.membership.role == Role::Worker && !m.membership.has_joined()
         });
         let places = Semaphore::new(JOINING);
         join_all(waits.map(async |m| {
             let _place = places.acquire().await;
             let known = Known { cluster: Some(&cluster), ahead: None };
-            if let Err(e) = self.swarm_enter_by(&m.machine, known).await {
-                self.reporter.warn(&m.machine, &e.message);
+            if let Err(e) = self.enter_by(&m.machine, known).await {
+                self.machines.reporter.warn(&m.machine, &e.message);
             }
         }))
         .await;

@@ -8,11 +8,12 @@ use rmachine_driver::{MachineName, Phase};
 
 use crate::engine::EngineError;
 use crate::engine::swarm::{InitRequest, JoinRequest, LocalState, NodeInfo};
+use crate::machines::Machine;
 use crate::machines::engine_connection::Reached;
-use crate::machines::{Lifecycle, Machine};
 use crate::model::Failure;
 use crate::model::{ClusterName, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
+use crate::swarm::Swarm;
 use crate::swarm::reachability::Ahead;
 use crate::swarm::rules::clock;
 use crate::swarm::{Cluster, Manager};
@@ -51,9 +52,9 @@ struct Prepared {
     entry: Option<Entry>,
 }
 
-impl Lifecycle {
+impl Swarm {
     /// Makes a swarm of one machine, its first manager.
-    pub(crate) async fn swarm_init(
+    pub(crate) async fn init(
         &self,
         name: &MachineName,
         cluster: &ClusterName,
@@ -64,7 +65,7 @@ impl Lifecycle {
     }
 
     /// Brings a machine into a swarm that is there.
-    pub(crate) async fn swarm_join(
+    pub(crate) async fn join(
         &self,
         name: &MachineName,
         cluster: &ClusterName,
@@ -76,25 +77,25 @@ impl Lifecycle {
     }
 
     /// Does what the machine's record wants: it joins its cluster, or as a manager founds it. Nothing to do is done.
-    pub(crate) async fn swarm_enter(&self, name: &MachineName) -> Result<(), Failure> {
-        self.swarm_enter_by(name, Known::default()).await
+    pub(crate) async fn enter(&self, name: &MachineName) -> Result<(), Failure> {
+        self.enter_by(name, Known::default()).await
     }
 
-    pub(crate) async fn swarm_enter_by(&self, name: &MachineName, known: Known<'_>) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
+    pub(crate) async fn enter_by(&self, name: &MachineName, known: Known<'_>) -> Result<(), Failure> {
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
         let wish = self.needs_membership(&machine)?;
         if wish.has_joined() {
             return Ok(());
         }
         let known = Known { cluster: known.cluster.filter(|c| c.name == wish.cluster), ..known };
         let done = self.go_in(&lock, &mut machine, wish, Way::Either, known).await;
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
     /// The wish is on disk while it is being done; a failure takes it back.
     async fn enter_as(&self, name: &MachineName, mut wish: Membership, way: Way) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
         let before = machine.stored.own.swarm.clone();
         if let Some(before) = &before {
             if before.has_joined() && (before.cluster != wish.cluster || way == Way::Found) {
@@ -109,13 +110,13 @@ impl Lifecycle {
         if done.is_err() {
             self.save_membership(&lock, &mut machine, before)?;
         }
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
     fn elsewhere(&self, name: &MachineName, cluster: &ClusterName) -> Failure {
         Failure::new(format!("Docker machine \"{name}\" is in the swarm \"{cluster}\" already"))
-            .hint(format!("{} swarm leave {name}", self.program))
+            .hint(format!("{} swarm leave {name}", self.machines.program))
     }
 
     async fn go_in(
@@ -129,7 +130,7 @@ impl Lifecycle {
         let name = machine.name.clone();
         if machine.stored.own.phase != Phase::Ready {
             return Err(Failure::new(format!("Docker machine \"{name}\" is not finished"))
-                .hint(format!("{} create --resume {name}", self.program)));
+                .hint(format!("{} create --resume {name}", self.machines.program)));
         }
         if wish.role == Role::Manager {
             return self.go_in_as_manager(lock, machine, wish, way).await;
@@ -157,7 +158,7 @@ impl Lifecycle {
         let mut prepared = None;
         loop {
             // Held until it is written down: the next one looks who is there.
-            let turn = self.turn(&wish.cluster).await?;
+            let turn = self.lock_cluster(&wish.cluster).await?;
             let cluster = self.members(&wish.cluster)?.without(&name);
             let founded = cluster.joined(Role::Manager).next().is_some();
             let entry = match (way, prepared.take()) {
@@ -186,7 +187,7 @@ impl Lifecycle {
         let said = format!("Node of the swarm {} as a {} at {address}", wish.cluster, wish.role);
         let member = Membership { node: Some(node), address: Some(address), ..wish };
         self.save_membership(lock, machine, Some(member))?;
-        self.step(&machine.name, &said);
+        self.machines.step(&machine.name, &said);
         Ok(())
     }
 
@@ -194,12 +195,12 @@ impl Lifecycle {
         let name = &cluster.name;
         let at = cluster.joined(Role::Manager).map(|m| m.machine.as_str()).collect::<Vec<_>>().join(", ");
         Failure::new(format!("the swarm \"{name}\" exists already: its managers are {at}"))
-            .hint(format!("{} swarm join NODE --cluster {name} --manager", self.program))
+            .hint(format!("{} swarm join NODE --cluster {name} --manager", self.machines.program))
     }
 
     async fn found(&self, machine: &Machine, wish: &Membership) -> Result<Entry, Failure> {
         let name = &machine.name;
-        self.step(name, &format!("Starting the swarm {}...", wish.cluster));
+        self.machines.step(name, &format!("Starting the swarm {}...", wish.cluster));
         // Two ways to the same host, at once.
         let (reached, seen) = tokio::join!(self.engine_of(machine), self.look_from(machine, &[]));
         let mut reached = reached?;
@@ -240,7 +241,7 @@ impl Lifecycle {
     /// A node of some other swarm, by what it knows itself.
     fn in_another(&self, name: &MachineName, info: &NodeInfo) -> Failure {
         let managers: Vec<_> = info.swarm.remote_managers.iter().map(|p| p.address.as_str()).collect();
-        let program = &self.program;
+        let program = &self.machines.program;
         if info.swarm.state == LocalState::Locked {
             return Failure::new(format!("{name} is in a swarm already, and locked"))
                 .hint(format!("open it with `{program} swarm unlock {name}`, or leave it: {program} swarm leave --force {name}"));
@@ -261,7 +262,7 @@ impl Lifecycle {
         ahead: Option<&Ahead>,
     ) -> Result<Prepared, Failure> {
         let name = &machine.name;
-        self.step(name, &format!("Joining the swarm {} as a {}...", wish.cluster, wish.role));
+        self.machines.step(name, &format!("Joining the swarm {} as a {}...", wish.cluster, wish.role));
         let (manager, reached) = tokio::join!(self.manager(cluster), self.engine_of(machine));
         let (mut manager, mut reached) = (manager?, reached?);
         let info = reached.client.node_info().await?;
@@ -322,7 +323,7 @@ impl Lifecycle {
                 Ok(Some(Entry { node: swarm.id.clone(), address: swarm.address.clone() }))
             }
             LocalState::Pending | LocalState::Error => {
-                self.reporter.info(name, "An earlier join was not finished: it is taken back first");
+                self.machines.reporter.info(name, "An earlier join was not finished: it is taken back first");
                 reached.client.swarm_leave(true).await?;
                 Ok(None)
             }
@@ -348,10 +349,10 @@ impl Lifecycle {
                 clock::TOO_MUCH.as_secs()
             ))
             .detail(format!("{name}: {}; {}: {}", info.time, manager.machine, manager.info.time))
-            .hint(format!("{} ssh {name} sudo timedatectl set-ntp true", self.program)));
+            .hint(format!("{} ssh {name} sudo timedatectl set-ntp true", self.machines.program)));
         }
         if skew >= clock::WORTH_A_WORD {
-            self.reporter.warn(name, &said);
+            self.machines.reporter.warn(name, &said);
         }
         Ok(())
     }
@@ -376,7 +377,7 @@ impl Lifecycle {
             Ok(()) => failure.detail("nothing of it was left behind"),
             Err(e) => failure
                 .detail(format!("it may be half joined: {}", e.message))
-                .hint(format!("{} swarm leave --force {name}", self.program)),
+                .hint(format!("{} swarm leave --force {name}", self.machines.program)),
         }
     }
 }

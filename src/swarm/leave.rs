@@ -7,10 +7,11 @@ use rmachine_driver::MachineName;
 use tokio::time::timeout;
 
 use crate::engine::swarm::{LocalState, Node};
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::Machine;
 use crate::model::Failure;
 use crate::model::{Availability, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
+use crate::swarm::Swarm;
 use crate::swarm::change::{BEFORE, NodeChange, await_empty};
 use crate::swarm::{Cluster, Manager};
 
@@ -19,19 +20,19 @@ const MOVING: Duration = Duration::from_secs(15);
 /// Removing a machine waits no longer than this for its swarm.
 const PARTING: Duration = Duration::from_secs(90);
 
-impl Lifecycle {
+impl Swarm {
     /// Takes a machine out of its swarm. With `force` also where that breaks the quorum, and when no manager answers.
-    pub(crate) async fn swarm_leave(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
-        self.step(name, "Leaving the swarm...");
+    pub(crate) async fn leave(&self, name: &MachineName, force: bool) -> Result<(), Failure> {
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
+        self.machines.step(name, "Leaving the swarm...");
         let done = self.leave_locked(&lock, &mut machine, None, force).await;
-        self.reporter.finish(name, done.is_ok());
+        self.machines.reporter.finish(name, done.is_ok());
         done
     }
 
     /// Out of its swarm, where it is still in it, and in again by what it is told now; what it was labelled with goes along.
     /// Cut short in between, it is a machine that has not joined yet, and keeps its place.
-    pub(crate) async fn swarm_rejoin(
+    pub(crate) async fn rejoin(
         &self,
         name: &MachineName,
         role: Role,
@@ -39,21 +40,21 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let set = self.labels_of(name).await?;
         let left = {
-            let (lock, mut machine) = self.lock_and_load(name).await?;
+            let (lock, mut machine) = self.machines.lock_and_load(name).await?;
             let cluster = self.needs_membership(&machine)?.cluster;
-            self.step(name, "Leaving the swarm, to join it anew...");
+            self.machines.step(name, "Leaving the swarm, to join it anew...");
             let wish = Membership::new(cluster, role, settings.clone());
             self.leave_locked(&lock, &mut machine, Some(wish), false).await
         };
         if left.is_err() {
-            self.reporter.finish(name, false);
+            self.machines.reporter.finish(name, false);
             return left;
         }
-        self.swarm_enter(name).await?;
+        self.enter(name).await?;
         if set.is_empty() {
             return Ok(());
         }
-        self.swarm_change(name, &NodeChange::Labels { set, unset: Vec::new() }, false).await
+        self.change(name, &NodeChange::Labels { set, unset: Vec::new() }, false).await
     }
 
     /// Without those that a roll notes for itself.
@@ -82,7 +83,9 @@ impl Lifecycle {
         match departed {
             Err(failure) if !force => return Err(failure),
             Err(failure) => {
-                self.reporter.warn(&name, &format!("its swarm still counts it in: {}", failure.message));
+                self.machines
+                    .reporter
+                    .warn(&name, &format!("its swarm still counts it in: {}", failure.message));
             }
             Ok(()) => {}
         }
@@ -96,7 +99,7 @@ impl Lifecycle {
     }
 
     /// Before a machine is removed. Says what keeps it from going; a swarm that cannot be asked does not.
-    pub(crate) async fn part(
+    pub(crate) async fn leave_before_removal(
         &self,
         lock: &MachineLock,
         machine: &mut Machine,
@@ -117,7 +120,7 @@ impl Lifecycle {
         if joined.clone().all(|m| m.machine == machine.name || going.contains(&m.machine)) {
             return Ok(());
         }
-        self.step(&machine.name, &format!("Leaving the swarm {}...", cluster.name));
+        self.machines.step(&machine.name, &format!("Leaving the swarm {}...", cluster.name));
         match timeout(PARTING, self.depart(machine, &cluster, &id, membership.role, force)).await {
             Ok(Ok(())) => self.save_membership(lock, machine, None),
             Ok(Err(failure)) if failure.is_refusal && !force => Err(failure),
@@ -139,9 +142,9 @@ impl Lifecycle {
     }
 
     fn tell_left(&self, machine: &Machine, cluster: &Cluster, why: &str) {
-        let (name, cluster, program) = (&machine.name, &cluster.name, &self.program);
-        self.reporter.warn(name, &format!("the swarm {cluster} could not be told: {why}"));
-        self.reporter.warn(
+        let (name, cluster, program) = (&machine.name, &cluster.name, &self.machines.program);
+        self.machines.reporter.warn(name, &format!("the swarm {cluster} could not be told: {why}"));
+        self.machines.reporter.warn(
             name,
             &format!(
                 "left behind: its node in the list of {cluster}; `{program} swarm rm --cluster {cluster} {name}` \
@@ -161,7 +164,7 @@ impl Lifecycle {
     ) -> Result<(), Failure> {
         let name = &machine.name;
         // Managers come and go one at a time.
-        let _turn = if role == Role::Manager { Some(self.turn(&cluster.name).await?) } else { None };
+        let _turn = if role == Role::Manager { Some(self.lock_cluster(&cluster.name).await?) } else { None };
         let mut manager = self.manager_beside(cluster, name).await?;
         let Some(node) = manager.node(id).await? else { return Ok(()) };
         if node.manager.is_some() {
@@ -213,7 +216,7 @@ impl Lifecycle {
         let left = await_empty(manager, id, MOVING).await?;
         if left > 0 {
             let seconds = MOVING.as_secs();
-            self.reporter.warn(
+            self.machines.reporter.warn(
                 name,
                 &format!("{left} of its tasks have not ended within {seconds} s: they end with it"),
             );
@@ -222,7 +225,12 @@ impl Lifecycle {
     }
 
     /// Strikes a node that is gone off the list. `node` is a machine, a host's name or the beginning of an id.
-    pub(crate) async fn swarm_rm(&self, cluster: &Cluster, node: &str, force: bool) -> Result<(), Failure> {
+    pub(crate) async fn remove_dead_node(
+        &self,
+        cluster: &Cluster,
+        node: &str,
+        force: bool,
+    ) -> Result<(), Failure> {
         let mut manager = self.manager(cluster).await?;
         let found = self.find_node(cluster, &manager.nodes().await?, node)?;
         let name = MachineName::existing(node).map_err(|e| Failure::new(e.to_string()))?;
@@ -231,7 +239,7 @@ impl Lifecycle {
         if found.state() == "ready" && !force {
             let leave = machine.map_or_else(
                 || "its engine has to leave first".to_owned(),
-                |m| format!("{} swarm leave {}", self.program, m.machine),
+                |m| format!("{} swarm leave {}", self.machines.program, m.machine),
             );
             return Err(Failure::new(format!("the node {node} answers: it would not know that it is out"))
                 .hint(leave));
@@ -264,7 +272,7 @@ impl Lifecycle {
         match found[..] {
             [node] => Ok(node.clone()),
             [] => Err(Failure::new(format!("the swarm \"{}\" has no node {wanted:?}", cluster.name))
-                .hint(format!("{} swarm status {}", self.program, cluster.name))),
+                .hint(format!("{} swarm status {}", self.machines.program, cluster.name))),
             _ => Err(Failure::new(format!(
                 "{wanted:?} is more than one node of the swarm \"{}\"",
                 cluster.name

@@ -10,6 +10,7 @@ mod create;
 mod join;
 mod leave;
 mod reachability;
+mod remove;
 mod roll;
 pub(crate) mod rules;
 mod status;
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 use crate::engine::swarm::{LocalState, Node, NodeInfo};
 use crate::engine::{EngineClient, EngineError};
 use crate::machines::engine_connection::Reached;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::model::{ClusterName, Membership, Role};
 use crate::store::{ClusterLock, MachineLock};
@@ -38,6 +39,12 @@ pub(crate) use roll::{Place, Rolling};
 const STEP: Duration = Duration::from_secs(8);
 /// How long others may found a cluster or change its managers; each of them takes seconds.
 const TURN: Duration = Duration::from_secs(180);
+
+/// Machines as nodes of swarms. Works on machines through [`Machines`], and nothing there knows of it.
+#[derive(Clone)]
+pub struct Swarm {
+    pub machines: Machines,
+}
 
 /// A machine that belongs to a cluster, as the store knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,11 +159,11 @@ pub(crate) struct NoManager {
     known: usize,
 }
 
-impl Lifecycle {
+impl Swarm {
     /// All clusters that machines of this store belong to, by name.
     pub(crate) fn clusters(&self) -> Result<Vec<Cluster>, Failure> {
         let mut clusters: Vec<Cluster> = Vec::new();
-        for machine in self.store.names().map_err(Failure::from)? {
+        for machine in self.machines.store.names().map_err(Failure::from)? {
             let Some(membership) = self.membership(&machine) else { continue };
             let name = membership.cluster.clone();
             let member = Member { machine, membership };
@@ -176,7 +183,7 @@ impl Lifecycle {
             let known: Vec<String> = self.clusters()?.iter().map(|c| c.name.to_string()).collect();
             let failure = Failure::new(format!("There is no cluster {:?} in this store", name.as_str()));
             return Err(if known.is_empty() {
-                failure.hint(format!("`{} swarm init NODE` makes one of a machine", self.program))
+                failure.hint(format!("`{} swarm init NODE` makes one of a machine", self.machines.program))
             } else {
                 failure.hint(format!("there are: {}", known.join(", ")))
             });
@@ -191,12 +198,12 @@ impl Lifecycle {
 
     /// To which cluster a machine belongs, as the store knows it.
     pub(crate) fn membership(&self, machine: &MachineName) -> Option<Membership> {
-        self.store.load_own(machine).ok()?.swarm
+        self.machines.store.load_own(machine).ok()?.swarm
     }
 
     /// For what is asked of one machine's engine.
     pub(crate) async fn engine(&self, machine: &MachineName) -> Result<Engine, Failure> {
-        let reached = self.engine_of(&self.load(machine)?).await?;
+        let reached = self.engine_of(&self.machines.load(machine)?).await?;
         Ok(Engine { machine: machine.clone(), reached })
     }
 
@@ -209,18 +216,16 @@ impl Lifecycle {
     fn needs_membership(&self, machine: &Machine) -> Result<Membership, Failure> {
         machine.stored.own.swarm.clone().ok_or_else(|| {
             let name = &machine.name;
-            Failure::new(format!("Docker machine \"{name}\" belongs to no swarm"))
-                .hint(format!("{0} swarm join {name} --cluster C, or {0} swarm init {name}", self.program))
+            Failure::new(format!("Docker machine \"{name}\" belongs to no swarm")).hint(format!(
+                "{0} swarm join {name} --cluster C, or {0} swarm init {name}",
+                self.machines.program
+            ))
         })
     }
 
     /// The right to change who the managers of a cluster are, or what is deployed on it.
-    pub(crate) async fn cluster_turn(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
-        self.turn(cluster).await
-    }
-
-    pub(crate) async fn turn(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
-        self.store.cluster_lock(cluster, TURN).await.map_err(Failure::from)
+    pub(crate) async fn lock_cluster(&self, cluster: &ClusterName) -> Result<ClusterLock, Failure> {
+        self.machines.store.cluster_lock(cluster, TURN).await.map_err(Failure::from)
     }
 
     /// The first manager that answers for a majority: all are asked at once.
@@ -267,7 +272,7 @@ impl Lifecycle {
             locked: false,
             known: 0,
         };
-        let machine = self.load(&name).map_err(|e| failed(e.message))?;
+        let machine = self.machines.load(&name).map_err(|e| failed(e.message))?;
         let mut reached = self.engine_of(&machine).await.map_err(|e| failed(e.message))?;
         let info = reached.client.node_info().await.map_err(|e| failed(e.to_string()))?;
         let asked = Instant::now();
@@ -290,14 +295,14 @@ impl Lifecycle {
 
     /// An engine's client, or why there is none, within a few seconds.
     pub(crate) async fn engine_of(&self, machine: &Machine) -> Result<Reached, Failure> {
-        let reached = timeout(STEP, self.reach(machine, STEP)).await;
+        let reached = timeout(STEP, self.machines.reach(machine, STEP)).await;
         let reached =
             reached.map_err(|_| Failure::new(format!("no answer within {} s", STEP.as_secs())))??;
         reached.map_err(Failure::from)
     }
 
     fn no_manager(&self, cluster: &ClusterName, failed: &[NoManager]) -> Failure {
-        let program = &self.program;
+        let program = &self.machines.program;
         let details = |mut failure: Failure| {
             failure.details = failed.iter().map(|f| format!("{}: {}", f.machine, f.reason)).collect();
             failure
@@ -329,7 +334,7 @@ impl Lifecycle {
         };
         Failure::new(format!("the swarm \"{cluster}\" cannot be asked: {words}")).hint(format!(
             "bring back the managers that do not answer; if they are gone for good: `{} swarm recover NODE`",
-            self.program
+            self.machines.program
         ))
     }
 
@@ -343,7 +348,7 @@ impl Lifecycle {
             return Ok(());
         }
         machine.stored.own.swarm = membership;
-        self.save(lock, machine)
+        self.machines.save(lock, machine)
     }
 
     /// Brings the record of a machine in line with what was done to its node.
@@ -352,7 +357,7 @@ impl Lifecycle {
         name: &MachineName,
         change: impl FnOnce(&mut Option<Membership>),
     ) -> Result<(), Failure> {
-        let (lock, mut machine) = self.lock_and_load(name).await?;
+        let (lock, mut machine) = self.machines.lock_and_load(name).await?;
         let mut membership = machine.stored.own.swarm.clone();
         change(&mut membership);
         self.save_membership(&lock, &mut machine, membership)

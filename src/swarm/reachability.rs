@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use rmachine_driver::MachineName;
 
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::Machine;
 use crate::model::Failure;
 use crate::model::{Membership, Role};
 use crate::swarm::Manager;
+use crate::swarm::Swarm;
 use crate::swarm::join::{ip_of, manager_addresses};
 use crate::swarm::rules::host_report;
 use crate::swarm::rules::host_report::{Look, Probe};
@@ -38,7 +39,7 @@ struct Host<'a> {
     listens: bool,
 }
 
-impl Lifecycle {
+impl Swarm {
     /// Which address it is to be known by, once the ports are found open both ways.
     pub(crate) async fn ways_are_open(
         &self,
@@ -57,7 +58,7 @@ impl Lifecycle {
         if let Some(seen) = ahead.filter(|seen| seen.manager == manager.machine && seen.there == there) {
             return Ok(seen.advertise.clone());
         }
-        let back = self.load(&manager.machine)?;
+        let back = self.machines.load(&manager.machine)?;
         let root_there = Some(manager.info.root.as_str());
         let host = Host { machine: &back, address: there, root: root_there, listens: true };
         let Ways { advertise, closed, full } = self.look_both_ways(machine, wish, root, &host, &peers).await;
@@ -67,7 +68,7 @@ impl Lifecycle {
             failure.details = full;
             return Err(failure.hint(format!(
                 "make room there: `{0} ssh NODE docker system prune` removes what no container uses; `{0} ssh NODE df -h`",
-                self.program
+                self.machines.program
             )));
         }
         if closed.is_empty() {
@@ -92,7 +93,7 @@ impl Lifecycle {
         wish: &Membership,
         manager: &MachineName,
     ) -> Option<Ahead> {
-        let (machine, back) = (self.load(name).ok()?, self.load(manager).ok()?);
+        let (machine, back) = (self.machines.load(name).ok()?, self.machines.load(manager).ok()?);
         let address = ip_of(&back.description().address?)?;
         let root = self.engine_of(&machine).await.ok()?.client.node_info().await.ok()?.root;
         let host = Host { machine: &back, address, root: None, listens: false };
@@ -148,7 +149,7 @@ impl Lifecycle {
             match host_report::arrived(*probe, &before, &after) {
                 Some(true) => {}
                 Some(false) => lost.push(host_report::lost(*probe)),
-                None => self.reporter.warn(
+                None => self.machines.reporter.warn(
                     &machine.name,
                     &format!(
                         "UDP {} gives no answer to {}: whether that gets through cannot be known from here",
@@ -166,7 +167,7 @@ impl Lifecycle {
         let Some(Choice { address, interface, reason }) = choose(&seen.interfaces, primary, others) else {
             return String::new();
         };
-        self.reporter.info(&machine.name, &format!("Advertising {address} ({interface}): {reason}"));
+        self.machines.reporter.info(&machine.name, &format!("Advertising {address} ({interface}): {reason}"));
         address.to_string()
     }
 
@@ -181,7 +182,7 @@ impl Lifecycle {
             return Look::default();
         }
         let seen = async {
-            let session = self.connect(machine).await.ok()?;
+            let session = self.machines.connect(machine).await.ok()?;
             let command = host_report::command(probes, folder);
             let said = session.output(&command, host_report::SCRIPT.as_bytes()).await.ok()?;
             let look = host_report::parse(&String::from_utf8_lossy(&said.stdout));
@@ -192,7 +193,9 @@ impl Lifecycle {
         match seen.await {
             Some(look) => look,
             None => {
-                self.reporter.warn(&machine.name, "its addresses and ports could not be looked at over SSH");
+                self.machines
+                    .reporter
+                    .warn(&machine.name, "its addresses and ports could not be looked at over SSH");
                 Look::default()
             }
         }

@@ -8,9 +8,9 @@ use rmachine_driver::MachineName;
 
 use crate::engine::services::Service;
 use crate::engine::swarm::{Node, Task};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::model::{Availability, ClusterName, Due, Role};
+use crate::swarm::Swarm;
 use crate::swarm::change::Meanwhile;
 use crate::swarm::rules::roll_order;
 use crate::swarm::rules::roll_order::{Move, Standing};
@@ -31,7 +31,7 @@ pub(crate) struct Place {
 
 /// What all turns of a roll have in common.
 pub(crate) struct Rolling<'a> {
-    pub(crate) lifecycle: &'a Lifecycle,
+    pub(crate) swarm: &'a Swarm,
     pub(crate) cluster: &'a ClusterName,
     /// For tasks to move, and for nodes to come back.
     pub(crate) wait: Duration,
@@ -69,7 +69,7 @@ impl Rolling<'_> {
         Ok(roll_order::next(&waiting).unwrap_or_default())
     }
 
-    pub(crate) async fn turn(
+    pub(crate) async fn lock_cluster(
         &self,
         name: &MachineName,
         due: Due,
@@ -108,9 +108,8 @@ impl Rolling<'_> {
     }
 
     async fn make_move(&self, one: &Move, before: &Before, id: &str) -> Result<(), Failure> {
-        let lifecycle = self.lifecycle;
-        let change =
-            async |name, what| lifecycle.swarm_change(name, &NodeChange::Meanwhile(what), false).await;
+        let swarm = self.swarm;
+        let change = async |name, what| swarm.change(name, &NodeChange::Meanwhile(what), false).await;
         match one {
             Move::Promote(name) => {
                 change(name, Meanwhile::Promoted).await?;
@@ -118,9 +117,9 @@ impl Rolling<'_> {
             }
             Move::Demote(name) => change(name, Meanwhile::Demoted).await,
             Move::Drain(name) => {
-                lifecycle.reporter.step(name, "Draining the node...");
+                swarm.machines.reporter.step(name, "Draining the node...");
                 change(name, Meanwhile::Drained).await?;
-                let left = lifecycle.swarm_await_empty(name, self.wait).await?;
+                let left = swarm.await_empty(name, self.wait).await?;
                 if left > 0 {
                     let seconds = self.wait.as_secs();
                     return Err(Failure::new(format!(
@@ -130,7 +129,7 @@ impl Rolling<'_> {
                 let view = self.await_settled(before, Some(id)).await?;
                 for service in settled_services::waiting(&view.services, &view.tasks) {
                     let text = format!("{service} waits for this node, since no other may run it");
-                    lifecycle.reporter.warn(name, &text);
+                    swarm.machines.reporter.warn(name, &text);
                 }
                 Ok(())
             }
@@ -152,7 +151,7 @@ impl Rolling<'_> {
                 let recorded = view.cluster.member(name).map(|m| m.membership.role);
                 let live = view.node(name).map(Node::role);
                 if recorded != Some(role) || live != Some(role.as_str()) {
-                    self.lifecycle.swarm_change(name, &change, false).await?;
+                    self.swarm.change(name, &change, false).await?;
                     if role == Role::Manager {
                         self.await_office(name).await?;
                     }
@@ -166,7 +165,7 @@ impl Rolling<'_> {
                 ((*name).clone(), NodeChange::Availability(place.availability)),
             ]
         });
-        self.lifecycle.swarm_change_many(&view.cluster, &changes.collect::<Vec<_>>()).await
+        self.swarm.change_many(&view.cluster, &changes.collect::<Vec<_>>()).await
     }
 
     async fn await_ready(&self, name: &MachineName) -> Result<(), Failure> {
@@ -199,7 +198,7 @@ impl Rolling<'_> {
                 Ok(view) if late(&view).is_empty() => return Ok(()),
                 Ok(view) if Instant::now() > deadline => {
                     return Err(Failure::new(format!("not ready in the swarm: {}", late(&view).join(", ")))
-                        .hint(format!("{} swarm status {}", self.lifecycle.program, self.cluster)));
+                        .hint(format!("{} swarm status {}", self.swarm.machines.program, self.cluster)));
                 }
                 Err(failure) if Instant::now() > deadline => return Err(failure),
                 _ => {}
@@ -233,7 +232,7 @@ impl Rolling<'_> {
     async fn await_office(&self, name: &MachineName) -> Result<(), Failure> {
         let deadline = Instant::now() + self.wait;
         loop {
-            let mut engine = self.lifecycle.engine(name).await?;
+            let mut engine = self.swarm.engine(name).await?;
             match engine.client().managers().await {
                 Ok(_) => return Ok(()),
                 Err(e) if Instant::now() > deadline => return Err(e.into()),
@@ -254,8 +253,8 @@ impl Rolling<'_> {
     }
 
     async fn view(&self) -> Result<View, Failure> {
-        let cluster = self.lifecycle.cluster(self.cluster)?;
-        let mut engine = self.lifecycle.manager_engine(self.cluster).await?;
+        let cluster = self.swarm.cluster(self.cluster)?;
+        let mut engine = self.swarm.manager_engine(self.cluster).await?;
         let client = engine.client();
         let (nodes, services) = (client.nodes().await?, client.services().await?);
         let tasks = if services.is_empty() { Vec::new() } else { client.tasks(None).await? };

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use rmachine_driver::MachineName;
 
 use crate::engine::swarm::{Node, Task};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::model::{ClusterName, Role};
+use crate::swarm::Swarm;
 use crate::swarm::rules::status::Absent;
 use crate::swarm::rules::{NodeRow, Quorum, Status};
 use crate::swarm::{Cluster, Manager, NoManager};
@@ -16,9 +16,9 @@ use crate::swarm::{Cluster, Manager, NoManager};
 /// Managers that have just lost their leader elect another within seconds.
 const ELECTION: Duration = Duration::from_millis(300);
 
-impl Lifecycle {
+impl Swarm {
     /// Asks every manager at once and waits no longer than this.
-    pub(crate) async fn swarm_status(&self, name: &ClusterName, limit: Duration) -> Result<Status, Failure> {
+    pub(crate) async fn status(&self, name: &ClusterName, limit: Duration) -> Result<Status, Failure> {
         let cluster = self.cluster(name)?;
         let deadline = Instant::now() + limit;
         loop {
@@ -36,7 +36,7 @@ impl Lifecycle {
     }
 
     /// The machines whose nodes bear this label.
-    pub(crate) async fn swarm_labelled(
+    pub(crate) async fn labelled_status(
         &self,
         cluster: &Cluster,
         key: &str,
@@ -78,7 +78,7 @@ impl Lifecycle {
     }
 
     fn node_advice(&self, status: &Status) -> Vec<String> {
-        let program = &self.program;
+        let program = &self.machines.program;
         let down = status.nodes.iter().filter(|n| n.state != "ready").map(|n| {
             let name = &n.name;
             format!("{name} is {}: `{program} start {name}` if it is only stopped, `{program} swarm rm {name}` if it is gone", n.state)

@@ -20,18 +20,18 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     }
     // Only a machine that $DOCKER_HOST points to can be active; no other is asked.
     let Some(wanted) = ctx.env.get("DOCKER_HOST") else { return Err(none()) };
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
     let mut names = ctx.store.names().map_err(Failure::from)?;
     // The first of several, and which that is depends on the order of the list.
     names.sort_by(|a, b| crate::commands::machine::ls::natural(a.as_str(), b.as_str()));
     for name in names {
-        let Ok(machine) = lifecycle.load(&name) else { continue };
-        let (host, swarm) = (machine.description().engine_url, machine.swarm_url());
-        if ![host, swarm].iter().any(|url| url.as_deref() == Some(wanted)) {
+        let Ok(machine) = swarm.machines.load(&name) else { continue };
+        let (host, classic_swarm) = (machine.description().engine_url, machine.swarm_url());
+        if ![host, classic_swarm].iter().any(|url| url.as_deref() == Some(wanted)) {
             continue;
         }
-        match lifecycle.observe(&machine, limit).await {
+        match swarm.machines.observe(&machine, limit).await {
             Observed { state: rmachine_driver::State::Timeout, .. } => {
                 return Err(Failure::new("Error getting active host: timeout"));
             }

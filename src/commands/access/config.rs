@@ -15,10 +15,10 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     const PREFIX: &str = "Error running connection boilerplate: ";
     let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
-    let lifecycle = ctx.lifecycle();
-    let machine = lifecycle.load(&name)?;
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
     let url = crate::commands::access::env::url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
-    crate::commands::access::env::check(ctx, &lifecycle, &machine, &url)
+    crate::commands::access::env::check(ctx, &machines, &machine, &url)
         .await
         .map_err(|e| e.prefix(PREFIX))?;
     if !machine.has_tls() {

@@ -1,6 +1,6 @@
 use crate::app::Context;
 use crate::commands::shared::OneName;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::model::Role;
 use crate::ui::shell::Shell;
@@ -58,12 +58,12 @@ fn unset(ctx: &Context, shell: Shell, args: &Args) -> Vec<String> {
 async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Failure> {
     const PREFIX: &str = "Error checking TLS connection: ";
     let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
-    let lifecycle = ctx.lifecycle();
-    let machine = lifecycle.load(&name)?;
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
     // docker-machine always asks, and Ansible skips hosts by the answer.
     let url = url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;
     if args.check || ctx.program == "docker-machine" {
-        check(ctx, &lifecycle, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
+        check(ctx, &machines, &machine, &url).await.map_err(|e| e.prefix(PREFIX))?;
     }
     if !machine.has_tls() {
         // The docker CLI goes through SSH by itself; what an earlier machine left would be in its way.
@@ -104,17 +104,17 @@ pub(super) fn url(machine: &Machine, swarm: bool) -> Result<String, Failure> {
 /// Whether a certificate that the machine's CA signed is shown there.
 pub(super) async fn check(
     ctx: &Context,
-    lifecycle: &Lifecycle,
+    machines: &Machines,
     machine: &Machine,
     url: &str,
 ) -> Result<(), Failure> {
-    if lifecycle.is_known_to_be_down(machine).await {
+    if machines.is_known_to_be_down(machine).await {
         return Err(not_running().hint(format!("{} start {}", ctx.program, machine.name)));
     }
     let program = &ctx.program;
     let engine = machine.description().engine_url.unwrap_or_default();
-    if let Err(failed) = lifecycle.check_tls(machine).await {
-        if lifecycle.turns_out_to_be_down(machine).await {
+    if let Err(failed) = machines.check_tls(machine).await {
+        if machines.turns_out_to_be_down(machine).await {
             return Err(not_running().hint(format!("{program} start {}", machine.name)));
         }
         let host = engine.trim_start_matches("tcp://");
@@ -127,7 +127,7 @@ pub(super) async fn check(
     if url == engine {
         return Ok(());
     }
-    lifecycle.check_swarm_tls(machine, url).await.map_err(|failed| {
+    machines.check_swarm_tls(machine, url).await.map_err(|failed| {
         Failure::new(
             "Connection to Swarm cannot be checked but the certs are valid. Maybe swarm is not started",
         )

@@ -9,11 +9,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
+    let store = ctx.machines();
     let mut errors: Vec<Failure> = Vec::new();
     let mut machines = Vec::new();
     for name in crate::commands::shared::names_or_default(ctx, &args.names.names)? {
-        match lifecycle.load(&name) {
+        match store.load(&name) {
             Ok(machine) => machines.push(machine),
             Err(e) => errors.push(e),
         }

@@ -51,7 +51,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         return Err(Failure::new(format!("the mountpoint {mountpoint} is not a directory"))
             .hint(format!("mkdir -p {mountpoint}")));
     }
-    let mountable = ctx.lifecycle().mountable(&loaded, &path).await?;
+    let mountable = ctx.machines().mountable(&loaded, &path).await?;
     let words = sshfs_words(&mountable, &path, mountpoint);
     ended("sshfs", external::run(&sshfs, &words, &[]).await)
 }

@@ -5,11 +5,12 @@ use rmachine_driver::{MachineName, Phase};
 use serde_json::json;
 
 use crate::app::Context;
-use crate::machines::{Lifecycle, Machine, Ran};
+use crate::machines::{Machine, Ran};
 use crate::model::Role;
 use crate::model::{Exit, Failure};
 use crate::ssh::Stream;
 use crate::swarm::Cluster;
+use crate::swarm::Swarm;
 
 /// A connection each; more of them at once gain nothing.
 const AT_ONCE: usize = 64;
@@ -72,13 +73,13 @@ enum Form {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    let cluster = crate::commands::swarm::which(&lifecycle, Some(&args.cluster))?;
+    let swarm = ctx.swarm();
+    let cluster = crate::commands::swarm::which(&swarm, Some(&args.cluster))?;
     let wanted = args.role.map(|k| if k == Kind::Manager { Role::Manager } else { Role::Worker });
     let members = cluster.members.iter().filter(|m| wanted.is_none_or(|r| r == m.membership.role));
     let names: Vec<MachineName> = members.map(|m| m.machine.clone()).collect();
-    let names = chosen(&lifecycle, names, &args.choice, Some(&cluster)).await?;
-    on(ctx, &lifecycle, &names, &args.command, &args.choice).await
+    let names = chosen(&swarm, names, &args.choice, Some(&cluster)).await?;
+    on(ctx, &swarm, &names, &args.command, &args.choice).await
 }
 
 /// `ssh --all`: every machine that has a host and is finished.
@@ -90,18 +91,18 @@ pub(super) async fn everywhere(
     if command.is_empty() {
         return Err(Failure::usage("ssh --all wants a command: a terminal is on one machine alone"));
     }
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let has_host = |m: &Machine| {
         m.stored.own.phase == Phase::Ready && m.driver.as_ref().is_some_and(|d| d.features().host)
     };
     let names = ctx.store.names().map_err(Failure::from)?;
-    let names = names.into_iter().filter(|n| lifecycle.load(n).is_ok_and(|m| has_host(&m))).collect();
-    let names = chosen(&lifecycle, names, choice, None).await?;
-    on(ctx, &lifecycle, &names, command, choice).await
+    let names = names.into_iter().filter(|n| swarm.machines.load(n).is_ok_and(|m| has_host(&m))).collect();
+    let names = chosen(&swarm, names, choice, None).await?;
+    on(ctx, &swarm, &names, command, choice).await
 }
 
 async fn chosen(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     mut names: Vec<MachineName>,
     choice: &Choice,
     cluster: Option<&Cluster>,
@@ -115,10 +116,12 @@ async fn chosen(
             return Err(Failure::usage(format!("--label must be KEY=VALUE, not {label:?}")));
         };
         let of_nodes = match cluster {
-            Some(cluster) => lifecycle.swarm_labelled(cluster, key, value).await?,
+            Some(cluster) => swarm.labelled_status(cluster, key, value).await?,
             None => Vec::new(),
         };
-        names.retain(|n| of_nodes.contains(n) || lifecycle.load(n).is_ok_and(|m| m.has_engine_label(label)));
+        names.retain(|n| {
+            of_nodes.contains(n) || swarm.machines.load(n).is_ok_and(|m| m.has_engine_label(label))
+        });
     }
     if names.is_empty() {
         return Err(Failure::new("no machine is left to run it on"));
@@ -128,7 +131,7 @@ async fn chosen(
 
 async fn on(
     ctx: &Context,
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     names: &[MachineName],
     command: &[String],
     choice: &Choice,
@@ -151,7 +154,7 @@ async fn on(
     // As ssh does: words joined by blanks, for the remote shell to read.
     let command = command.join(" ");
     ctx.when_interrupted("Interrupted: the command ends on every machine.");
-    let ran = lifecycle.run_on(names, &command, AT_ONCE, &on_line, on_end).await;
+    let ran = swarm.machines.run_on(names, &command, AT_ONCE, &on_line, on_end).await;
     conclude(ctx, &ran, json)
 }
 

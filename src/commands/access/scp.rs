@@ -155,11 +155,11 @@ impl Sessions {
                 wanted.insert((user.clone(), machine.clone()), load(ctx, user.as_deref(), machine)?);
             }
         }
-        let lifecycle = ctx.lifecycle();
+        let machines = ctx.machines();
         let opening = wanted.into_iter().map(|(key, machine)| {
-            let lifecycle = lifecycle.clone();
+            let machines = machines.clone();
             async move {
-                let session = lifecycle.open(&machine).await?;
+                let session = machines.open(&machine).await?;
                 let sftp = session.sftp().await.map_err(Failure::from)?;
                 let side = Side::Host { machine: key.1.clone(), sftp };
                 Ok::<_, Failure>((key, (session, side)))
@@ -207,7 +207,7 @@ fn remote(path: &str) -> Result<PathBuf, Failure> {
 pub(super) fn load(ctx: &Context, user: Option<&str>, name: &str) -> Result<Machine, Failure> {
     let failed = |e: Failure| e.prefix("Error loading host: Error loading host: ");
     let name = crate::commands::shared::existing(ctx, name).map_err(failed)?;
-    let mut machine = ctx.lifecycle().load(&name).map_err(failed)?;
+    let mut machine = ctx.machines().load(&name).map_err(failed)?;
     if let Some(user) = user {
         machine.log_in_as(user);
     }
@@ -288,7 +288,7 @@ pub(crate) async fn rsh_run(ctx: &Context, args: &RshArgs) -> crate::commands::s
         return Err(Failure::usage("Error: Expected one machine name as an argument"));
     };
     let machine = load(ctx, args.user.as_deref(), name)?;
-    let session = ctx.lifecycle().open(&machine).await?;
+    let session = ctx.machines().open(&machine).await?;
     let command = command.join(" ");
     let done = session.pipe(Some(&command), local_stdin(), tokio::io::stdout(), tokio::io::stderr()).await;
     match done.as_ref().map(ExitStatus::code) {

@@ -44,9 +44,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         None => (crate::commands::shared::one_name(ctx, &[])?, &[][..]),
     };
     let (tty, command) = own_words(command, args.tty)?;
-    let lifecycle = ctx.lifecycle();
-    let machine = lifecycle.load(&name)?;
-    let session = lifecycle.open(&machine).await?;
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
+    let session = machines.open(&machine).await?;
     // As ssh does: words joined by blanks, for the remote shell to read.
     let command = Some(command.join(" ")).filter(|c| !c.is_empty());
     let term = ctx.env.get("TERM").unwrap_or("xterm");

@@ -9,7 +9,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
-    let machine = ctx.lifecycle().load(&name)?;
+    let machine = ctx.machines().load(&name)?;
     let url = machine.description().engine_url.ok_or_else(crate::commands::access::env::not_running)?;
     ctx.printer.line(&url);
     Ok(())

@@ -234,7 +234,7 @@ fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), 
 /// Everything that work on a cluster needs, for as long as that work takes.
 async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit<'_>) -> T) -> T {
     let kit = Kit {
-        lifecycle: ctx.lifecycle_for(wanted.nodes.len().max(2)),
+        swarm: ctx.swarm_for(wanted.nodes.len().max(2)),
         draft: &|node| draft(ctx, node),
         amend: &|node, machine| amend(ctx, node, machine),
         tell: &|text| ctx.last_word(text),
@@ -245,7 +245,7 @@ async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit
 async fn compare(kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Result<(Plan, Present), Failure> {
     let present = kit.look(wanted).await?;
     let mut plan = crate::cluster::plan::plan(wanted, &present);
-    stacks::compare(&kit.lifecycle, wanted, stacks, &present, &mut plan).await?;
+    stacks::compare(&kit.swarm, wanted, stacks, &present, &mut plan).await?;
     Ok((plan, present))
 }
 
@@ -294,7 +294,7 @@ async fn converge(
         ctx.when_interrupted("Interrupted. The same words again go on where it was.");
         let done = kit.up(wanted, &plan, &present, limits).await;
         done.map_err(|failures| failed(ctx, failures))?;
-        stacks::bring(ctx, &kit.lifecycle, wanted, stacks).await?;
+        stacks::bring(ctx, &kit.swarm, wanted, stacks).await?;
     }
     Err(Failure::new("the cluster does not come to rest: something else changes it")
         .hint(format!("{} cluster plan", ctx.program)))
@@ -323,7 +323,7 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
     };
     let limits = Limits { at_once: 1, wait: Duration::from_secs(args.patience.wait) };
     let work = async |kit: &Kit<'_>| -> Outcome {
-        let known = down::members(&kit.lifecycle, &wanted.name)?;
+        let known = down::members(&kit.swarm, &wanted.name)?;
         if let Some(missing) = names.iter().find(|n| !known.contains(n)) {
             return Err(Failure::new(format!("the machine {missing} is not there yet"))
                 .hint(format!("{} cluster up", ctx.program)));
@@ -364,7 +364,7 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
         Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
         None => read(ctx, &args.file).await?.name,
     };
-    let members = down::members(&ctx.lifecycle(), &name)?;
+    let members = down::members(&ctx.swarm(), &name)?;
     if members.is_empty() {
         ctx.last_word(&format!("Nothing to remove: no machine belongs to the cluster {name}."));
         return Ok(());
@@ -375,8 +375,8 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
         return Ok(());
     }
     ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
-    let lifecycle = ctx.lifecycle_for(members.len());
-    down::down(&lifecycle, &name, args.force).await.map_err(|failures| {
+    let swarm = ctx.swarm_for(members.len());
+    down::down(&swarm, &name, args.force).await.map_err(|failures| {
         let errors = failures.into_iter().collect();
         Failure::join(errors).err().unwrap_or_else(|| Failure::silent(Exit::Failed))
     })?;

@@ -7,11 +7,11 @@ use rmachine_driver::secrecy::SecretString;
 use crate::app::Context;
 use crate::cluster::{Action, Place, Plan, Present, Stack, StackParameter, Step, Subject, Wanted};
 use crate::commands::stack::deploy::{given, show, tell};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::stacks::definition::{Given, StackName};
 use crate::stacks::deploy;
 use crate::stacks::deploy::{Ground, Request, Standing};
+use crate::swarm::Swarm;
 
 /// Paths in the file are meant from where the file is.
 pub(super) fn requests(wanted: &Wanted, file: &Path) -> Result<Vec<Request>, Failure> {
@@ -41,7 +41,7 @@ fn request(stack: &Stack, file: &Path) -> Result<Request, Failure> {
 
 /// Adds to a plan what there is to do for the stacks.
 pub(super) async fn compare(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     wanted: &Wanted,
     stacks: &[Request],
     present: &Present,
@@ -60,10 +60,10 @@ pub(super) async fn compare(
         }
         return Ok(());
     }
-    let ground = Ground::look(lifecycle, &wanted.name).await?;
+    let ground = Ground::look(swarm, &wanted.name).await?;
     let mut steps = Vec::new();
     for request in stacks {
-        match deploy::standing(lifecycle, &ground, request) {
+        match deploy::standing(swarm, &ground, request) {
             Ok(Standing::Absent) => steps.push(step(Action::Add, &request.name, in_the_file())),
             Ok(Standing::Other(reasons)) => steps.push(step(Action::Change, &request.name, reasons)),
             Ok(Standing::AsWanted { running, desired }) if running < desired => {
@@ -88,24 +88,24 @@ pub(super) async fn compare(
 /// What is there as the file has it stays as it is.
 pub(super) async fn bring(
     ctx: &Context,
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     wanted: &Wanted,
     stacks: &[Request],
 ) -> Result<(), Failure> {
     let cluster = wanted.name.as_str();
     for request in stacks {
-        let ground = Ground::look(lifecycle, &wanted.name).await?;
-        if let Standing::AsWanted { .. } = deploy::standing(lifecycle, &ground, request)? {
+        let ground = Ground::look(swarm, &wanted.name).await?;
+        if let Standing::AsWanted { .. } = deploy::standing(swarm, &ground, request)? {
             continue;
         }
         let show = |key: &str, secret: &SecretString| show(ctx, key, secret);
-        let done = deploy::deploy(lifecycle, &wanted.name, request, &show).await?;
+        let done = deploy::deploy(swarm, &wanted.name, request, &show).await?;
         tell(ctx, cluster, request, &done);
     }
-    let ground = Ground::look(lifecycle, &wanted.name).await?;
+    let ground = Ground::look(swarm, &wanted.name).await?;
     for name in deploy::undeclared(&ground, stacks) {
         // What it wanted of engines the next comparison with the file takes back.
-        deploy::remove(lifecycle, &wanted.name, &name).await?;
+        deploy::remove(swarm, &wanted.name, &name).await?;
         ctx.last_word(&format!("Removed the stack {name}; its volumes stay on their nodes"));
     }
     Ok(())

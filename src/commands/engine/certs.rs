@@ -3,8 +3,8 @@ use rmachine_driver::MachineName;
 use serde_json::{Value, json};
 
 use crate::app::Context;
-use crate::certs::{Certificate, CertificateKind};
 use crate::machines::Machine;
+use crate::machines::certs::{Certificate, CertificateKind};
 use crate::model::Failure;
 use crate::ui::table;
 
@@ -29,9 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    let machines = machines(ctx, &args.names)?;
-    let mut list = lifecycle.certificates(&machines);
+    let chosen = chosen_machines(ctx, &args.names)?;
+    let mut list = ctx.machines().certificates(&chosen);
     if !args.names.is_empty() {
         list.retain(|c| !c.machines.is_empty());
     }
@@ -49,13 +48,13 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
 }
 
 /// All that can be read, unless some are named: those have to be there.
-fn machines(ctx: &Context, names: &[String]) -> Result<Vec<Machine>, Failure> {
-    let lifecycle = ctx.lifecycle();
+fn chosen_machines(ctx: &Context, names: &[String]) -> Result<Vec<Machine>, Failure> {
+    let machines = ctx.machines();
     if names.is_empty() {
         let all = ctx.store.names().map_err(Failure::from)?;
-        return Ok(all.iter().filter_map(|name| lifecycle.load(name).ok()).collect());
+        return Ok(all.iter().filter_map(|name| machines.load(name).ok()).collect());
     }
-    names.iter().map(|name| lifecycle.load(&crate::commands::shared::existing(ctx, name)?)).collect()
+    names.iter().map(|name| machines.load(&crate::commands::shared::existing(ctx, name)?)).collect()
 }
 
 fn word(kind: CertificateKind) -> &'static str {
@@ -101,7 +100,7 @@ pub(crate) fn note_due(ctx: &Context, machines: &[&Machine]) {
     }
     let now = Timestamp::now();
     let owned: Vec<Machine> = machines.iter().map(|m| (*m).clone()).collect();
-    for c in ctx.lifecycle().certificates(&owned).iter().filter(|c| c.is_due(now)) {
+    for c in ctx.machines().certificates(&owned).iter().filter(|c| c.is_due(now)) {
         let program = &ctx.program;
         let (what, advice) = match (c.kind, &c.machines[..]) {
             (CertificateKind::Server, [name, ..]) => {
@@ -122,7 +121,7 @@ pub(crate) fn note_due(ctx: &Context, machines: &[&Machine]) {
 /// What `inspect` shows of a machine beside docker-machine's keys, and only when it is due.
 pub(crate) fn due(ctx: &Context, machine: &Machine) -> Option<Value> {
     let now = Timestamp::now();
-    let due = ctx.lifecycle().due_certificates(machine, now);
+    let due = ctx.machines().due_certificates(machine, now);
     let of = |c: &Certificate| json!({ "Kind": word(c.kind), "Ends": c.ends.as_ref().ok().map(ToString::to_string) });
     (!due.is_empty()).then(|| due.iter().map(of).collect())
 }

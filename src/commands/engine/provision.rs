@@ -49,8 +49,7 @@ pub(crate) async fn run(
         }
         machine_options::apply(machine, &given)
     };
-    let lifecycle = ctx.lifecycle();
+    let machines = ctx.machines();
     ctx.when_interrupted(format!("Interrupted. Run `{} provision` again to finish.", ctx.program));
-    crate::commands::shared::each(ctx, &args.names, |machine| lifecycle.provision(machine, wait, &amend))
-        .await
+    crate::commands::shared::each(ctx, &args.names, |machine| machines.provision(machine, wait, &amend)).await
 }

@@ -38,22 +38,22 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     if !args.force && !confirm(ctx.printer, question).map_err(|e| unanswered(&e))? {
         return Ok(());
     }
-    let lifecycle = ctx.lifecycle_for(names.len());
-    let errors: Vec<Failure> = names.iter().filter_map(|n| lifecycle.load(n).err()).collect();
+    let machines = ctx.machines_for(names.len());
+    let errors: Vec<Failure> = names.iter().filter_map(|n| machines.load(n).err()).collect();
     Failure::join(errors)?;
     ctx.when_interrupted(format!("Interrupted. Run `{} regenerate-certs` again to finish.", ctx.program));
     ctx.last_word("Regenerating TLS certificates");
     let names = if args.client_certs {
         ctx.last_word("Regenerating local certificates");
-        lifecycle.renew_clients(&names).await?
+        machines.renew_clients(&names).await?
     } else {
         names
     };
-    let lifecycle = ctx.lifecycle_for(names.len());
+    let machines = ctx.machines_for(names.len());
     let several = names.len() > 1;
-    let lifecycle = &lifecycle;
+    let machines = &machines;
     let work = names.iter().map(|name| async move {
-        let done = lifecycle.regenerate(lifecycle.load(name)?).await;
+        let done = machines.regenerate(machines.load(name)?).await;
         done.map_err(|e| if several { e.prefix(&format!("{name}: ")) } else { e })
     });
     let failed: Vec<Failure> = join_all(work).await.into_iter().filter_map(Result::err).collect();

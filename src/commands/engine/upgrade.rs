@@ -25,11 +25,11 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     let version = args.engine_version.as_deref().map(EngineVersion::parse).transpose();
     let version = version.map_err(|e| Failure::usage(format!("--engine-version: {e}")))?;
     let several = args.names.names.len();
-    let lifecycle = ctx.lifecycle_for(several);
+    let machines = ctx.machines_for(several);
     ctx.when_interrupted(format!(
         "Interrupted. What was begun on the hosts goes on there; `{} upgrade` again tells how it ended.",
         ctx.program
     ));
-    crate::commands::shared::each(ctx, &args.names, |machine| lifecycle.upgrade(machine, version.as_ref()))
+    crate::commands::shared::each(ctx, &args.names, |machine| machines.upgrade(machine, version.as_ref()))
         .await
 }

@@ -64,7 +64,7 @@ pub(crate) async fn run(
     let name =
         MachineName::parse(&args.name).map_err(|e| Failure::new(format!("Error creating machine: {e}")))?;
     let plan = plan(ctx, name.clone(), args, matches)?;
-    let version = ctx.lifecycle().adopt(plan).await?;
+    let version = ctx.machines().adopt(plan).await?;
     ctx.last_word(&format!("Adopted {name}: its engine is Docker {version}, and nothing on it was changed"));
     Ok(())
 }
@@ -88,7 +88,7 @@ fn plan(ctx: &Context, name: MachineName, args: &Args, matches: &ArgMatches) -> 
     let has_host = driver.features().host;
     machine.own.adopted = Some(if has_host && tls.is_none() { Adopted::Ssh } else { Adopted::Tls });
     if driver.features().ssh_config {
-        ctx.lifecycle().apply_ssh_config(&mut machine)?;
+        ctx.machines().apply_ssh_config(&mut machine)?;
     }
     let StoredMachine { config, own } = machine;
     Ok(AdoptPlan { name, config, own, imports: draft.imports, tls })

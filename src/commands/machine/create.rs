@@ -124,10 +124,10 @@ pub(crate) async fn run(
         return Ok(());
     }
     ctx.when_interrupted(interrupted(&ctx.program, &names));
-    let lifecycle = ctx.lifecycle_for(names.len());
+    let swarm = ctx.swarm_for(names.len());
     tell_classic(ctx, matches);
     let makings = plans.into_iter().map(|plan| Making::Create(Box::new(plan))).collect();
-    let results = lifecycle.swarm_make(makings).await;
+    let results = swarm.create_nodes(makings).await;
     conclude(ctx, &names, results)
 }
 
@@ -142,13 +142,13 @@ fn tell_default(ctx: &Context) {
 
 /// Classic agents may come before their master; who names a cluster of today means one that is there.
 fn somebody_to_join(ctx: &Context, plans: &[CreatePlan]) -> Result<(), Failure> {
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     for plan in plans {
         let classic = plan.config.host_options.swarm.is_swarm;
         let Some(wish) = plan.own.swarm.as_ref().filter(|m| m.role == Role::Worker && !classic) else {
             continue;
         };
-        let members = lifecycle.members(&wish.cluster)?.members;
+        let members = swarm.members(&wish.cluster)?.members;
         if !members.iter().any(|m| m.membership.role == Role::Manager) {
             let cluster = &wish.cluster;
             return Err(Failure::usage(format!("no manager of the cluster {:?} is known", cluster.as_str()))
@@ -188,8 +188,8 @@ async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> crate::comm
     let run = Run { ssh_timeout: ssh_timeout(&given)?, keep_on_failure: args.keep_on_failure };
     let amend = |machine: &mut StoredMachine| machine_options::apply(machine, &given);
     ctx.when_interrupted(interrupted(&ctx.program, &names));
-    let lifecycle = ctx.lifecycle_for(names.len());
-    let results = join_all(names.iter().map(|name| lifecycle.resume_node(name, &run, &amend))).await;
+    let swarm = ctx.swarm_for(names.len());
+    let results = join_all(names.iter().map(|name| swarm.resume_node(name, &run, &amend))).await;
     conclude(ctx, &names, results)
 }
 
@@ -348,7 +348,7 @@ pub(crate) fn plan_of(
     machine_options::certificates(&mut machine.config, ctx);
     engine_settings(&machine.config).map_err(|e| e.prefix("Invalid engine options: "))?;
     if driver.features().ssh_config {
-        ctx.lifecycle().apply_ssh_config(&mut machine)?;
+        ctx.machines().apply_ssh_config(&mut machine)?;
     }
     in_a_swarm(&mut machine, driver.as_ref(), shared)?;
     let StoredMachine { config, own } = machine;
@@ -423,7 +423,7 @@ async fn show(ctx: &Context, plan: &CreatePlan) -> crate::commands::shared::Outc
     if !settings.is_empty() {
         ctx.printer.line(&format!("  driver: {}", settings.join(", ")));
     }
-    match ctx.lifecycle().quote(plan).await {
+    match ctx.machines().quote(plan).await {
         Ok(None) => {}
         Ok(Some(price)) => ctx.printer.line(&format!("  {price}")),
         Err(e) => ctx.printer.line(&format!("  what it costs is not known: {}", e.message)),

@@ -50,7 +50,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
         None if args.encrypt => Some(twice()?),
         None => None,
     };
-    let (archive, notes) = export_archive(&ctx.lifecycle(), &names, passphrase.as_ref())?;
+    let (archive, notes) = export_archive(&ctx.machines(), &names, passphrase.as_ref())?;
     for note in notes {
         ctx.printer.error_line(&note);
     }

@@ -24,5 +24,5 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let name = crate::commands::shared::existing(ctx, &args.name)?;
-    ctx.lifecycle().guard(&name, &args.words).await
+    ctx.machines().guard(&name, &args.words).await
 }

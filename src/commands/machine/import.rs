@@ -4,7 +4,7 @@ use std::io::Read;
 use rmachine_driver::MachineName;
 
 use crate::app::Context;
-use crate::archive::{MOST_ARCHIVE, open_archive};
+use crate::archive::{Importer, MOST_ARCHIVE, open_archive};
 use crate::commands::machine::export::{ask, from_file};
 use crate::model::Failure;
 
@@ -51,13 +51,13 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         return Err(Failure::usage(format!("--rename: there is no machine {old:?} in the archive")));
     }
     let names: Vec<MachineName> = machines.keys().cloned().collect();
-    let lifecycle = ctx.lifecycle();
-    lifecycle.import(machines).await?;
+    let store = ctx.machines();
+    Importer { machines: &store }.import(machines).await?;
     for name in &names {
         ctx.last_word(&format!("Imported {name}"));
     }
     for name in &names {
-        if let Some(note) = lifecycle.unsaid_secret(name) {
+        if let Some(note) = store.unsaid_secret(name) {
             ctx.last_word(&note);
         }
     }

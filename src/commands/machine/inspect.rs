@@ -24,7 +24,7 @@ pub(crate) struct Args {
 pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let name =
         crate::commands::shared::one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
-    let machine = ctx.lifecycle().load(&name)?;
+    let machine = ctx.machines().load(&name)?;
     let mut config = machine.stored.config.clone();
     config.driver = machine.without_secrets(HIDDEN);
     let shown = match &args.format {

@@ -1,4 +1,4 @@
-//! The list: rows, filters and formats. What is true of a machine comes from `lifecycle::observe`.
+//! The list: rows, filters and formats. What is true of a machine comes from `swarm::observe`.
 
 mod filter;
 
@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use self::filter::Filters;
 use crate::app::Context;
+use crate::machines::Machine;
 use crate::machines::observe::{Observed, Round};
-use crate::machines::{Lifecycle, Machine};
 use crate::model::Failure;
 use crate::model::Role;
+use crate::swarm::Swarm;
 use crate::ui::{table, template};
 
 #[derive(Debug, clap::Args)]
@@ -90,13 +91,13 @@ const HEADERS: [(&str, &str); 14] = [
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let filters = Filters::parse(&args.filter)?;
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let names = names(ctx, &args.names)?;
     if args.quiet && filters.is_empty() {
         // Scripts that only want names pay for one directory, not for a thousand files.
         return quiet(ctx, args, names.iter());
     }
-    let mut machines: Vec<_> = names.into_iter().map(|n| (lifecycle.load(&n), n)).collect();
+    let mut machines: Vec<_> = names.into_iter().map(|n| (swarm.machines.load(&n), n)).collect();
     // One that was removed since the names were read is not broken: it is gone.
     machines.retain(|(loaded, name)| loaded.is_ok() || ctx.store.exists(name));
     machines.retain(|(loaded, name)| filters.admit(loaded.as_ref().ok(), name));
@@ -106,7 +107,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     // docker-machine takes a negative time for none.
     let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
     let round = Round::of(machines.iter().filter_map(|(m, _)| m.as_ref().ok()));
-    let seen = join_all(machines.iter().map(|(m, _)| look(&lifecycle, &round, m.as_ref(), limit))).await;
+    let seen = join_all(machines.iter().map(|(m, _)| look(&swarm, &round, m.as_ref(), limit))).await;
     drop(round);
     let mut rows: Vec<_> = machines.into_iter().zip(seen).map(|((m, n), s)| Row::new(m, n, s)).collect();
     name_swarms(&mut rows);
@@ -178,13 +179,13 @@ struct Active {
 }
 
 async fn look(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     round: &Round<'_>,
     loaded: Result<&Machine, &Failure>,
     limit: Duration,
 ) -> Observed {
     match loaded {
-        Ok(machine) => lifecycle.observe_in(round, machine, limit).await,
+        Ok(machine) => swarm.machines.observe_in(round, machine, limit).await,
         Err(e) => Observed { state: State::Error, error: one_line(&e.message), ..Observed::default() },
     }
 }

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use rmachine_driver::{Driver, Tagged};
 
 use crate::app::Context;
-use crate::machines::{Lifecycle, Prunable};
+use crate::machines::Prunable;
 use crate::model::Failure;
+use crate::swarm::Swarm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -21,9 +22,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let only = args.driver.as_deref().map(|name| known(ctx, name)).transpose()?;
-    let (found, errors) = lifecycle.prunable(only.as_ref()).await;
+    let (found, errors) = swarm.machines.prunable(only.as_ref()).await;
     let errors: Vec<Failure> = errors.into_iter().collect();
     if found.is_empty() {
         Failure::join(errors)?;
@@ -32,7 +33,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     }
     show(ctx, &found);
     if args.yes {
-        return remove(ctx, &lifecycle, found, errors).await;
+        return remove(ctx, &swarm, found, errors).await;
     }
     ctx.printer.line(&format!("Run `{} prune -y` to remove that.", ctx.program));
     Failure::join(errors)
@@ -64,12 +65,12 @@ fn line(driver: &str, stray: &Tagged) -> String {
 
 async fn remove(
     ctx: &Context,
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     found: Prunable,
     mut errors: Vec<Failure>,
 ) -> crate::commands::shared::Outcome {
     for machine in &found.expired {
-        match lifecycle.remove(&machine.name, false).await {
+        match swarm.remove(&machine.name, false).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {}", machine.name)),
             Err(e) => {
                 let name = machine.name.as_str();
@@ -79,7 +80,7 @@ async fn remove(
     }
     for (driver, strays) in &found.strays {
         let Some(resources) = driver.tagged_resources() else { continue };
-        match resources.remove_tagged(&lifecycle.keyring(driver.name()), strays).await {
+        match resources.remove_tagged(&swarm.machines.keyring(driver.name()), strays).await {
             Ok(()) => ctx.printer.line(&format!("Removed {} leftovers at {}", strays.len(), driver.name())),
             Err(e) => errors.push(Failure::from(e)),
         }

@@ -30,10 +30,10 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     {
         return Ok(());
     }
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let mut errors = Vec::new();
     for name in &args.names {
-        match remove(ctx, &lifecycle, name, args).await {
+        match remove(ctx, &swarm, name, args).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {name}")),
             // With --force each is told at once and the exit stays 0: cleaning scripts go on.
             Err(e) if args.force => ctx.print_failure(&e),
@@ -45,7 +45,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
 
 async fn remove(
     ctx: &Context,
-    lifecycle: &crate::machines::Lifecycle,
+    swarm: &crate::swarm::Swarm,
     name: &str,
     args: &Args,
 ) -> crate::commands::shared::Outcome {
@@ -70,7 +70,7 @@ async fn remove(
     // A swarm that goes as a whole needs no goodbyes.
     let going: Vec<_> =
         args.names.iter().filter_map(|n| crate::commands::shared::existing(ctx, n).ok()).collect();
-    lifecycle.remove_among(&machine, force, &going).await.map_err(|e| {
+    swarm.remove_among(&machine, force, &going).await.map_err(|e| {
         let error: Failure = e;
         error.prefix(&prefix)
     })

@@ -40,19 +40,19 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let machine = crate::commands::shared::existing(ctx, &args.machine)?;
-    let lifecycle = ctx.lifecycle();
+    let machines = ctx.machines();
     // What is not there is told before anything is locked.
-    lifecycle.load(&machine)?;
+    machines.load(&machine)?;
     let chosen = args.snapshot.clone().unwrap_or_else(|| named(&args.machine, Timestamp::now()));
     if args.ls {
-        show(ctx, &lifecycle.snapshots(&machine).await?);
+        show(ctx, &machines.snapshots(&machine).await?);
     } else if args.restore {
-        lifecycle.restore(&machine, &chosen).await?;
+        machines.restore(&machine, &chosen).await?;
     } else if args.rm {
-        lifecycle.remove_snapshot(&machine, &chosen).await?;
+        machines.remove_snapshot(&machine, &chosen).await?;
         ctx.printer.line(&format!("Removed {chosen}"));
     } else {
-        let Snapshot { name, id, .. } = lifecycle.snapshot(&machine, &chosen).await?;
+        let Snapshot { name, id, .. } = machines.snapshot(&machine, &chosen).await?;
         ctx.printer.line(&format!("{name}\t{id}"));
     }
     Ok(())

@@ -8,8 +8,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    crate::commands::shared::each(ctx, &args.names, |machine| lifecycle.start(machine)).await?;
+    let machines = ctx.machines();
+    crate::commands::shared::each(ctx, &args.names, |machine| machines.start(machine)).await?;
     ctx.last_word(&format!(
         "Started machines may have new IP addresses. You may need to re-run the `{} env` command.",
         ctx.program

@@ -9,9 +9,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
-    let lifecycle = ctx.lifecycle();
-    let machine = lifecycle.load(&name)?;
-    let state = lifecycle.state(&machine).await.map_err(|e| {
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
+    let state = machines.state(&machine).await.map_err(|e| {
         let error: crate::model::Failure = e;
         error.prefix(&format!("error getting state for host {name}: "))
     })?;

@@ -8,7 +8,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    crate::commands::shared::each(ctx, &args.names, |machine| lifecycle.stop(machine)).await?;
+    let machines = ctx.machines();
+    crate::commands::shared::each(ctx, &args.names, |machine| machines.stop(machine)).await?;
     Ok(())
 }

@@ -34,8 +34,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    let cluster = which(&lifecycle, Some(&args.cluster))?;
+    let swarm = ctx.swarm();
+    let cluster = which(&swarm, Some(&args.cluster))?;
     let follow = !args.no_follow;
     let tail = args.tail.or_else(|| follow.then_some(10));
     let printer = ctx.printer;
@@ -44,5 +44,5 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         Heard::Notice(text) => printer.error_line(&text),
     };
     let wanted = Wanted { follow, tail, timestamps: args.timestamps };
-    logs(&lifecycle, &cluster.name, args.service.as_deref(), wanted, &show).await
+    logs(&swarm, &cluster.name, args.service.as_deref(), wanted, &show).await
 }

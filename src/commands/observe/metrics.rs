@@ -26,12 +26,12 @@ Out of the store; nobody is asked.")]
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
     let Verb::Targets { cluster } = &args.verb;
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let names = match cluster {
-        Some(word) => which(&lifecycle, Some(word))?.members.into_iter().map(|m| m.machine).collect(),
+        Some(word) => which(&swarm, Some(word))?.members.into_iter().map(|m| m.machine).collect(),
         None => ctx.store.names().map_err(Failure::from)?,
     };
-    let (targets, silent) = targets(&lifecycle, &names)?;
+    let (targets, silent) = targets(&swarm, &names)?;
     let text = serde_json::to_string_pretty(&targets).map_err(|e| Failure::new(e.to_string()))?;
     ctx.printer.line(&text);
     if !silent.is_empty() {

@@ -2,10 +2,10 @@ use std::time::{Duration, Instant};
 
 use crate::app::Context;
 use crate::commands::swarm::which;
-use crate::machines::Lifecycle;
 use crate::model::{Exit, Failure};
 use crate::observe::node_load::{NodeLoad, Watch, look};
 use crate::swarm::Cluster;
+use crate::swarm::Swarm;
 use crate::ui::{Act, Screen};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -36,13 +36,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let lifecycle = ctx.lifecycle();
-    let cluster = which(&lifecycle, args.cluster.as_deref())?;
+    let swarm = ctx.swarm();
+    let cluster = which(&swarm, args.cluster.as_deref())?;
     if args.once || args.output == Output::Json || !ctx.printer.stdout_is_terminal() {
-        let rows = look(&lifecycle, &cluster).await;
+        let rows = look(&swarm, &cluster).await;
         return show(ctx, args, &rows);
     }
-    live(ctx, args, &lifecycle, &cluster).await
+    live(ctx, args, &swarm, &cluster).await
 }
 
 fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> crate::commands::shared::Outcome {
@@ -65,14 +65,14 @@ struct Seen {
 async fn live(
     ctx: &Context,
     args: &Args,
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &Cluster,
 ) -> crate::commands::shared::Outcome {
     let interval = Duration::from_secs(args.interval);
     let mut nodes: Vec<Seen> =
         cluster.members.iter().map(|m| Seen { load: NodeLoad::of(m), at: None }).collect();
     nodes.sort_by(|a, b| (&a.load.role, &a.load.name).cmp(&(&b.load.role, &b.load.name)));
-    let mut watch = Watch::new(lifecycle, cluster, interval);
+    let mut watch = Watch::new(swarm, cluster, interval);
     let mut screen = Screen::on(ctx.printer);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let title = format!("Swarm {}, every {} s; q ends it", cluster.name, args.interval);

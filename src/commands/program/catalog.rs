@@ -41,7 +41,7 @@ pub(crate) async fn run(ctx: &Context, asked: &Asked) -> crate::commands::shared
     let Some(driver) = ctx.registry.find(&asked.driver) else {
         return Err(Failure::new(format!("Driver {:?} not found", asked.driver)));
     };
-    let catalog = ctx.lifecycle().catalog(driver.as_ref(), &asked.list).await?;
+    let catalog = ctx.machines().catalog(driver.as_ref(), &asked.list).await?;
     let mut text = format!("{}\n", catalog.columns.join("\t"));
     for row in &catalog.rows {
         text.push_str(&format!("{}\n", row.join("\t")));

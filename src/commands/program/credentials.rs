@@ -53,7 +53,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
 async fn set(ctx: &Context, name: &str) -> crate::commands::shared::Outcome {
     let driver = find(ctx, name)?;
     let secret = told(name)?;
-    let account = ctx.lifecycle().keep_credential(driver.as_ref(), &secret).await?;
+    let account = ctx.machines().keep_credential(driver.as_ref(), &secret).await?;
     ctx.printer.line(&format!("Kept for the account {account} at {name}"));
     Ok(())
 }
@@ -61,7 +61,7 @@ async fn set(ctx: &Context, name: &str) -> crate::commands::shared::Outcome {
 async fn take(ctx: &Context, names: &[String]) -> crate::commands::shared::Outcome {
     for name in names {
         let name = crate::commands::shared::existing(ctx, name)?;
-        match ctx.lifecycle().take_secret(&name).await? {
+        match ctx.machines().take_secret(&name).await? {
             Some(account) => ctx.printer.line(&format!("{name}: kept for the account {account}")),
             None => ctx.printer.line(&format!("{name}: config.json holds no token")),
         }
@@ -101,7 +101,7 @@ fn ls(ctx: &Context) -> crate::commands::shared::Outcome {
 }
 
 async fn rm(ctx: &Context, driver: &str, account: &str) -> crate::commands::shared::Outcome {
-    if ctx.lifecycle().forget_credential(driver, account).await? {
+    if ctx.machines().forget_credential(driver, account).await? {
         ctx.printer.line(&format!("Forgot the account {account} at {driver}"));
         return Ok(());
     }

@@ -14,9 +14,9 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         return Ok(());
     }
     let name = crate::commands::shared::one_name(ctx, &args.names)?;
-    let lifecycle = ctx.lifecycle();
-    let machine = lifecycle.load(&name)?;
-    let version = lifecycle.engine_version(&machine).await;
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
+    let version = machines.engine_version(&machine).await;
     let version = version.map_err(|e| Failure::new(format!("Unable to query docker version: {e}")))?;
     ctx.printer.line(&version);
     Ok(())

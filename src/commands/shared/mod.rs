@@ -73,10 +73,10 @@ where
     F: Fn(Machine) -> Fut,
     Fut: Future<Output = Result<(), Failure>>,
 {
-    let lifecycle = ctx.lifecycle();
+    let machines = ctx.machines();
     let names = names_or_default(ctx, &names.names)?;
     let (machines, errors): (Vec<_>, Vec<_>) =
-        names.iter().map(|n| lifecycle.load(n)).partition(Result::is_ok);
+        names.iter().map(|n| machines.load(n)).partition(Result::is_ok);
     Failure::join(errors.into_iter().filter_map(Result::err).collect())?;
     let results = join_all(machines.into_iter().flatten().map(act)).await;
     Failure::join(results.into_iter().filter_map(Result::err).collect())

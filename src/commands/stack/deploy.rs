@@ -56,16 +56,16 @@ impl Args {
         let given = self.set.iter().map(|word| given(word, Path::new(""))).collect::<Result<Vec<_>, _>>()?;
         let mut request = Request::new(&self.stack, self.name.as_deref(), &given, self.publish)?;
         request.wait = seconds(self.wait);
-        let lifecycle = ctx.lifecycle_for(2);
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm_for(2);
+        let cluster = which(&swarm, Some(&self.cluster))?;
         if self.dry_run {
-            let compose = deploy::preview(&lifecycle, &cluster.name, &request).await?;
+            let compose = deploy::preview(&swarm, &cluster.name, &request).await?;
             ctx.printer.line(&compose.pretty());
             return Ok(());
         }
         ctx.when_interrupted("Interrupted. Deploying again goes on.");
         let show = |key: &str, secret: &SecretString| show(ctx, key, secret);
-        let done = deploy::deploy(&lifecycle, &cluster.name, &request, &show).await?;
+        let done = deploy::deploy(&swarm, &cluster.name, &request, &show).await?;
         tell(ctx, &self.cluster, &request, &done);
         Ok(())
     }

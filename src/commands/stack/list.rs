@@ -45,9 +45,9 @@ impl Args {
     }
 
     async fn on(&self, ctx: &Context, cluster: &str) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(cluster))?;
-        let stacks = deployed(&lifecycle, &cluster.name).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(cluster))?;
+        let stacks = deployed(&swarm, &cluster.name).await?;
         let rows = stacks.iter().map(|s| {
             let source = s.source.as_deref().unwrap_or("-");
             (s.name.as_str(), format!("{source}\t{}\t{} of {}", s.services, s.running, s.desired))

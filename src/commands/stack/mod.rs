@@ -69,9 +69,9 @@ struct Rm {
 impl Rm {
     async fn run(&self, ctx: &Context) -> Outcome {
         let name = name(&self.stack)?;
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
-        let gone = remove(&lifecycle, &cluster.name, &name).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
+        let gone = remove(&swarm, &cluster.name, &name).await?;
         ctx.last_word(&format!(
             "Removed the stack {name} from {}; its volumes stay on their nodes",
             cluster.name

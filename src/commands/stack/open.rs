@@ -50,14 +50,14 @@ struct Target {
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let stack = name(&self.stack)?;
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
         let target = match self.page.as_deref().and_then(service_and_port) {
             Some(target) => target,
             None => self.page(ctx, &stack).await?,
         };
         let at = (target.service.as_str(), target.port);
-        let way = deploy::open(&lifecycle, &cluster.name, &stack, at, self.port).await?;
+        let way = deploy::open(&swarm, &cluster.name, &stack, at, self.port).await?;
         let url = format!("http://127.0.0.1:{}{}", way.local_port(), target.path);
         ctx.printer.line(&url);
         ctx.last_word(&format!("{} of {stack}, on {}; Ctrl-C ends it", target.service, way.machine()));
@@ -70,9 +70,9 @@ impl Args {
 
     /// A page that the stack says it has, and whose service is there.
     async fn page(&self, ctx: &Context, name: &StackName) -> Result<Target, Failure> {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
-        let pages = deploy::pages(&lifecycle, &cluster.name, name).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
+        let pages = deploy::pages(&swarm, &cluster.name, name).await?;
         let wanted = self.page.as_deref();
         let found = match wanted {
             Some(word) => pages.iter().find(|p| p.name == word),

@@ -30,18 +30,18 @@ pub(super) struct Backup {
 impl Backup {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
-        let mut quiet = ctx.lifecycle();
+        let mut quiet = ctx.swarm();
         if self.output.is_none() {
             if ctx.printer.stdout_is_terminal() {
                 return Err(Failure::usage("a backup is no text for a terminal, and holds keys")
                     .hint(format!("{} swarm backup {name} -o FILE", ctx.program)));
             }
             // Standard output is the archive's.
-            quiet.reporter = std::sync::Arc::new(rmachine_driver::Silent);
-            return quiet.swarm_backup(&name, tokio::io::stdout()).await;
+            quiet.machines.reporter = std::sync::Arc::new(rmachine_driver::Silent);
+            return quiet.backup(&name, tokio::io::stdout()).await;
         }
         let mut bytes = Vec::new();
-        quiet.swarm_backup(&name, &mut bytes).await?;
+        quiet.backup(&name, &mut bytes).await?;
         let path = self.output.clone().unwrap_or_default();
         ctx.store.write_file(&path, &bytes, 0o600).map_err(|e| Failure::new(e.to_string()))?;
         ctx.last_word(&format!("Wrote {}: it holds the keys of the swarm", path.display()));
@@ -73,9 +73,9 @@ pub(super) struct Restore {
 impl Restore {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
-        let lifecycle = ctx.lifecycle();
-        lifecycle.load(&name)?;
-        let cluster = match (&self.cluster, lifecycle.membership(&name)) {
+        let swarm = ctx.swarm();
+        swarm.machines.load(&name)?;
+        let cluster = match (&self.cluster, swarm.membership(&name)) {
             (Some(given), _) => cluster_name(given)?,
             (None, Some(member)) => member.cluster,
             (None, None) => {
@@ -93,11 +93,11 @@ impl Restore {
             }
         }
         match &self.input {
-            None => lifecycle.swarm_restore(&name, &cluster, local_stdin()).await?,
+            None => swarm.restore(&name, &cluster, local_stdin()).await?,
             Some(path) => {
                 let file = tokio::fs::File::open(path).await;
                 let file = file.map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
-                lifecycle.swarm_restore(&name, &cluster, file).await?;
+                swarm.restore(&name, &cluster, file).await?;
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ pub(super) struct Recover {
 impl Recover {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
-        let lifecycle = ctx.lifecycle();
+        let swarm = ctx.swarm();
         ctx.printer.line(&format!(
             "{name} makes a new swarm of what it knows: services, networks, secrets and workers stay, it is the only \
              manager.\nWhat the other managers decided without it is lost, and they must not come back as managers: each \
@@ -129,8 +129,8 @@ impl Recover {
         {
             return Ok(());
         }
-        lifecycle.swarm_recover(&name).await?;
-        let cluster = lifecycle.membership(&name).map(|m| m.cluster.to_string()).unwrap_or_default();
+        swarm.recover(&name).await?;
+        let cluster = swarm.membership(&name).map(|m| m.cluster.to_string()).unwrap_or_default();
         ctx.last_word(&format!(
             "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm NODE` removes managers that are gone, and \
              further managers make it safe again",

@@ -88,8 +88,8 @@ pub(super) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
         "{}\nThe same words again go on with the swarm.",
         interrupted(&ctx.program, &names)
     ));
-    let lifecycle = ctx.lifecycle_for(names.len());
-    let results = lifecycle.swarm_make(work).await;
+    let swarm = ctx.swarm_for(names.len());
+    let results = swarm.create_nodes(work).await;
     conclude(ctx, &cluster, &names, results)
 }
 
@@ -116,7 +116,7 @@ fn wanted(ctx: &Context, args: &Args, cluster: &ClusterName) -> Result<Vec<(Mach
 }
 
 fn members(ctx: &Context, cluster: &ClusterName) -> Result<Vec<(MachineName, Role)>, Failure> {
-    let members = ctx.lifecycle().cluster(cluster)?.members;
+    let members = ctx.swarm().cluster(cluster)?.members;
     Ok(members.into_iter().map(|m| (m.machine, m.membership.role)).collect())
 }
 
@@ -129,14 +129,14 @@ fn work(
     keep_on_failure: bool,
     matches: &ArgMatches,
 ) -> Result<Vec<Making>, Failure> {
-    let lifecycle = ctx.lifecycle();
+    let swarm = ctx.swarm();
     let making = |(name, role): &(MachineName, Role)| {
         if !ctx.store.exists(name) {
             let mut plan = plan(ctx, name.clone(), keep_on_failure, true, matches)?;
             plan.own.swarm = Some(Membership::new(cluster.clone(), *role, settings.clone()));
             return Ok(Making::Create(Box::new(plan)));
         }
-        match lifecycle.membership(name) {
+        match swarm.membership(name) {
             Some(member) if member.cluster == *cluster => Ok(Making::Finish(name.clone())),
             other => {
                 let whose = other.map_or("no swarm".to_owned(), |m| format!("the swarm {}", m.cluster));
@@ -158,7 +158,7 @@ fn conclude(
     results: Vec<Result<(), Failure>>,
 ) -> Outcome {
     let (good, bad): (Vec<_>, Vec<_>) = names.iter().zip(results).partition(|(_, r)| r.is_ok());
-    let members = ctx.lifecycle().members(cluster)?;
+    let members = ctx.swarm().members(cluster)?;
     let managers = members.joined(Role::Manager).count();
     ctx.last_word(&format!(
         "{} of {} nodes are in the swarm {cluster}: {managers} managers, {} workers",

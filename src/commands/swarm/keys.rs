@@ -37,13 +37,13 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
         let role = match self.role {
             Kind::Worker => Role::Worker,
             Kind::Manager => Role::Manager,
         };
-        let token = lifecycle.swarm_token(&cluster, role, self.rotate).await?;
+        let token = swarm.token(&cluster, role, self.rotate).await?;
         ctx.printer.line(token.secret.expose_secret());
         if !self.quiet && ctx.printer.stdout_is_terminal() {
             let (program, name) = (&ctx.program, &cluster.name);
@@ -70,9 +70,9 @@ pub(super) struct Which {
 
 impl Which {
     pub(super) async fn lock(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        lifecycle.swarm_autolock(&cluster, !self.off).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        swarm.autolock(&cluster, !self.off).await?;
         if !self.off {
             ctx.last_word(&format!(
                 "A manager that starts now waits for its key. `{} swarm unlock-key {}` prints it: keep it.",
@@ -96,9 +96,9 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        let key = lifecycle.swarm_unlock_key(&cluster, self.rotate).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        let key = swarm.unlock_key(&cluster, self.rotate).await?;
         ctx.printer.line(key.expose_secret());
         Ok(())
     }
@@ -124,22 +124,22 @@ pub(super) struct Unlock {
 
 impl Unlock {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        let locked = lifecycle.swarm_locked(&cluster).await;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        let locked = swarm.locked_managers(&cluster).await;
         if locked.is_empty() {
             ctx.last_word(&format!("No manager of the swarm {} is locked", cluster.name));
             return Ok(());
         }
         let key = match &self.key_file {
             Some(path) => read_key(path)?,
-            None => match lifecycle.swarm_key_at_hand(&cluster).await {
+            None => match swarm.unlock_key_if_reachable(&cluster).await {
                 Some(key) => key,
                 None => ask()?,
             },
         };
         let names: Vec<String> = locked.iter().map(ToString::to_string).collect();
-        each(ctx, &names, true, async |name| lifecycle.swarm_unlock(name, &key).await).await?;
+        each(ctx, &names, true, async |name| swarm.unlock(name, &key).await).await?;
         ctx.last_word(&format!("Unlocked {}", names.join(" ")));
         Ok(())
     }

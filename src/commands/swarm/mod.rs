@@ -12,11 +12,11 @@ use rmachine_driver::MachineName;
 
 use crate::app::Context;
 use crate::commands::shared::Outcome;
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::model::{Availability, ClusterName, SwarmSettings};
 use crate::registry::Registry;
 use crate::swarm::Cluster;
+use crate::swarm::Swarm;
 use crate::swarm::rules::is_network;
 
 pub(in crate::commands) use status::{HELP as STATUS_HELP, StatusForm};
@@ -206,23 +206,23 @@ fn cluster_name(text: &str) -> Result<ClusterName, Failure> {
 }
 
 /// The cluster of that name, the one that this machine belongs to, or the only one there is.
-pub(super) fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluster, Failure> {
+pub(super) fn which(swarm: &Swarm, given: Option<&str>) -> Result<Cluster, Failure> {
     let Some(word) = given else {
-        let mut clusters = lifecycle.clusters()?;
+        let mut clusters = swarm.clusters()?;
         return match (clusters.pop(), clusters.len()) {
             (Some(only), 0) => Ok(only),
             (None, _) => Err(Failure::new("No machine of this store belongs to a swarm")
-                .hint(format!("{} swarm init NODE", lifecycle.program))),
+                .hint(format!("{} swarm init NODE", swarm.machines.program))),
             (Some(last), _) => {
                 let names: Vec<_> = clusters.iter().map(|c| c.name.to_string()).collect();
                 Err(Failure::usage(format!("which swarm? There are {} and {}", names.join(", "), last.name)))
             }
         };
     };
-    let by_machine = MachineName::existing(word).ok().and_then(|name| lifecycle.membership(&name));
+    let by_machine = MachineName::existing(word).ok().and_then(|name| swarm.membership(&name));
     let name = match (ClusterName::parse(word), by_machine) {
         (Ok(name), member) => {
-            if lifecycle.members(&name)?.members.is_empty() {
+            if swarm.members(&name)?.members.is_empty() {
                 member.map_or(name, |m| m.cluster)
             } else {
                 name
@@ -231,7 +231,7 @@ pub(super) fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluste
         (Err(_), Some(member)) => member.cluster,
         (Err(e), None) => return Err(Failure::usage(e.to_string())),
     };
-    lifecycle.cluster(&name)
+    swarm.cluster(&name)
 }
 
 /// Several nodes, one after the other or at once; one that fails does not keep the others.

@@ -57,9 +57,9 @@ impl Drain {
         if self.wait == 0 {
             return Ok(());
         }
-        let lifecycle = ctx.lifecycle_for(self.nodes.len());
+        let swarm = ctx.swarm_for(self.nodes.len());
         each(ctx, &self.nodes, true, async |name| {
-            match lifecycle.swarm_await_empty(name, Duration::from_secs(self.wait)).await? {
+            match swarm.await_empty(name, Duration::from_secs(self.wait)).await? {
                 0 => Ok(()),
                 left => Err(Failure::new(format!(
                     "{name} is drained, and {left} of its tasks still run after {} s",
@@ -102,6 +102,6 @@ impl Label {
 
 /// One after the other, since each may decide about the next.
 async fn change(ctx: &Context, nodes: &[String], change: &NodeChange, force: bool) -> Outcome {
-    let lifecycle = ctx.lifecycle_for(nodes.len());
-    each(ctx, nodes, false, async |name| lifecycle.swarm_change(name, change, force).await).await
+    let swarm = ctx.swarm_for(nodes.len());
+    each(ctx, nodes, false, async |name| swarm.change(name, change, force).await).await
 }

@@ -48,7 +48,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let cluster = which(&ctx.lifecycle(), self.cluster.as_deref())?;
+        let cluster = which(&ctx.swarm(), self.cluster.as_deref())?;
         self.form.show(ctx, &cluster.name).await
     }
 }
@@ -56,7 +56,7 @@ impl Args {
 impl StatusForm {
     /// Of a cluster whose name is known.
     pub(in crate::commands) async fn show(&self, ctx: &Context, cluster: &ClusterName) -> Outcome {
-        let status = ctx.lifecycle().swarm_status(cluster, Duration::from_secs(self.timeout)).await?;
+        let status = ctx.swarm().status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
                 let text = serde_json::to_string_pretty(&status).map_err(|e| Failure::new(e.to_string()))?;
@@ -96,12 +96,12 @@ impl Ls {
     /// Out of the store; nobody is asked.
     pub(super) fn run(&self, ctx: &Context) -> Outcome {
         if self.output == Output::Json {
-            let listed: Vec<_> = ctx.lifecycle().clusters()?.iter().map(listed).collect();
+            let listed: Vec<_> = ctx.swarm().clusters()?.iter().map(listed).collect();
             ctx.printer.line(&format!("{:#}", Value::from(listed)));
             return Ok(());
         }
         let mut text = "CLUSTER\tMANAGERS\tWORKERS\tMACHINES\n".to_owned();
-        for cluster in ctx.lifecycle().clusters()? {
+        for cluster in ctx.swarm().clusters()? {
             if self.quiet {
                 ctx.printer.line(cluster.name.as_str());
                 continue;

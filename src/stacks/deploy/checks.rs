@@ -8,33 +8,33 @@ use rmachine_driver::MachineName;
 
 use crate::engine::EngineClient;
 use crate::engine::services::NetworkInfo;
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::stacks::definition::{Compose, EngineWish, NAMESPACE, Port, Surroundings};
 use crate::stacks::deploy::{Ground, Request, host_checks};
+use crate::swarm::Swarm;
 
 /// Patience with a port of a node's own.
 const KNOCK: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &mut Ground,
     request: &Request,
     compose: &Compose,
     around: &Surroundings,
 ) -> Result<(), Failure> {
-    name_is_free(lifecycle, ground, request)?;
+    name_is_free(swarm, ground, request)?;
     parts_are_free(ground, request, compose).await?;
     ports_are_free(ground, request, &compose.ports())?;
-    host_checks::check(lifecycle, ground, request, compose, around).await?;
-    images_are_there(lifecycle, ground, compose).await?;
+    host_checks::check(swarm, ground, request, compose, around).await?;
+    images_are_there(swarm, ground, compose).await?;
     if request.settings.engines == EngineWish::Check {
-        engines_answer(lifecycle, ground, request, around).await?;
+        engines_answer(swarm, ground, request, around).await?;
     }
     Ok(())
 }
 
-pub(super) fn name_is_free(lifecycle: &Lifecycle, ground: &Ground, request: &Request) -> Result<(), Failure> {
+pub(super) fn name_is_free(swarm: &Swarm, ground: &Ground, request: &Request) -> Result<(), Failure> {
     let name = &request.name;
     let Some(other) = ground.of_stack(name).find(|s| s.source() != Some(request.stack.id.as_str())) else {
         return Ok(());
@@ -45,7 +45,7 @@ pub(super) fn name_is_free(lifecycle: &Lifecycle, ground: &Ground, request: &Req
         "there is a stack \"{name}\" on \"{cluster}\" already, which was deployed {whose}: nothing was changed"
     ))
     .hint("--name NAME deploys this one beside it")
-    .hint(format!("`{} stack ls {cluster}` shows what is there", lifecycle.program)))
+    .hint(format!("`{} stack ls {cluster}` shows what is there", swarm.machines.program)))
 }
 
 /// Services and networks of somebody else's that bear a name which one of the stack would get.
@@ -88,14 +88,10 @@ fn ports_are_free(ground: &Ground, request: &Request, wanted: &[Port]) -> Result
 }
 
 /// An image that a node does not have, it must get from a registry; whether that is so, the engine tells.
-async fn images_are_there(
-    lifecycle: &Lifecycle,
-    ground: &mut Ground,
-    compose: &Compose,
-) -> Result<(), Failure> {
+async fn images_are_there(swarm: &Swarm, ground: &mut Ground, compose: &Compose) -> Result<(), Failure> {
     let images: Vec<String> = compose.images().into_iter().collect();
     let asked = ground.machines().map(async |(_, machine)| {
-        let missing = missing_on(lifecycle, machine, &images).await?;
+        let missing = missing_on(swarm, machine, &images).await?;
         Ok::<_, Failure>((machine.clone(), missing))
     });
     let mut missing: BTreeMap<String, Vec<MachineName>> = BTreeMap::new();
@@ -121,12 +117,8 @@ async fn images_are_there(
     failure.map_or(Ok(()), Err)
 }
 
-async fn missing_on(
-    lifecycle: &Lifecycle,
-    machine: &MachineName,
-    images: &[String],
-) -> Result<Vec<String>, Failure> {
-    let mut engine = lifecycle.engine(machine).await?;
+async fn missing_on(swarm: &Swarm, machine: &MachineName, images: &[String]) -> Result<Vec<String>, Failure> {
+    let mut engine = swarm.engine(machine).await?;
     let mut missing = Vec::new();
     for image in images {
         match engine.client().get::<serde_json::Value>(&format!("/images/{image}/json")).await {
@@ -145,7 +137,7 @@ async fn in_registry(client: &mut EngineClient, image: &str) -> Result<(), Strin
 
 /// Engines that do not give what the stack is for.
 async fn engines_answer(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &Ground,
     request: &Request,
     around: &Surroundings,
@@ -153,14 +145,14 @@ async fn engines_answer(
     let engines = &request.stack.manifest.engines;
     let Some(port) = engines.port else { return Ok(()) };
     let asked = ground.machines().map(async |(node, machine)| {
-        (!answers(lifecycle, machine, node.address(), port).await).then(|| machine.to_string())
+        (!answers(swarm, machine, node.address(), port).await).then(|| machine.to_string())
     });
     let silent: Vec<String> = join_all(asked).await.into_iter().flatten().collect();
     if silent.is_empty() {
         return Ok(());
     }
     let options: Vec<_> = engines.options.iter().filter_map(|o| Some(o.split_once('=')?.0)).collect();
-    let (cluster, stack, program) = (&around.cluster, &request.stack.id, &lifecycle.program);
+    let (cluster, stack, program) = (&around.cluster, &request.stack.id, &swarm.machines.program);
     Err(Failure::new(format!(
         "{}, and {} of {} do not: {}",
         engines.why,
@@ -176,9 +168,9 @@ async fn engines_answer(
     .hint("--set engines=false deploys it all the same"))
 }
 
-async fn answers(lifecycle: &Lifecycle, machine: &MachineName, address: &str, port: u16) -> bool {
+async fn answers(swarm: &Swarm, machine: &MachineName, address: &str, port: u16) -> bool {
     let knock = async {
-        let session = lifecycle.open(&lifecycle.load(machine).ok()?).await.ok()?;
+        let session = swarm.machines.open(&swarm.machines.load(machine).ok()?).await.ok()?;
         let open = session.direct_tcpip(address, port).await.is_ok();
         session.close().await;
         Some(open)

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::stacks::definition::{Compose, DECLARED, DIGEST, NODE, SETTINGS, StackName, Surroundings};
 use crate::stacks::deploy::checks::name_is_free;
 use crate::stacks::deploy::{Ground, Request, engine_options};
+use crate::swarm::Swarm;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -40,16 +40,12 @@ pub(super) fn filled(
 }
 
 /// Changes nothing. A stack of that name which somebody else deployed is refused.
-pub(crate) fn standing(
-    lifecycle: &Lifecycle,
-    ground: &Ground,
-    request: &Request,
-) -> Result<Standing, Failure> {
-    name_is_free(lifecycle, ground, request)?;
+pub(crate) fn standing(swarm: &Swarm, ground: &Ground, request: &Request) -> Result<Standing, Failure> {
+    name_is_free(swarm, ground, request)?;
     if ground.of_stack(&request.name).next().is_none() {
         return Ok(Standing::Absent);
     }
-    let around = ground.surroundings(lifecycle, request)?;
+    let around = ground.surroundings(swarm, request)?;
     let (compose, digest) = filled(ground, request, &around)?;
     let mut reasons = Vec::new();
     for service in ground.of_stack(&request.name) {
@@ -61,7 +57,7 @@ pub(crate) fn standing(
     let missing =
         compose.service_names().filter(|s| !ground.of_stack(&request.name).any(|t| t.name() == name(s)));
     reasons.extend(missing.map(|s| format!("the service {s} is missing")));
-    let engines = engine_options::due(lifecycle, ground, request, &around)?;
+    let engines = engine_options::due(swarm, ground, request, &around)?;
     if !engines.is_empty() {
         let names: Vec<_> = engines.iter().map(ToString::to_string).collect();
         reasons.push(format!("engines to be told: {}", names.join(", ")));

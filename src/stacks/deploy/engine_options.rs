@@ -5,12 +5,12 @@ use std::time::Duration;
 use rmachine_driver::MachineName;
 use serde_json::Value;
 
-use crate::machines::Lifecycle;
 use crate::model::Due;
 use crate::model::Failure;
 use crate::stacks::definition::{EngineWish, Surroundings};
 use crate::stacks::deploy::{Ground, Request};
 use crate::store::StoredMachine;
+use crate::swarm::Swarm;
 use crate::swarm::{Place, Rolling, is_disturbed};
 
 /// For tasks to leave a node, and for the node to come back.
@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(120);
 
 /// What there is to say afterwards.
 pub(super) async fn configure(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &mut Ground,
     request: &Request,
     around: &Surroundings,
@@ -26,13 +26,13 @@ pub(super) async fn configure(
     if request.settings.engines != EngineWish::Set {
         return Ok(Vec::new());
     }
-    let mut work = work(lifecycle, ground, request, around)?;
+    let mut work = work(swarm, ground, request, around)?;
     let touched = work.len();
     if touched == 0 {
         return Ok(Vec::new());
     }
     let places = ground.machines().map(|(node, machine)| (machine.clone(), Place::of(node))).collect();
-    let rolling = Rolling { lifecycle, cluster: &ground.cluster.name, wait: WAIT, places };
+    let rolling = Rolling { swarm, cluster: &ground.cluster.name, wait: WAIT, places };
     let mut notes =
         vec![format!("{touched} engines were configured; tasks of the swarm were moved, and began anew")];
     while !work.is_empty() {
@@ -42,11 +42,11 @@ pub(super) async fn configure(
             want(stored, request.name.as_str(), &options);
             Ok(())
         };
-        let provision = async || lifecycle.provision(lifecycle.load(&machine)?, None, &amend).await;
-        let turn = rolling.turn(&machine, Due::Provision, provision).await;
-        turn.map_err(|e| stopped(e, &lifecycle.program, &machine, work.len()))?;
+        let provision = async || swarm.machines.provision(swarm.machines.load(&machine)?, None, &amend).await;
+        let turn = rolling.lock_cluster(&machine, Due::Provision, provision).await;
+        turn.map_err(|e| stopped(e, &swarm.machines.program, &machine, work.len()))?;
         let logs = options.iter().any(|option| key(option) == "log-driver");
-        let kept = if logs { own_containers(lifecycle, &machine).await? } else { 0 };
+        let kept = if logs { own_containers(swarm, &machine).await? } else { 0 };
         if kept > 0 {
             notes.push(format!(
                 "{machine}: {kept} containers beside the swarm keep the log driver that they were made with"
@@ -54,7 +54,7 @@ pub(super) async fn configure(
         }
     }
     // A manager may have been among them, and its connection is gone.
-    *ground = Ground::look(lifecycle, &ground.cluster.name).await?;
+    *ground = Ground::look(swarm, &ground.cluster.name).await?;
     Ok(notes)
 }
 
@@ -67,7 +67,7 @@ fn stopped(failure: Failure, program: &str, machine: &MachineName, left: usize) 
 
 /// The machines that would be configured.
 pub(super) fn due(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &Ground,
     request: &Request,
     around: &Surroundings,
@@ -75,13 +75,13 @@ pub(super) fn due(
     if request.settings.engines != EngineWish::Set {
         return Ok(Vec::new());
     }
-    Ok(work(lifecycle, ground, request, around)?.into_iter().map(|(machine, _)| machine).collect())
+    Ok(work(swarm, ground, request, around)?.into_iter().map(|(machine, _)| machine).collect())
 }
 
 /// The machines whose engines are not as they should be, and what they are to be told. Those that an earlier run was cut
 /// short at are gone through again.
 fn work(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &Ground,
     request: &Request,
     around: &Surroundings,
@@ -90,7 +90,7 @@ fn work(
     for (node, machine) in ground.machines() {
         let Some(this) = around.nodes.iter().find(|m| m.id == node.id) else { continue };
         let options = request.stack.engine_options(&request.name, &request.settings, around, this)?;
-        let stored = lifecycle.load(machine)?.stored;
+        let stored = swarm.machines.load(machine)?.stored;
         if is_disturbed(node) || was_cut_short(&stored) || !options.iter().all(|o| has(&stored, o)) {
             work.push((machine.clone(), options));
         }
@@ -147,8 +147,8 @@ fn key(option: &str) -> &str {
 }
 
 /// Containers that the swarm does not renew.
-async fn own_containers(lifecycle: &Lifecycle, machine: &MachineName) -> Result<usize, Failure> {
-    let all: Vec<Value> = lifecycle.engine(machine).await?.client().get("/containers/json?all=true").await?;
+async fn own_containers(swarm: &Swarm, machine: &MachineName) -> Result<usize, Failure> {
+    let all: Vec<Value> = swarm.engine(machine).await?.client().get("/containers/json?all=true").await?;
     Ok(all.iter().filter(|c| c.pointer("/Labels/com.docker.swarm.task.id").is_none()).count())
 }
 

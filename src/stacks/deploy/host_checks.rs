@@ -5,10 +5,10 @@ use rmachine_driver::MachineName;
 use serde_json::Value;
 
 use crate::engine::{filters, with_query};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::stacks::definition::{Compose, LISTENS, Member, Surroundings};
 use crate::stacks::deploy::{Ground, Request};
+use crate::swarm::Swarm;
 
 const SCRIPT: &str = include_str!("../../../templates/host/ground.sh");
 
@@ -39,7 +39,7 @@ struct Wish {
 }
 
 pub(super) async fn check(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     ground: &Ground,
     request: &Request,
     compose: &Compose,
@@ -51,7 +51,7 @@ pub(super) async fn check(
         return Ok(());
     }
     let asked = ground.machines().map(async |(node, machine)| {
-        let session = lifecycle.open(&lifecycle.load(machine)?).await?;
+        let session = swarm.machines.open(&swarm.machines.load(machine)?).await?;
         let said = session.output("sh -s", SCRIPT.as_bytes()).await;
         session.close().await;
         let text = String::from_utf8_lossy(&said?.stdout).into_owned();
@@ -66,7 +66,7 @@ pub(super) async fn check(
     }
     for (wish, host) in wishes.iter().flat_map(|w| hosts.iter().map(move |h| (w, h))) {
         if let Some(listener) = host.listeners.iter().find(|l| wish.meets(l, &host.node)) {
-            return Err(taken(lifecycle, host, wish, listener).await);
+            return Err(taken(swarm, host, wish, listener).await);
         }
     }
     Ok(())
@@ -123,11 +123,11 @@ impl Wish {
     }
 }
 
-async fn taken(lifecycle: &Lifecycle, host: &Host, wish: &Wish, listener: &Listener) -> Failure {
+async fn taken(swarm: &Swarm, host: &Host, wish: &Wish, listener: &Listener) -> Failure {
     let who = match &listener.who {
         None => "something else".to_owned(),
         Some((name, pid)) if name == "docker-proxy" => {
-            let container = publisher(lifecycle, &host.machine, listener).await;
+            let container = publisher(swarm, &host.machine, listener).await;
             container.map_or(format!("{name} (process {pid})"), |c| format!("the container {c}"))
         }
         Some((name, pid)) => format!("{name} (process {pid})"),
@@ -141,10 +141,10 @@ async fn taken(lifecycle: &Lifecycle, host: &Host, wish: &Wish, listener: &Liste
 }
 
 /// The container that a port is passed on to.
-async fn publisher(lifecycle: &Lifecycle, machine: &MachineName, listener: &Listener) -> Option<String> {
+async fn publisher(swarm: &Swarm, machine: &MachineName, listener: &Listener) -> Option<String> {
     let port = format!("{}/{}", listener.port, if listener.udp { "udp" } else { "tcp" });
     let path = with_query("/containers/json", &[("filters", &filters(&[("publish", &port)]))]);
-    let found: Vec<Value> = lifecycle.engine(machine).await.ok()?.client().get(&path).await.ok()?;
+    let found: Vec<Value> = swarm.engine(machine).await.ok()?.client().get(&path).await.ok()?;
     Some(found.first()?.pointer("/Names/0")?.as_str()?.trim_start_matches('/').to_owned())
 }
 

@@ -1,7 +1,7 @@
 //! Stacks on clusters: looked at before anything is touched, deployed by `docker stack deploy` on a manager, opened through
 //! SSH, removed.
 //!
-//! Stands above `lifecycle` and its swarm operations, as `cluster` does, which calls [`deploy`] for its `[[stacks]]`.
+//! Stands above `swarm` and its swarm operations, as `cluster` does, which calls [`deploy`] for its `[[stacks]]`.
 
 mod apply;
 mod checks;
@@ -19,10 +19,10 @@ use std::time::Duration;
 
 use rmachine_driver::secrecy::SecretString;
 
-use crate::machines::Lifecycle;
 use crate::model::ClusterName;
 use crate::model::Failure;
 use crate::stacks::definition::{Compose, Given, Page, Settings, Stack, StackError, StackName, Surroundings};
+use crate::swarm::Swarm;
 
 pub(crate) use drift::{Standing, standing, undeclared};
 pub(crate) use engine_options::tell_of_stacks;
@@ -71,37 +71,37 @@ impl Request {
 /// Everything in order: what cannot work is refused while nothing has changed, then engines are configured if that was
 /// asked for, then the stack is deployed.
 pub(crate) async fn deploy(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     request: &Request,
     show: Show<'_>,
 ) -> Result<Done, Failure> {
-    let (mut ground, around, mut compose) = checked(lifecycle, cluster, request).await?;
-    apply::config_accepts(lifecycle, &ground, &compose).await?;
-    let notes = engine_options::configure(lifecycle, &mut ground, request, &around).await?;
-    apply::put(lifecycle, &mut ground, request, &mut compose, show).await?;
-    wait::until_up(lifecycle, &mut ground, request).await?;
+    let (mut ground, around, mut compose) = checked(swarm, cluster, request).await?;
+    apply::config_accepts(swarm, &ground, &compose).await?;
+    let notes = engine_options::configure(swarm, &mut ground, request, &around).await?;
+    apply::put(swarm, &mut ground, request, &mut compose, show).await?;
+    wait::until_up(swarm, &mut ground, request).await?;
     Ok(Done { pages: compose.pages, notes })
 }
 
 /// The file as it would be deployed, and nothing else done.
 pub(crate) async fn preview(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     request: &Request,
 ) -> Result<Compose, Failure> {
-    checked(lifecycle, cluster, request).await.map(|(_, _, compose)| compose)
+    checked(swarm, cluster, request).await.map(|(_, _, compose)| compose)
 }
 
 async fn checked(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     request: &Request,
 ) -> Result<(Ground, Surroundings, Compose), Failure> {
-    let mut ground = Ground::look(lifecycle, cluster).await?;
-    let around = ground.surroundings(lifecycle, request)?;
+    let mut ground = Ground::look(swarm, cluster).await?;
+    let around = ground.surroundings(swarm, request)?;
     let (compose, _) = drift::filled(&ground, request, &around)?;
-    checks::check(lifecycle, &mut ground, request, &compose, &around).await?;
+    checks::check(swarm, &mut ground, request, &compose, &around).await?;
     Ok((ground, around, compose))
 }
 

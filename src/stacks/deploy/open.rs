@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::engine::{EngineClient, EngineError, filters, segment, with_query};
-use crate::machines::Lifecycle;
 use crate::model::ClusterName;
 use crate::model::Failure;
 use crate::ssh::{Forward, Session};
 use crate::stacks::definition::{PAGE, StackName};
 use crate::stacks::deploy::Ground;
+use crate::swarm::Swarm;
 
 /// Patience with a task where it was last.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// From this computer to a page. Its task may move to another node meanwhile.
 pub(crate) struct Way {
     listener: TcpListener,
-    lifecycle: Lifecycle,
+    swarm: Swarm,
     cluster: ClusterName,
     service: String,
     port: u16,
@@ -73,11 +73,11 @@ pub(crate) struct OpenPage {
 
 /// In the order in which the stack names them: services bear their pages as labels.
 pub(crate) async fn pages(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     stack: &StackName,
 ) -> Result<Vec<OpenPage>, Failure> {
-    let ground = Ground::look(lifecycle, cluster).await?;
+    let ground = Ground::look(swarm, cluster).await?;
     let services = ground.services.iter().filter(|s| s.stack() == Some(stack.as_str()));
     let mut pages: Vec<(u32, OpenPage)> = services
         .flat_map(|s| s.labels().filter_map(|(key, value)| read_page(stack, s.name(), key, value)))
@@ -96,27 +96,27 @@ fn read_page(stack: &StackName, service: &str, key: &str, value: &str) -> Option
 
 /// Listens on 127.0.0.1, on a free port when `local` is 0.
 pub(crate) async fn open(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     cluster: &ClusterName,
     stack: &StackName,
     (service, port): (&str, u16),
     local: u16,
 ) -> Result<Way, Failure> {
     let service = format!("{stack}_{service}");
-    let end = find(lifecycle, cluster, &service).await?;
+    let end = find(swarm, cluster, &service).await?;
     // Whether somebody answers is better known before a browser asks.
     end.session.direct_tcpip(&end.host, port).await?;
     let listener = TcpListener::bind(("127.0.0.1", local)).await;
     let listener =
         listener.map_err(|e| Failure::new(format!("127.0.0.1:{local} cannot be listened on: {e}")))?;
-    Ok(Way { listener, lifecycle: lifecycle.clone(), cluster: cluster.clone(), service, port, end })
+    Ok(Way { listener, swarm: swarm.clone(), cluster: cluster.clone(), service, port, end })
 }
 
-async fn find(lifecycle: &Lifecycle, cluster: &ClusterName, service: &str) -> Result<End, Failure> {
-    let mut ground = Ground::look(lifecycle, cluster).await?;
+async fn find(swarm: &Swarm, cluster: &ClusterName, service: &str) -> Result<End, Failure> {
+    let mut ground = Ground::look(swarm, cluster).await?;
     if !ground.services.iter().any(|s| s.name() == service) {
         return Err(Failure::new(format!("there is no service \"{service}\" on \"{cluster}\""))
-            .hint(format!("`{} stack ls {cluster}` shows what is deployed", lifecycle.program)));
+            .hint(format!("`{} stack ls {cluster}` shows what is deployed", swarm.machines.program)));
     }
     let path =
         with_query("/tasks", &[("filters", &filters(&[("service", service), ("desired-state", "running")]))]);
@@ -126,15 +126,15 @@ async fn find(lifecycle: &Lifecycle, cluster: &ClusterName, service: &str) -> Re
         running.filter_map(|t| Some((ground.machine(&t.node)?, &t.status.container_status.id))).next();
     let (machine, container) = found.ok_or_else(|| {
         Failure::new(format!("no task of \"{service}\" runs on a machine of this store"))
-            .hint(format!("{} stack ls {cluster}", lifecycle.program))
+            .hint(format!("{} stack ls {cluster}", swarm.machines.program))
     })?;
-    let mut engine = lifecycle.engine(machine).await?;
+    let mut engine = swarm.engine(machine).await?;
     let host = address(engine.client(), container).await?.ok_or_else(|| {
         Failure::new(format!(
             "the task of \"{service}\" on {machine} has no address that its node could reach"
         ))
     })?;
-    let session = lifecycle.open(&lifecycle.load(machine)?).await?;
+    let session = swarm.machines.open(&swarm.machines.load(machine)?).await?;
     Ok(End { session, host, machine: machine.clone() })
 }
 
@@ -172,7 +172,7 @@ impl Way {
         if let Ok(Ok(stream)) = before {
             return Ok(stream);
         }
-        let end = find(&self.lifecycle, &self.cluster, &self.service).await?;
+        let end = find(&self.swarm, &self.cluster, &self.service).await?;
         if end.machine != self.end.machine {
             tell(&format!("{} runs on {} now", self.service, end.machine));
         }

@@ -7,13 +7,13 @@ use rmachine_driver::MachineName;
 use serde::Serialize;
 
 use crate::engine::{filters, with_query};
-use crate::machines::Lifecycle;
 use crate::model::ClusterName;
 use crate::model::Failure;
 use crate::stacks::definition::{NAMESPACE, StackName};
 use crate::stacks::deploy::apply::{docker, explained};
 use crate::stacks::deploy::swarm_snapshot::services;
 use crate::stacks::deploy::{Ground, Service, swarm_objects};
+use crate::swarm::Swarm;
 
 const PAUSE: Duration = Duration::from_millis(200);
 /// The longest grace that services usually have, and some more.
@@ -30,8 +30,8 @@ pub(crate) struct Deployed {
     pub(crate) desired: u64,
 }
 
-pub(crate) async fn deployed(lifecycle: &Lifecycle, cluster: &ClusterName) -> Result<Vec<Deployed>, Failure> {
-    let ground = Ground::look(lifecycle, cluster).await?;
+pub(crate) async fn deployed(swarm: &Swarm, cluster: &ClusterName) -> Result<Vec<Deployed>, Failure> {
+    let ground = Ground::look(swarm, cluster).await?;
     Ok(grouped(&ground.services))
 }
 
@@ -62,12 +62,8 @@ pub(crate) struct Gone {
 
 /// Its services, networks, configs and secrets, and what a deployment that was cut short left of it. Volumes stay on their
 /// nodes.
-pub(crate) async fn remove(
-    lifecycle: &Lifecycle,
-    cluster: &ClusterName,
-    name: &StackName,
-) -> Result<Gone, Failure> {
-    let mut ground = Ground::look(lifecycle, cluster).await?;
+pub(crate) async fn remove(swarm: &Swarm, cluster: &ClusterName, name: &StackName) -> Result<Gone, Failure> {
+    let mut ground = Ground::look(swarm, cluster).await?;
     let stacks = grouped(&ground.services);
     let stack = stacks.iter().find(|s| s.name == name.as_str());
     if stack.is_none() && !swarm_objects::are_left(ground.manager.client(), name).await? {
@@ -83,12 +79,12 @@ pub(crate) async fn remove(
         return Err(Failure::new(format!(
             "the stack \"{name}\" on \"{cluster}\" was not deployed by rmachine"
         ))
-        .hint(format!("{} ssh {} docker stack rm {name}", lifecycle.program, ground.manager.machine)));
+        .hint(format!("{} ssh {} docker stack rm {name}", swarm.machines.program, ground.manager.machine)));
     }
-    let _turn = lifecycle.cluster_turn(cluster).await?;
+    let _turn = swarm.lock_cluster(cluster).await?;
     let manager = ground.manager.machine.clone();
-    lifecycle.reporter.step(&manager, &format!("Removing the stack {name}..."));
-    let said = docker(lifecycle, &ground, &["stack", "rm", name.as_str()], "").await?;
+    swarm.machines.reporter.step(&manager, &format!("Removing the stack {name}..."));
+    let said = docker(swarm, &ground, &["stack", "rm", name.as_str()], "").await?;
     if !said.status.success() {
         return Err(explained(
             Failure::new(format!("the stack \"{name}\" was not removed completely")),
@@ -97,9 +93,9 @@ pub(crate) async fn remove(
         ));
     }
     let gone = until_gone(&mut ground, name).await;
-    lifecycle.reporter.finish(&manager, gone.is_ok());
+    swarm.machines.reporter.finish(&manager, gone.is_ok());
     gone?;
-    let told = lifecycle.forget_stack(cluster, name.as_str()).await?;
+    let told = swarm.forget_stack(cluster, name.as_str()).await?;
     Ok(Gone { told })
 }
 

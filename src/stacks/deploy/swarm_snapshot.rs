@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use crate::engine::swarm::Node;
 use crate::engine::{EngineClient, EngineError, filters, with_query};
-use crate::machines::Lifecycle;
 use crate::model::ClusterName;
 use crate::model::Failure;
 use crate::stacks::definition::{LABEL, Member, NAMESPACE, NODE, StackName, Surroundings};
 use crate::stacks::deploy::Request;
+use crate::swarm::Swarm;
 use crate::swarm::{Cluster, Engine};
 
 /// A manager that answers, and what it says.
@@ -115,11 +115,11 @@ pub(super) async fn services(
 }
 
 impl Ground {
-    pub(crate) async fn look(lifecycle: &Lifecycle, cluster: &ClusterName) -> Result<Self, Failure> {
-        let mut manager = lifecycle.manager_engine(cluster).await?;
+    pub(crate) async fn look(swarm: &Swarm, cluster: &ClusterName) -> Result<Self, Failure> {
+        let mut manager = swarm.manager_engine(cluster).await?;
         let nodes = manager.client().nodes().await?;
         let services = services(manager.client(), None).await?;
-        Ok(Self { cluster: lifecycle.cluster(cluster)?, manager, nodes, services })
+        Ok(Self { cluster: swarm.cluster(cluster)?, manager, nodes, services })
     }
 
     /// The nodes that take part, with the machines behind them.
@@ -146,11 +146,7 @@ impl Ground {
         }
     }
 
-    pub(super) fn surroundings(
-        &self,
-        lifecycle: &Lifecycle,
-        request: &Request,
-    ) -> Result<Surroundings, Failure> {
+    pub(super) fn surroundings(&self, swarm: &Swarm, request: &Request) -> Result<Surroundings, Failure> {
         let mut nodes: Vec<Member> = self.nodes.iter().map(|n| self.member(n)).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         let wish = request.settings.text("node");
@@ -174,7 +170,7 @@ impl Ground {
             } else {
                 format!("{wish:?} is no node of \"{cluster}\" that takes tasks")
             };
-            Failure::new(message).hint(format!("{} swarm status {cluster}", lifecycle.program))
+            Failure::new(message).hint(format!("{} swarm status {cluster}", swarm.machines.program))
         })?;
         let cluster = self.cluster.name.to_string();
         Ok(Surroundings { cluster, nodes, chosen, publish: request.publish })

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::engine::{EngineError, filters, with_query};
-use crate::machines::Lifecycle;
 use crate::model::Failure;
 use crate::stacks::deploy::swarm_snapshot::services;
 use crate::stacks::deploy::{Ground, Request, Service};
+use crate::swarm::Swarm;
 
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -41,17 +41,13 @@ struct Status {
     err: String,
 }
 
-pub(super) async fn until_up(
-    lifecycle: &Lifecycle,
-    ground: &mut Ground,
-    request: &Request,
-) -> Result<(), Failure> {
+pub(super) async fn until_up(swarm: &Swarm, ground: &mut Ground, request: &Request) -> Result<(), Failure> {
     if request.wait.is_zero() {
         return Ok(());
     }
     let deadline = Instant::now() + request.wait;
     let manager = ground.manager.machine.clone();
-    lifecycle.reporter.step(&manager, "Waiting for its services...");
+    swarm.machines.reporter.step(&manager, "Waiting for its services...");
     loop {
         let services = services(ground.manager.client(), Some(&request.name)).await?;
         let wanted = with_query("/tasks", &[("filters", &filters(&[("desired-state", "running")]))]);
@@ -59,7 +55,7 @@ pub(super) async fn until_up(
         let up = |s: &Service| tasks.iter().filter(|t| t.is_up(s)).count() as u64;
         let late: Vec<_> = services.iter().filter(|s| up(s) < s.desired()).collect();
         if late.is_empty() && !services.is_empty() {
-            lifecycle.reporter.finish(&manager, true);
+            swarm.machines.reporter.finish(&manager, true);
             return Ok(());
         }
         if Instant::now() >= deadline {
@@ -76,7 +72,7 @@ pub(super) async fn until_up(
                 failure = failure.detail(format!("{line}{why}"));
             }
             let cluster = &ground.cluster.name;
-            let program = &lifecycle.program;
+            let program = &swarm.machines.program;
             return Err(failure
                 .hint(format!("`{program} stack ls {cluster}` shows when they do; --wait 300 waits longer"))
                 .hint(format!("`{program} stack rm {cluster} {}` takes it away again", request.name)));

@@ -13,7 +13,7 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::TlsFiles;
 use crate::machines::renew::Server;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::pki;
 use crate::pki::{Misfit, Pair};
@@ -33,7 +33,7 @@ pub(crate) struct Files {
     pub(crate) key: PathBuf,
 }
 
-impl Lifecycle {
+impl Machines {
     /// Sees to it that there is a CA and a client that it signed; made once, however many processes want them.
     pub(crate) async fn ensure_client(&self, name: &MachineName, auth: &AuthOptions) -> Result<(), Failure> {
         if !self.renewal_pending(auth) && self.client_is_sound(auth)? {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rmachine_driver::MachineName;
 
-use crate::certs::read;
-use crate::machines::{Lifecycle, Machine};
+use crate::machines::certs::read;
+use crate::machines::{Machine, Machines};
 use crate::pki;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Certificate {
     }
 }
 
-impl Lifecycle {
+impl Machines {
     /// Those of all machines that can be read; a CA and a client once, however many hang on them.
     pub(crate) fn certificates(&self, machines: &[Machine]) -> Vec<Certificate> {
         let mut shared: BTreeMap<PathBuf, (CertificateKind, Vec<MachineName>)> = BTreeMap::new();
