@@ -9,6 +9,7 @@ mod judge;
 mod pem;
 mod read;
 #[cfg(test)]
+#[cfg(feature = "system-tests")]
 mod seen_by_openssl;
 
 use jiff::{SignedDuration, Timestamp};

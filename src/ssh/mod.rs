@@ -19,6 +19,7 @@ mod session;
 mod sftp;
 mod terminal;
 #[cfg(test)]
+#[cfg(feature = "system-tests")]
 mod tests;
 
 use std::path::{Path, PathBuf};

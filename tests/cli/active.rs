@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::Sandbox;
 
 fn lab() -> Sandbox {
@@ -14,7 +14,7 @@ fn lab() -> Sandbox {
 }
 
 #[test]
-fn the_machine_that_docker_host_names_is_active() {
+fn active_prints_the_machine_that_docker_host_names() {
     let lab = lab();
     let with = |words: &str| lab.call(words).env("DOCKER_HOST", "tcp://127.0.0.1:1").run();
     assert_snapshot!(with("active"), @r"
@@ -32,7 +32,7 @@ fn the_machine_that_docker_host_names_is_active() {
 
 /// Of several, the first of the list.
 #[test]
-fn of_two_machines_at_one_url_the_first_in_the_list_is_active() {
+fn active_prints_the_first_of_two_machines_with_one_url() {
     let lab = Sandbox::new();
     lab.plant("node10", "v3-none.json");
     lab.plant("node9", "v3-none.json");
@@ -40,7 +40,7 @@ fn of_two_machines_at_one_url_the_first_in_the_list_is_active() {
 }
 
 #[test]
-fn nothing_is_active_without_docker_host() {
+fn active_fails_without_docker_host() {
     let lab = lab();
     assert_snapshot!(lab.run("active"), @r"
     exit 1
@@ -62,7 +62,7 @@ fn nothing_is_active_without_docker_host() {
 }
 
 #[test]
-fn an_engine_that_says_nothing_is_told_from_none() {
+fn active_reports_a_timeout_of_a_silent_engine() {
     let lab = Sandbox::new();
     let port = Port::open();
     lab.ok(&format!("create -d none --url {} x", port.url()));

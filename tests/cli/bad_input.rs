@@ -18,7 +18,7 @@ fn said(outcome: &Outcome) -> (Option<i32>, &str) {
 }
 
 #[test]
-fn names_that_no_host_can_bear() {
+fn create_refuses_names_that_are_no_host_names() {
     for name in ["a_b", "-- -a", ".", "..", "../x", "a/b", "'a b'", "é", "a@b", "'$(id)'", ".hidden"] {
         let outcome = refused(&format!("create -d none --url tcp://h:1 {name}"));
         let sentence =
@@ -29,7 +29,7 @@ fn names_that_no_host_can_bear() {
 }
 
 #[test]
-fn create_wants_one_name() {
+fn create_requires_exactly_one_name() {
     assert_snapshot!(refused("create -d none --url u a b c"), @r"
     exit 1
     --- stderr
@@ -50,7 +50,7 @@ fn create_wants_one_name() {
 }
 
 #[test]
-fn a_name_that_is_taken() {
+fn create_refuses_a_name_that_exists() {
     let lab = Sandbox::new();
     lab.create_none("x");
     let before = lab.read("S/machines/x/config.json");
@@ -72,7 +72,7 @@ fn a_name_that_is_taken() {
 }
 
 #[test]
-fn machines_that_are_missing() {
+fn commands_report_missing_machines() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     let sentence = |program: &str| {
@@ -107,7 +107,7 @@ fn machines_that_are_missing() {
 }
 
 #[test]
-fn no_name_and_no_default() {
+fn commands_without_a_name_report_that_no_default_machine_exists() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     for command in [
@@ -131,7 +131,7 @@ fn no_name_and_no_default() {
 }
 
 #[test]
-fn paths_are_no_machines() {
+fn commands_refuse_paths_as_machine_names() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     for name in ["..", ".", "../machines/x", "x/", "./x", "''"] {
@@ -146,7 +146,7 @@ fn paths_are_no_machines() {
 }
 
 #[test]
-fn drivers_that_are_not_there() {
+fn create_refuses_unknown_drivers() {
     assert_snapshot!(refused("create -d nosuch x"), @r#"
     exit 1
     --- stderr
@@ -162,7 +162,7 @@ fn drivers_that_are_not_there() {
 }
 
 #[test]
-fn without_a_driver_that_works_here_the_one_that_was_taken_is_named() {
+fn create_names_the_default_driver_when_no_driver_is_available() {
     let lab = Sandbox::new();
     let outcome = lab.call("create x").env("DOCKER_HOST", "unix:///nowhere/docker.sock").run();
     assert_snapshot!(outcome, @r#"
@@ -180,7 +180,7 @@ fn without_a_driver_that_works_here_the_one_that_was_taken_is_named() {
 }
 
 #[test]
-fn drivers_want_their_options() {
+fn create_reports_missing_driver_options() {
     assert_snapshot!(refused("create -d none x"), @r"
     exit 1
     --- stderr
@@ -236,7 +236,7 @@ fn drivers_want_their_options() {
 }
 
 #[test]
-fn a_key_that_is_not_there_is_found_before_anything_is_made() {
+fn create_checks_that_the_ssh_key_exists_before_it_creates_anything() {
     let lab = Sandbox::new();
     let words = "create -d generic --generic-ip-address 127.0.0.1 --generic-ssh-key /H/nosuch x";
     assert_snapshot!(lab.run(words), @r#"
@@ -257,7 +257,7 @@ fn a_key_that_is_not_there_is_found_before_anything_is_made() {
 }
 
 #[test]
-fn engine_options_are_refused_before_anything_is_touched() {
+fn create_refuses_bad_engine_options_before_it_creates_anything() {
     let create = |options: &str| refused(&format!("create -d generic --generic-ip-address h {options} x"));
     assert_snapshot!(create("--engine-opt nosuch=1"), @r#"
     exit 1
@@ -317,7 +317,7 @@ fn engine_options_are_refused_before_anything_is_touched() {
 }
 
 #[test]
-fn values_of_our_own_flags() {
+fn create_refuses_bad_values_of_rmachine_flags() {
     let create = |options: &str| refused(&format!("create -d generic --generic-ip-address h {options} x"));
     assert_snapshot!(create("--engine-install brew"), @r#"
     exit 2
@@ -362,7 +362,7 @@ fn values_of_our_own_flags() {
 }
 
 #[test]
-fn resume_has_nothing_to_do_on_a_complete_machine() {
+fn resume_refuses_a_complete_machine() {
     let lab = Sandbox::new();
     lab.create_none("x");
     assert_snapshot!(lab.run("create --resume x"), @r#"
@@ -380,7 +380,7 @@ fn resume_has_nothing_to_do_on_a_complete_machine() {
 }
 
 #[test]
-fn a_dry_run_makes_nothing_and_tells_all() {
+fn dry_run_prints_the_plan_and_creates_nothing() {
     let words = "create --dry-run -d generic --generic-ip-address 192.0.2.5 --generic-ssh-user debian --engine-opt \
                  metrics-addr=0.0.0.0:9323 --engine-label env=prod x";
     assert_snapshot!(refused(words), @r#"
@@ -419,7 +419,7 @@ fn a_dry_run_makes_nothing_and_tells_all() {
 }
 
 #[test]
-fn a_malformed_config_is_named_and_kept() {
+fn malformed_config_is_reported_and_kept() {
     let lab = Sandbox::new();
     let text = "{\"ConfigVersion\": 3, \"Driver\": ";
     lab.write("S/machines/x/config.json", text);
@@ -444,7 +444,7 @@ fn a_malformed_config_is_named_and_kept() {
 }
 
 #[test]
-fn a_config_from_the_future_is_kept() {
+fn config_of_a_newer_version_is_reported_and_kept() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     let text = lab.read("S/machines/x/config.json").replace("\"ConfigVersion\": 3", "\"ConfigVersion\": 4");
@@ -468,7 +468,7 @@ fn a_config_from_the_future_is_kept() {
 }
 
 #[test]
-fn our_own_file_when_it_is_damaged() {
+fn damaged_rmachine_json_is_reported_and_kept() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     lab.write("S/machines/x/rmachine.json", "{\"Version\": 1, \"Phase\": \"dancing\"}");
@@ -488,7 +488,7 @@ fn our_own_file_when_it_is_damaged() {
 }
 
 #[test]
-fn a_store_that_is_a_file() {
+fn commands_report_a_store_that_is_a_file() {
     let lab = Sandbox::new();
     lab.write("S", "I am a file");
     assert_snapshot!(lab.run("create -d none --url u x"), @r"
@@ -511,7 +511,7 @@ fn a_store_that_is_a_file() {
 
 /// As root a mode keeps nobody out, so the store is mounted read-only, in a mount namespace of the test's own.
 #[test]
-fn a_store_that_is_read_only() {
+fn commands_report_a_read_only_store() {
     let lab = Sandbox::new();
     lab.create_none("x");
     lab.create_none("y");
@@ -559,7 +559,7 @@ fn read_only(lab: &Sandbox, words: &str) -> Outcome {
 
 /// A CA whose key is gone, or that is no CA, must not be replaced: every machine hangs on it.
 #[test]
-fn a_ca_that_cannot_sign_is_kept_and_named() {
+fn ca_that_cannot_sign_is_reported_and_kept() {
     let lab = Sandbox::new();
     lab.create_none("x");
     let key = lab.read("S/certs/ca-key.pem");

@@ -9,7 +9,7 @@ use rmachine::pki::{self, Pair};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use super::harness::Sandbox;
-use super::hosts;
+use super::unreachable_hosts;
 
 /// Runs words and kills them, as `kill -9` does, when they are about to put the N-th file into its place. False when
 /// they ended before that.
@@ -55,7 +55,7 @@ fn old_ca(lab: &Sandbox) -> Pair {
 }
 
 #[test]
-fn certificates_are_listed_with_their_end() {
+fn certs_lists_certificates_with_their_expiry() {
     let lab = Sandbox::new();
     lab.create_none("n");
     let table = lab.ok("certs");
@@ -73,7 +73,7 @@ fn certificates_are_listed_with_their_end() {
 }
 
 #[test]
-fn what_ends_soon_is_told_by_inspect_and_on_a_terminal_by_ls() {
+fn inspect_and_ls_warn_of_certificates_that_expire_soon() {
     let lab = Sandbox::new();
     lab.create_none("n");
     let before = lab.ok("inspect n");
@@ -95,7 +95,7 @@ fn what_ends_soon_is_told_by_inspect_and_on_a_terminal_by_ls() {
 }
 
 #[test]
-fn regenerating_asks_first() {
+fn regenerate_certs_asks_for_confirmation() {
     let lab = Sandbox::new();
     lab.create_none("n");
     assert_snapshot!(lab.run("regenerate-certs n"), @r"
@@ -123,7 +123,7 @@ fn regenerating_asks_first() {
 }
 
 #[test]
-fn a_client_is_made_anew_and_the_ca_kept_unless_it_ends_soon() {
+fn regenerate_client_certs_keeps_the_ca_unless_it_expires_soon() {
     let lab = Sandbox::new();
     lab.create_none("n");
     let (ca, client) = (pair(&lab, "ca.pem", "ca-key.pem"), pair(&lab, "cert.pem", "key.pem"));
@@ -139,8 +139,8 @@ fn a_client_is_made_anew_and_the_ca_kept_unless_it_ends_soon() {
 
 /// Whichever file was about to take its place: the same command again, or any that needs a client, finds pairs that fit.
 #[test]
-fn a_renewal_that_is_killed_anywhere_is_finished() {
-    let lab = hosts::lab();
+fn next_command_completes_a_killed_renewal() {
+    let lab = unreachable_hosts::lab();
     lab.create_none("n");
     let mut ended = 0;
     for moment in 1..40 {

@@ -22,7 +22,7 @@ fn cluster(lab: &Sandbox, file: &str, words: &str) -> Outcome {
 }
 
 #[test]
-fn everything_wrong_with_a_file_is_told() {
+fn cluster_file_errors_are_reported_all_at_once() {
     let lab = Sandbox::new();
     let file = LAB.replace("driver", "drivr").replace("count = 2", "cuont = 2\nlabels = [\"a\"]");
     insta::assert_snapshot!(cluster(&lab, &file, "plan"), @r#"
@@ -37,7 +37,7 @@ fn everything_wrong_with_a_file_is_told() {
 }
 
 #[test]
-fn options_are_judged_by_their_driver_and_have_a_place() {
+fn driver_option_errors_name_their_line_in_the_cluster_file() {
     let lab = Sandbox::new();
     let with = |line: &str| LAB.replace("count = 2", &format!("count = 2\n{line}"));
     insta::assert_snapshot!(cluster(&lab, &with("options = { memory = \"1m\" }"), "up"), @r#"
@@ -64,7 +64,7 @@ fn options_are_judged_by_their_driver_and_have_a_place() {
 }
 
 #[test]
-fn stacks_are_judged_by_what_they_take_and_have_a_place() {
+fn stack_parameter_errors_name_their_line_in_the_cluster_file() {
     let lab = Sandbox::new();
     let with = |lines: &str| format!("{LAB}{lines}");
     insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\nintervall = \"5s\"\n"), "up"), @r#"
@@ -105,7 +105,7 @@ fn stacks_are_judged_by_what_they_take_and_have_a_place() {
 }
 
 #[test]
-fn a_plan_of_an_empty_store() {
+fn plan_of_an_empty_store_creates_every_machine() {
     let lab = Sandbox::new();
     let file = format!("{LAB}[networks.web]\n").replace("count = 1", "count = 2");
     insta::assert_snapshot!(cluster(&lab, &file, "plan"), @r#"
@@ -161,7 +161,7 @@ fn a_plan_of_an_empty_store() {
 }
 
 #[test]
-fn a_strangers_machine_is_not_taken_in() {
+fn plan_refuses_a_machine_outside_the_cluster() {
     let lab = Sandbox::new();
     lab.create_none("lab-workers-1");
     insta::assert_snapshot!(cluster(&lab, LAB, "up"), @r#"
@@ -174,7 +174,7 @@ fn a_strangers_machine_is_not_taken_in() {
 }
 
 #[test]
-fn without_a_file_or_a_cluster() {
+fn cluster_commands_report_a_missing_file_or_cluster() {
     let lab = Sandbox::new();
     insta::assert_snapshot!(lab.run("cluster plan"), @r"
     exit 1
@@ -202,7 +202,7 @@ fn without_a_file_or_a_cluster() {
 }
 
 #[test]
-fn the_example_is_a_file_that_can_be_used() {
+fn cluster_init_writes_a_valid_file() {
     let lab = Sandbox::new();
     insta::assert_snapshot!(lab.run("cluster init demo"), @r"
     exit 0

@@ -64,7 +64,7 @@ fn call(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_flag_of_docker_machine_is_taken_in_each_of_its_forms() {
+fn every_docker_machine_flag_is_accepted_in_each_form() {
     let lab = Sandbox::new();
     let registry = rmachine::registry::Registry::default();
     let help = lab.run_as_docker_machine("--help").stdout;
@@ -109,7 +109,7 @@ fn section(heading: &str) -> &'static str {
 }
 
 #[test]
-fn the_table_names_every_command_and_every_flag() {
+fn compatibility_table_names_every_command_and_flag() {
     for (command, flags) in flags() {
         let heading = match command.split_once(' ') {
             Some((_, driver)) => format!("create -d {driver}"),
@@ -149,7 +149,7 @@ fn the_table_names_every_command_and_every_flag() {
 
 /// What is told to be new really is: it takes no name away that docker-machine had.
 #[test]
-fn what_the_table_calls_new_is_there() {
+fn everything_the_compatibility_table_calls_new_exists() {
     let lab = Sandbox::new();
     let help = lab.run_as_docker_machine("--help").stdout;
     let new = TABLE.lines().filter(|l| l.starts_with("| `") && l.contains("| new |"));

@@ -103,7 +103,7 @@ fn files(dir: &Path) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn killed_at_each_call_nothing_is_lost() {
+fn create_killed_at_any_provider_call_can_be_resumed_or_removed() {
     let calls = calls(&Scene::create());
     let cases: Vec<_> = (1..=calls).flat_map(|nth| [(nth, When::Before), (nth, When::After)]).collect();
     assert!(cases.len() >= 14, "{cases:?}");
@@ -112,7 +112,7 @@ fn killed_at_each_call_nothing_is_lost() {
 
 /// What costs money goes when the create fails; killed while it goes, it is listed, and made anew or removed.
 #[test]
-fn killed_at_each_call_of_its_cleaning_up_nothing_is_lost() {
+fn cleanup_killed_at_any_provider_call_can_be_completed() {
     let made = calls(&Scene::create());
     let all = calls(&Scene::doomed());
     assert!(all >= made + 4, "{made} calls to make it, {all} with its end");
@@ -137,7 +137,7 @@ fn killed_at_each_call_of_its_cleaning_up_nothing_is_lost() {
 
 /// Each file that is put into its place is a moment that a kill may come before; those of the journal are among them.
 #[test]
-fn killed_at_each_file_that_it_writes_nothing_is_lost() {
+fn create_killed_at_any_file_write_can_be_resumed_or_removed() {
     let killed = |moment: usize| {
         let scene = Scene::new();
         let url = scene.served.url();
@@ -173,7 +173,7 @@ fn killed_at_each_file_that_it_writes_nothing_is_lost() {
 }
 
 #[test]
-fn a_failed_create_removes_what_it_made() {
+fn failed_create_removes_its_provider_resources() {
     let scene = Scene::new();
     let failed = scene.run(&Scene::doomed());
     assert_eq!(failed.code, Some(1), "{failed}");
@@ -209,7 +209,7 @@ fn a_failed_create_removes_what_it_made() {
 
 /// What cannot be removed is said.
 #[test]
-fn a_failed_create_that_cannot_be_cleaned_up_says_so() {
+fn failed_create_reports_resources_that_it_cannot_remove() {
     let scene = Scene::new();
     scene.cloud.fault_times(At::Path("DELETE", "/v2/droplets"), When::Before, What::Status(403), 9);
     let failed = scene.run(&Scene::doomed());
@@ -247,7 +247,7 @@ fn finished_or_removed(nth: usize, when: When) {
 }
 
 #[test]
-fn the_token_is_in_one_file_alone() {
+fn token_is_stored_in_one_file_only() {
     let scene = Scene::new();
     let words = format!("--debug {}", Scene::create());
     let created = scene.run(&words);
@@ -281,7 +281,7 @@ fn the_token_is_in_one_file_alone() {
 }
 
 #[test]
-fn a_wrong_token_leaves_nothing() {
+fn create_with_a_wrong_token_creates_nothing() {
     let scene = Scene::new();
     let refused = scene.run(&Scene::create().replace(TOKEN, "nonsense"));
     assert_eq!(refused.code, Some(3), "{refused}");
@@ -290,7 +290,7 @@ fn a_wrong_token_leaves_nothing() {
 }
 
 #[test]
-fn lists_prices_and_credentials() {
+fn digitalocean_lists_prices_and_credentials() {
     let scene = Scene::new();
     let nobody = scene.run("digitalocean sizes");
     assert!(nobody.stderr.contains("requires the --digitalocean-access-token option"), "{nobody}");
@@ -318,7 +318,7 @@ fn lists_prices_and_credentials() {
 }
 
 #[test]
-fn leftovers_of_a_lost_store_are_pruned() {
+fn prune_removes_resources_of_a_lost_store() {
     let scene = Scene::new();
     scene.with_token(&Scene::create());
     assert_eq!(scene.cloud.holds().len(), 3);
@@ -336,7 +336,7 @@ fn leftovers_of_a_lost_store_are_pruned() {
 }
 
 #[test]
-fn what_is_asked_of_the_store_costs_no_call() {
+fn commands_that_read_the_store_make_no_provider_call() {
     let scene = Scene::new();
     scene.run(&Scene::create());
     scene.cloud.forget_log();

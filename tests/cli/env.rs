@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::engine::{Port, VERSION};
+use super::fake_engine::{Port, VERSION};
 use super::harness::Sandbox;
 
 fn lab() -> Sandbox {
@@ -12,7 +12,7 @@ fn lab() -> Sandbox {
 }
 
 #[test]
-fn the_shell_is_the_users_own() {
+fn env_detects_the_shell_of_the_user() {
     let lab = lab();
     assert_snapshot!(lab.run("env x"), @r#"
     exit 0
@@ -33,7 +33,7 @@ fn the_shell_is_the_users_own() {
 }
 
 #[test]
-fn every_shell_sets_in_its_own_words() {
+fn env_sets_variables_in_the_syntax_of_each_shell() {
     let lab = lab();
     assert_snapshot!(lab.run("env --shell bash x"), @r#"
     exit 0
@@ -108,7 +108,7 @@ fn every_shell_sets_in_its_own_words() {
 }
 
 #[test]
-fn every_shell_unsets_in_its_own_words() {
+fn env_unsets_variables_in_the_syntax_of_each_shell() {
     let lab = lab();
     assert_snapshot!(lab.run("env -u"), @r"
     exit 0
@@ -173,7 +173,7 @@ fn every_shell_unsets_in_its_own_words() {
 }
 
 #[test]
-fn an_unknown_shell_is_an_error_after_a_notice() {
+fn env_refuses_an_unknown_shell_after_a_notice() {
     let lab = lab();
     assert_snapshot!(lab.call("env x").env_remove("SHELL").run(), @r"
     exit 1
@@ -188,7 +188,7 @@ fn an_unknown_shell_is_an_error_after_a_notice() {
 }
 
 #[test]
-fn no_proxy_gets_the_address_of_the_machine() {
+fn no_proxy_option_adds_the_machine_address() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-generic.json");
     assert_snapshot!(lab.run("env --no-proxy x"), @r#"
@@ -212,7 +212,7 @@ fn no_proxy_gets_the_address_of_the_machine() {
 }
 
 #[test]
-fn no_proxy_is_unset_under_the_name_it_has() {
+fn no_proxy_is_unset_in_its_existing_case() {
     let lab = lab();
     assert_snapshot!(lab.run("env -u --no-proxy"), @r"
     exit 0
@@ -230,7 +230,7 @@ fn no_proxy_is_unset_under_the_name_it_has() {
 }
 
 #[test]
-fn the_hint_repeats_how_we_were_called() {
+fn env_hint_repeats_the_command_line() {
     let lab = lab();
     let hint = |program: &str, words: &str| {
         let words = words.split(' ').map(str::to_owned);
@@ -249,7 +249,7 @@ fn the_hint_repeats_how_we_were_called() {
 
 /// What Ansible's inventory relies on: as docker-machine, `env` asks the engine.
 #[test]
-fn as_docker_machine_env_asks_the_engine_first() {
+fn env_as_docker_machine_checks_the_engine_first() {
     let lab = Sandbox::new();
     let port = Port::open();
     lab.ok(&format!("create -d none --url {} x", port.url()));
@@ -272,7 +272,7 @@ fn as_docker_machine_env_asks_the_engine_first() {
 }
 
 #[test]
-fn check_fails_when_no_engine_answers() {
+fn env_check_fails_when_the_engine_is_unreachable() {
     let lab = Sandbox::new();
     let port = Port::open();
     lab.ok(&format!("create -d none --url {} x", port.url()));
@@ -301,7 +301,7 @@ fn master(lab: &Sandbox) -> (Port, Port) {
 }
 
 #[test]
-fn swarm_points_to_the_manager() {
+fn env_swarm_prints_the_classic_swarm_master() {
     let lab = Sandbox::new();
     let (engine, manager) = master(&lab);
     let url = manager.url();
@@ -320,7 +320,7 @@ fn swarm_points_to_the_manager() {
 
 /// `create --swarm-master` starts one of these.
 #[test]
-fn swarm_points_to_the_engine_of_a_manager_of_todays_swarms() {
+fn env_swarm_prints_the_engine_of_a_swarm_mode_manager() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-generic.json");
     let own = |role: &str| {
@@ -336,7 +336,7 @@ fn swarm_points_to_the_engine_of_a_manager_of_todays_swarms() {
 }
 
 #[test]
-fn swarm_is_refused_where_there_is_no_manager() {
+fn env_swarm_refuses_a_machine_that_is_no_manager() {
     let lab = Sandbox::new();
     let (engine, manager) = master(&lab);
     engine.serve(&lab, VERSION);

@@ -42,7 +42,7 @@ fn grow(lab: &Sandbox, words: &str, tree: &mut String) {
 }
 
 #[test]
-fn the_whole_tree() {
+fn help_of_every_command_matches_the_snapshot() {
     let lab = Sandbox::new();
     let mut tree = String::new();
     grow(&lab, "", &mut tree);
@@ -55,7 +55,7 @@ fn the_whole_tree() {
 }
 
 #[test]
-fn every_way_to_ask_gives_the_same_help() {
+fn help_flag_and_help_command_print_the_same() {
     let lab = Sandbox::new();
     let root = help_of(&lab, "--help");
     for words in ["", "help", "-h", "-help"] {
@@ -68,7 +68,7 @@ fn every_way_to_ask_gives_the_same_help() {
 }
 
 #[test]
-fn a_driver_s_flags_are_shown_when_it_is_named() {
+fn create_help_shows_flags_of_the_chosen_driver() {
     let lab = Sandbox::new();
     let generic = help_of(&lab, "create --driver generic --help");
     for words in ["create --help -d generic", "create -d=generic --help", "create -d generic-ssh --help"] {
@@ -80,7 +80,7 @@ fn a_driver_s_flags_are_shown_when_it_is_named() {
 }
 
 #[test]
-fn the_first_screen_fits_a_screen_and_names_every_command() {
+fn root_help_fits_one_screen_and_names_every_command() {
     let lab = Sandbox::new();
     let help = help_of(&lab, "--help");
     assert!(help.lines().count() <= 40, "{help}");
@@ -93,7 +93,7 @@ fn the_first_screen_fits_a_screen_and_names_every_command() {
 
 /// docker-machine's shell completions and wrappers read these lines.
 #[test]
-fn under_docker_machines_name_the_help_has_its_layout() {
+fn help_as_docker_machine_has_its_layout() {
     let lab = Sandbox::new();
     let help = lab.run_as_docker_machine("rm --help");
     assert_snapshot!(help, @r"

@@ -1,29 +1,34 @@
 //! Every command through the real binary, each test in a store and a home of its own, without any host but what the test
 //! listens on itself.
 
-mod accounts;
 mod active;
-mod archive;
 mod bad_input;
 mod certs;
 mod cluster;
+mod command_line;
 mod compatibility;
+mod completion;
+mod concurrency;
+mod config;
+mod create;
+mod create_interrupted;
+mod credentials;
 mod digitalocean;
-mod engine;
+mod docker_machine_stores;
+mod driver_none;
 mod env;
+mod export_import;
+mod fake_engine;
 mod harness;
 mod help;
-mod hosts;
-mod killed;
-mod local;
+mod inspect;
+mod ip_url_status;
 mod ls;
-mod others;
+mod man;
 mod progress;
 mod rm;
 mod scp;
-mod stacks;
+mod stack;
 mod swarm;
-mod together;
-mod unreadable;
-mod usage;
-mod words;
+mod unreachable_hosts;
+mod unreadable_stores;

@@ -7,14 +7,14 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::Sandbox;
-use super::hosts;
+use super::unreachable_hosts;
 
 const CREATE: &str = "create -d none --url tcp://127.0.0.1:2376 x";
 
 #[test]
-fn plain_lines_are_docker_machines() {
+fn plain_progress_prints_docker_machine_lines() {
     let lab = Sandbox::new();
     lab.create_none("certs");
     let auto = lab.run(CREATE);
@@ -31,13 +31,13 @@ fn plain_lines_are_docker_machines() {
 }
 
 #[test]
-fn none_says_nothing_at_all() {
+fn progress_none_prints_nothing() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run(&format!("{CREATE} --progress none")), @"exit 0");
 }
 
 #[test]
-fn json_is_an_object_a_line() {
+fn json_progress_prints_one_object_a_line() {
     let lab = Sandbox::new();
     let outcome = lab.run(&format!("{CREATE} --progress=json"));
     assert_eq!((outcome.code, outcome.stderr.as_str()), (Some(0), ""), "{outcome}");
@@ -57,10 +57,10 @@ fn json_is_an_object_a_line() {
 }
 
 #[test]
-fn json_tells_of_failure_too() {
-    let lab = hosts::lab();
+fn json_progress_reports_failures() {
+    let lab = unreachable_hosts::lab();
     let port = Port::open().number();
-    let outcome = lab.run(&format!("{} --progress json", hosts::create("127.0.0.1", port)));
+    let outcome = lab.run(&format!("{} --progress json", unreachable_hosts::create("127.0.0.1", port)));
     assert_eq!(outcome.code, Some(1), "{outcome}");
     let last: Value = serde_json::from_str(outcome.stdout.lines().last().unwrap()).unwrap();
     assert_eq!((last["machine"].as_str(), last["event"].as_str()), (Some("x"), Some("failed")), "{outcome}");
@@ -68,7 +68,7 @@ fn json_tells_of_failure_too() {
 }
 
 #[test]
-fn success_is_silent_on_stderr() {
+fn successful_commands_print_nothing_on_stderr() {
     let lab = Sandbox::new();
     for words in [
         CREATE,
@@ -91,7 +91,7 @@ fn success_is_silent_on_stderr() {
 
 /// `rmachine ls | head -1`: the rest is written to nobody.
 #[test]
-fn a_reader_that_goes_away_is_no_panic() {
+fn closed_stdout_causes_no_panic() {
     let lab = Sandbox::new();
     for n in 0..40 {
         lab.plant(&format!("m{n}"), "v3-virtualbox.json");
@@ -109,7 +109,7 @@ fn a_reader_that_goes_away_is_no_panic() {
 
 /// A list that is not there must not look like an empty one.
 #[test]
-fn a_stdout_that_takes_nothing_is_an_error() {
+fn full_stdout_is_an_error() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-none.json");
     for words in ["ls", "ls -q", "inspect x", "--help", "help ls", "version", "env x", "ip x", "rm -y x"] {
@@ -124,7 +124,7 @@ fn a_stdout_that_takes_nothing_is_an_error() {
 
 /// The machine is made, whoever looked on.
 #[test]
-fn a_create_whose_reader_goes_away_still_ends_well() {
+fn create_completes_after_its_stdout_is_closed() {
     let lab = Sandbox::new();
     let mut child =
         lab.call(CREATE).into_command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -138,7 +138,7 @@ fn a_create_whose_reader_goes_away_still_ends_well() {
 }
 
 #[test]
-fn debugging_goes_to_stderr_and_leaves_stdout_as_it_is() {
+fn debug_output_goes_to_stderr_only() {
     let lab = Sandbox::new();
     lab.create_none("certs");
     let plain = lab.run(CREATE);

@@ -13,7 +13,7 @@ fn lab(names: &[&str]) -> Sandbox {
 }
 
 #[test]
-fn it_asks_and_takes_any_word_with_y_for_a_yes() {
+fn rm_asks_and_accepts_any_single_word_with_y() {
     let lab = lab(&["a", "b"]);
     assert_snapshot!(lab.call("rm a").stdin("y\n").run(), @r"
     exit 0
@@ -27,7 +27,7 @@ fn it_asks_and_takes_any_word_with_y_for_a_yes() {
 }
 
 #[test]
-fn any_other_word_is_a_no() {
+fn rm_keeps_the_machine_on_any_other_answer() {
     let lab = lab(&["a"]);
     assert_snapshot!(lab.call("rm a").stdin("n\n").run(), @r#"
     exit 0
@@ -44,7 +44,7 @@ fn any_other_word_is_a_no() {
 }
 
 #[test]
-fn without_an_answer_nothing_is_removed_and_it_says_so() {
+fn rm_without_an_answer_removes_nothing_and_reports_it() {
     let lab = lab(&["a"]);
     assert_snapshot!(lab.run("rm a"), @r#"
     exit 1
@@ -61,7 +61,7 @@ fn without_an_answer_nothing_is_removed_and_it_says_so() {
 }
 
 #[test]
-fn with_y_or_force_it_does_not_ask() {
+fn rm_with_y_or_force_does_not_ask() {
     let lab = lab(&["a", "b", "c", "d", "e"]);
     lab.ok("rm --yes d");
     lab.ok("rm -fy e");
@@ -90,7 +90,7 @@ fn with_y_or_force_it_does_not_ask() {
 }
 
 #[test]
-fn one_that_is_missing_does_not_keep_the_others() {
+fn rm_removes_the_others_when_one_machine_is_missing() {
     let lab = lab(&["a", "b"]);
     assert_snapshot!(lab.run("rm -y a nosuch b"), @r#"
     exit 1
@@ -106,7 +106,7 @@ fn one_that_is_missing_does_not_keep_the_others() {
 }
 
 #[test]
-fn with_force_a_missing_one_is_told_and_the_exit_stays_0() {
+fn rm_force_reports_a_missing_machine_and_exits_0() {
     let lab = lab(&["a"]);
     assert_snapshot!(lab.run("rm -f nosuch a"), @r#"
     exit 0
@@ -122,7 +122,7 @@ fn with_force_a_missing_one_is_told_and_the_exit_stays_0() {
 
 /// `rm -f "$UNSET"` emptied docker-machine's store; `rm -f ..` deleted it with its CA.
 #[test]
-fn names_that_lead_elsewhere_delete_nothing() {
+fn rm_refuses_names_that_are_paths() {
     let lab = lab(&["a", "b"]);
     lab.write("S/certs/ca-key.pem", "the key of all keys");
     lab.write("outside/config.json", "{}");
@@ -176,7 +176,7 @@ fn names_that_lead_elsewhere_delete_nothing() {
 }
 
 #[test]
-fn a_broken_machine_goes_only_by_force() {
+fn rm_removes_a_broken_machine_only_with_force() {
     let lab = lab(&[]);
     lab.write("S/machines/broken/config.json", "{\"ConfigVersion\": 3, nonsense");
     assert_snapshot!(lab.run("rm -y broken"), @r#"
@@ -201,7 +201,7 @@ fn a_broken_machine_goes_only_by_force() {
 }
 
 #[test]
-fn a_folder_without_a_config_goes_by_force() {
+fn rm_force_removes_a_folder_without_a_config() {
     let lab = lab(&[]);
     lab.write("S/machines/empty/disk.img", "");
     assert_snapshot!(lab.run("rm -y empty"), @r#"
@@ -225,7 +225,7 @@ fn a_folder_without_a_config_goes_by_force() {
 }
 
 #[test]
-fn a_machine_of_a_driver_we_do_not_have_goes_by_force() {
+fn rm_force_removes_a_machine_of_an_unknown_driver() {
     let lab = lab(&[]);
     lab.plant_stranger("default");
     assert_snapshot!(lab.run("rm -y default"), @r#"
@@ -250,7 +250,7 @@ fn a_machine_of_a_driver_we_do_not_have_goes_by_force() {
 }
 
 #[test]
-fn an_unfinished_machine_is_removed_like_any_other() {
+fn rm_removes_an_unfinished_machine() {
     let lab = lab(&["a"]);
     for phase in ["reserved", "created", "reachable", "provisioned", "removing"] {
         lab.plant("u", "v3-none.json");
@@ -263,7 +263,7 @@ fn an_unfinished_machine_is_removed_like_any_other() {
 
 /// The folder goes whole, whatever docker-machine or a user left in it; links are removed, not followed.
 #[test]
-fn links_in_a_machines_folder_are_not_followed() {
+fn rm_follows_no_links_in_the_machine_folder() {
     let lab = lab(&["a"]);
     lab.write("outside/precious", "x");
     std::os::unix::fs::symlink(lab.path("outside"), lab.machine("a").join("link")).unwrap();
@@ -273,7 +273,7 @@ fn links_in_a_machines_folder_are_not_followed() {
 }
 
 #[test]
-fn a_name_given_twice_is_missing_the_second_time() {
+fn rm_reports_a_repeated_name_as_missing() {
     let lab = lab(&["a"]);
     assert_snapshot!(lab.run("rm -y a a"), @r#"
     exit 1

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::harness::Sandbox;
 
 #[test]
-fn words_that_make_no_copy() {
+fn scp_refuses_invalid_arguments() {
     let lab = Sandbox::new();
     for words in ["scp", "scp a", "mount", "mount a b c"] {
         let outcome = lab.run(words);
@@ -16,7 +16,7 @@ fn words_that_make_no_copy() {
 }
 
 #[test]
-fn machines_that_are_not_there() {
+fn scp_and_mount_report_missing_machines() {
     let lab = Sandbox::new();
     lab.write("H/file", "x");
     assert_snapshot!(lab.run("scp file nosuch:/tmp"), @r#"
@@ -35,7 +35,7 @@ fn machines_that_are_not_there() {
 }
 
 #[test]
-fn a_copy_on_this_computer_alone() {
+fn scp_copies_between_local_paths() {
     let lab = Sandbox::new();
     lab.write("H/file", "text");
     assert_eq!(lab.run("scp -q localhost:file ./a:b").code, Some(0));
@@ -54,7 +54,7 @@ fn a_copy_on_this_computer_alone() {
 }
 
 #[test]
-fn programs_that_are_missing_are_named_with_what_to_install() {
+fn missing_programs_are_reported_with_the_package_to_install() {
     let lab = Sandbox::new();
     lab.create_none("n");
     assert_snapshot!(lab.run("scp -d file n:/tmp"), @r"

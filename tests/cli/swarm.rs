@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::Sandbox;
 
 const TOKEN: &str = "SWMTKN-1-secretsecret-worker";
@@ -109,7 +109,7 @@ fn joining(time: &str) -> Node {
 }
 
 #[test]
-fn a_clock_that_is_far_off_keeps_a_node_out() {
+fn swarm_join_refuses_a_node_whose_clock_is_wrong() {
     let lab = Sandbox::new();
     swarm_at(&lab, "2026-11-21T12:00:00.5Z");
     let late = joining("2026-11-21T10:00:00Z");
@@ -131,7 +131,7 @@ fn a_clock_that_is_far_off_keeps_a_node_out() {
 }
 
 #[test]
-fn tokens_travel_in_bodies_and_show_nowhere() {
+fn join_tokens_are_sent_in_bodies_and_never_printed() {
     let lab = Sandbox::new();
     swarm_at(&lab, "2026-11-21T12:00:00Z");
     let node = joining("2026-11-21T12:00:00Z");
@@ -149,7 +149,7 @@ fn tokens_travel_in_bodies_and_show_nowhere() {
 }
 
 #[test]
-fn who_is_cut_off_does_not_speak_for_all() {
+fn swarm_status_ignores_a_manager_without_quorum() {
     let lab = Sandbox::new();
     for (name, id, list) in [
         ("cut", "a", [("a", "reachable"), ("b", "unreachable"), ("c", "unreachable")]),
@@ -187,7 +187,7 @@ fn shape(value: &Value) -> Value {
 }
 
 #[test]
-fn the_json_is_what_is_documented() {
+fn swarm_status_json_has_the_documented_shape() {
     let text = include_str!("../../COMPATIBILITY.md");
     let documented: Vec<Value> = text
         .split("```json\n")
@@ -233,7 +233,7 @@ fn the_json_is_what_is_documented() {
 }
 
 #[test]
-fn an_answer_has_a_deadline() {
+fn swarm_requests_time_out() {
     let lab = Sandbox::new();
     let silent = Port::open();
     lab.ok(&format!("create -d none --url {} m", silent.url()));
@@ -246,7 +246,7 @@ fn an_answer_has_a_deadline() {
 }
 
 #[test]
-fn words_that_make_no_sense() {
+fn swarm_refuses_invalid_arguments() {
     let lab = Sandbox::new();
     lab.create_none("a");
     let said = |words: &str| lab.run(words).to_string();
@@ -387,7 +387,7 @@ fn words_that_make_no_sense() {
 }
 
 #[test]
-fn a_dry_run_warns_of_even_numbers_and_makes_nothing() {
+fn swarm_dry_run_warns_of_an_even_number_of_managers_and_creates_nothing() {
     let lab = Sandbox::new();
     let said = lab.run("swarm create -d docker --managers 2 --workers 1 --dry-run lab");
     assert_snapshot!(said, @r#"

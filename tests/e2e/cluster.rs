@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::e2e::docker_user::{Owner, PACK, answering, docker};
 use crate::e2e::lab::{Done, until};
-use crate::e2e::owner::{Owner, PACK, answering, docker};
 
 /// A user with a file.
 struct Site {

@@ -3,8 +3,8 @@
 
 use std::process::{Command, Stdio};
 
+use crate::e2e::docker_user::docker;
 use crate::e2e::lab::{Done, Host, User, done, until};
-use crate::e2e::owner::docker;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_rmachine");
 

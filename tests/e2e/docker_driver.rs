@@ -3,8 +3,8 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::e2e::docker_user::{Owner, docker};
 use crate::e2e::lab::{Done, Host, Running, User, until};
-use crate::e2e::owner::{Owner, docker};
 
 impl Owner {
     fn args<'a>(&'a self, name: &'a str, extra: &[&'a str]) -> Vec<&'a str> {

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::e2e::docker_user::{Owner, PACK, answering, docker};
 use crate::e2e::lab::{Done, until};
-use crate::e2e::owner::{Owner, PACK, answering, docker};
 
 impl Owner {
     /// `create` or `swarm create` with the docker driver.

@@ -6,19 +6,23 @@ use std::process::{Command, Stdio};
 use crate::ssh::tests::lab::{Home, Sshd, join};
 use crate::ssh::{ExitStatus, SshError, Terminal};
 
-/// Runs one of the acts below between two looks at the terminal; returns both looks and what was on the screen.
-fn act(name: &str) -> (String, String, String) {
+/// Names, in the environment of a child, what it does on its terminal.
+const ACT: &str = "RMACHINE_TEST_ACT";
+
+/// Runs one test of this file again, as a child that does one of the acts below, between two looks at the terminal; returns
+/// both looks and what was on the screen.
+fn run_act(test: &str, act: &str) -> (String, String, String) {
     let home = Home::new();
     let (before, after, screen) = (home.ssh("before"), home.ssh("after"), home.ssh("screen"));
     let script = format!(
-        "stty rows 17 cols 91; stty -a > {}; {} --ignored --exact ssh::tests::tty::{name} --nocapture; stty -a > {}",
+        "stty rows 17 cols 91; stty -a > {}; {} --exact ssh::tests::tty::{test} --nocapture; stty -a > {}",
         before.display(),
         std::env::current_exe().unwrap().display(),
         after.display()
     );
     let mut command = Command::new("script");
     // an open pipe, for script(1) sends what an end of input would be to a terminal
-    command.args(["-qec", &script]).arg(&screen).stdin(Stdio::piped()).stdout(Stdio::null());
+    command.args(["-qec", &script]).arg(&screen).stdin(Stdio::piped()).stdout(Stdio::null()).env(ACT, act);
     let mut child = command.spawn().unwrap();
     let mut keys = child.stdin.take().unwrap();
     keys.write_all(b"typed").unwrap();
@@ -33,19 +37,38 @@ fn same_settings(before: &str, after: &str) {
     assert!(before.contains(" icanon") && before.contains(" echo "), "{before}");
 }
 
+/// Does what the parent asks of this process, if it is a child; says whether it was.
+fn is_done_as_child() -> bool {
+    let Some(act) = std::env::var_os(ACT) else { return false };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    match act.to_str() {
+        Some("shell") => runtime.block_on(use_shell()),
+        Some("signal") => runtime.block_on(be_signalled()),
+        Some("panic") => panic_while_raw(),
+        _ => panic!("there is no act {act:?}"),
+    }
+    true
+}
+
 #[test]
 fn the_users_terminal_is_raw_for_a_while_and_followed() {
-    let (before, after, screen) = act("on_stage");
+    if is_done_as_child() {
+        return;
+    }
+    let (before, after, screen) = run_act("the_users_terminal_is_raw_for_a_while_and_followed", "shell");
     assert!(screen.contains("test result: ok. 1 passed"), "{screen}");
     same_settings(&before, &after);
 }
 
 #[test]
 fn it_is_given_back_after_a_signal_and_a_panic() {
-    for name in ["signalled", "panicking"] {
-        let (before, after, screen) = act(name);
+    if is_done_as_child() {
+        return;
+    }
+    for act in ["signal", "panic"] {
+        let (before, after, screen) = run_act("it_is_given_back_after_a_signal_and_a_panic", act);
         assert!(screen.contains("test result: "), "{screen}");
-        assert_eq!(screen.contains("1 passed"), name == "signalled", "{screen}");
+        assert_eq!(screen.contains("1 passed"), act == "signal", "{screen}");
         same_settings(&before, &after);
     }
 }
@@ -57,9 +80,7 @@ fn local() -> Terminal<crate::ssh::terminal::LocalStdin, tokio::io::Stdout> {
     terminal
 }
 
-#[tokio::test]
-#[ignore = "an act"]
-async fn on_stage() {
+async fn use_shell() {
     let home = Home::new();
     let key = home.key("id_ed25519", &["ed25519"], "");
     let sshd = Sshd::start(&[&key]);
@@ -77,9 +98,7 @@ async fn on_stage() {
     assert_eq!(ended.unwrap().unwrap(), ExitStatus::Code(7));
 }
 
-#[tokio::test]
-#[ignore = "an act"]
-async fn signalled() {
+async fn be_signalled() {
     let home = Home::new();
     let key = home.key("id_ed25519", &["ed25519"], "");
     let sshd = Sshd::start(&[&key]);
@@ -89,9 +108,7 @@ async fn signalled() {
     assert!(matches!(e, SshError::Interrupted { number: 15, .. }), "{e}");
 }
 
-#[tokio::test]
-#[ignore = "an act"]
-async fn panicking() {
+fn panic_while_raw() {
     // as where a panic aborts: no destructor runs
     std::mem::forget(local());
     panic!("on purpose");

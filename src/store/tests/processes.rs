@@ -1,6 +1,6 @@
 //! What only real processes show: locks between them, kills, the umask, and users who may not write.
 //!
-//! Each test runs this test binary again, at one of the ignored tests below, which finds its store in the environment.
+//! Each test runs this test binary again, at itself. The store in the environment tells it that it is such a child.
 
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
@@ -12,11 +12,11 @@ use crate::store::tests::*;
 const STORE: &str = "RMACHINE_TEST_STORE";
 const NOBODY: u32 = 65534;
 
-/// This binary at one of the tests below; by way of a shell, which sets the umask.
+/// This binary as a child of the given test; by way of a shell, which sets the umask.
 fn child(test: &str, store: &Store, umask: &str) -> Command {
     let mut command = Command::new("/bin/sh");
     command
-        .args(["-c", "umask \"$0\"; exec \"$1\" --ignored --exact \"$2\""])
+        .args(["-c", "umask \"$0\"; exec \"$1\" --exact \"$2\""])
         .arg(umask)
         .arg(std::env::current_exe().unwrap())
         .arg(format!("store::tests::processes::{test}"))
@@ -25,22 +25,20 @@ fn child(test: &str, store: &Store, umask: &str) -> Command {
     command
 }
 
-/// The store of such a child; none when somebody runs the ignored tests by hand.
-fn given() -> Option<Store> {
+/// The store that the parent hands to a child; none in the parent.
+fn store_of_parent() -> Option<Store> {
     std::env::var_os(STORE).map(Store::at)
 }
 
 fn succeeds(mut command: Command) {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
-#[test]
-#[ignore = "run by the tests of this file"]
-fn child_reserves() {
-    let Some(store) = given() else { return };
+fn reserve_machine(store: &Store) {
     let text = format!("node{}", std::process::id());
-    put(&store, &text);
+    put(store, &text);
     let certs = runtime().block_on(store.certs_lock(LONG)).unwrap();
     if !store.certs_dir().join("ca.pem").exists() {
         store.write_file(&store.certs_dir().join("ca.pem"), b"pem", 0o644).unwrap();
@@ -50,9 +48,13 @@ fn child_reserves() {
 
 #[test]
 fn twenty_processes_on_an_empty_store() {
+    if let Some(store) = store_of_parent() {
+        return reserve_machine(&store);
+    }
     let Scene { store, dir: _dir } = scene();
-    let children: Vec<Child> =
-        (0..20).map(|_| child("child_reserves", &store, "022").spawn().unwrap()).collect();
+    let children: Vec<Child> = (0..20)
+        .map(|_| child("twenty_processes_on_an_empty_store", &store, "022").spawn().unwrap())
+        .collect();
     for mut child in children {
         assert!(child.wait().unwrap().success());
     }
@@ -62,9 +64,12 @@ fn twenty_processes_on_an_empty_store() {
 
 #[test]
 fn modes_do_not_depend_on_the_umask() {
+    if let Some(store) = store_of_parent() {
+        return reserve_machine(&store);
+    }
     for umask in ["000", "077", "0277"] {
         let Scene { store, dir: _dir } = scene();
-        succeeds(child("child_reserves", &store, umask));
+        succeeds(child("modes_do_not_depend_on_the_umask", &store, umask));
         let machine = store.machine_dir(&store.names().unwrap()[0]);
         for folder in [store.root(), &store.machines_dir(), &store.certs_dir(), &machine] {
             assert_eq!(mode(folder), 0o700, "umask {umask}: {}", folder.display());
@@ -74,11 +79,8 @@ fn modes_do_not_depend_on_the_umask() {
     }
 }
 
-#[test]
-#[ignore = "run by the tests of this file"]
-fn child_saves_for_ever() {
-    let Some(store) = given() else { return };
-    let lock = lock(&store, "x", LONG).unwrap();
+fn save_until_killed(store: &Store) {
+    let lock = lock(store, "x", LONG).unwrap();
     let mut machine = store.load(&name("x")).unwrap();
     for n in machine.config.driver.int("Round") + 1.. {
         machine.config.driver.set("Round", n);
@@ -89,11 +91,15 @@ fn child_saves_for_ever() {
 
 #[test]
 fn a_kill_at_any_moment_leaves_a_machine_and_no_lock() {
+    if let Some(store) = store_of_parent() {
+        return save_until_killed(&store);
+    }
     let Scene { store, dir: _dir } = scene();
     put(&store, "x");
     let mut rounds = 0;
     for n in 0..15 {
-        let mut child = child("child_saves_for_ever", &store, "022").spawn().unwrap();
+        let mut child =
+            child("a_kill_at_any_moment_leaves_a_machine_and_no_lock", &store, "022").spawn().unwrap();
         while store.load(&name("x")).unwrap().config.driver.int("Round") == rounds {
             thread::sleep(Duration::from_millis(1));
         }
@@ -114,16 +120,13 @@ fn a_kill_at_any_moment_leaves_a_machine_and_no_lock() {
     }
 }
 
-#[test]
-#[ignore = "run by the tests of this file"]
-fn child_may_not_write() {
-    let Some(store) = given() else { return };
+fn read_but_not_write(store: &Store) {
     assert_eq!(store.names().unwrap(), [name("x")]);
     let machine = store.load(&name("x")).unwrap();
     let machines = store.machines_dir();
     let refused =
         |path: &Path| format!("cannot write {}: permission denied; nothing was changed", path.display());
-    let error = lock(&store, "x", NOW).unwrap_err();
+    let error = lock(store, "x", NOW).unwrap_err();
     assert_eq!(error.to_string(), refused(&machines.join(".x.lock")));
     let elsewhere = Store::at(store.root().join("deeper"));
     assert_eq!(lock(&elsewhere, "x", NOW).unwrap_err().to_string(), refused(elsewhere.root()));
@@ -134,6 +137,9 @@ fn child_may_not_write() {
 
 #[test]
 fn a_store_that_may_not_be_written_is_read() {
+    if let Some(store) = store_of_parent() {
+        return read_but_not_write(&store);
+    }
     let Scene { store, dir } = scene();
     put(&store, "x");
     let machine = store.machine_dir(&name("x"));
@@ -148,7 +154,7 @@ fn a_store_that_may_not_be_written_is_read() {
         }
         fs::set_permissions(path, fs::Permissions::from_mode(0o500)).unwrap();
     }
-    let mut command = child_as_nobody("child_may_not_write", &store);
+    let mut command = child_as_nobody("a_store_that_may_not_be_written_is_read", &store);
     if root {
         command.uid(NOBODY).gid(NOBODY);
     }
@@ -162,7 +168,7 @@ fn a_store_that_may_not_be_written_is_read() {
 fn child_as_nobody(test: &str, store: &Store) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command
-        .args(["--ignored", "--exact", &format!("store::tests::processes::{test}")])
+        .args(["--exact", &format!("store::tests::processes::{test}")])
         .env(STORE, store.root())
         .stdout(Stdio::piped());
     command

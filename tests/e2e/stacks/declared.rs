@@ -7,8 +7,8 @@ use std::thread;
 use serde_json::json;
 
 use super::{Stage, soon};
+use crate::e2e::docker_user::{Owner, docker};
 use crate::e2e::lab::Done;
-use crate::e2e::owner::{Owner, docker};
 
 const NODES: [&str; 2] = ["ske-m-1", "ske-w-1"];
 const GROUPS: &str = "

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::e2e::docker_user::Owner;
 use crate::e2e::lab::{Done, Running, lab_script};
-use crate::e2e::owner::Owner;
 
 const STACKS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/stacks");
 const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/stacks/terminal.py");

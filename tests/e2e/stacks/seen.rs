@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::files::every_way;
 use super::{Page, Stage, soon, with};
+use crate::e2e::docker_user::{Owner, docker};
 use crate::e2e::lab::lab_dir;
-use crate::e2e::owner::{Owner, docker};
 
 const NODES: [&str; 3] = ["stk-m1", "stk-w1", "stk-w2"];
 

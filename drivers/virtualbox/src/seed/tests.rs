@@ -36,13 +36,10 @@ fn a_shared_folder_is_mounted_where_docker_machine_had_it() {
 mod on_its_disc {
     #![allow(clippy::disallowed_methods, reason = "tests ask the real programs")]
 
-    use std::process::{Command, Output};
-
     use rmachine_driver::secrecy::SecretString;
     use rmachine_driver::{
         DriverState, HostKeyPair, Journal, JournalRecord, MachineName, NoKeyring, Options, Silent, Tags,
     };
-    use serde_json::Value;
 
     use super::*;
     use crate::options::specs;
@@ -57,19 +54,6 @@ mod on_its_disc {
         fn records(&self) -> &[JournalRecord] {
             &[]
         }
-    }
-
-    /// cloud-init's code and the rest of its package.
-    fn package() -> PathBuf {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/cloud-init");
-        let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
-        let done = said(Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap());
-        Path::new(done.trim()).ancestors().nth(4).unwrap().to_owned()
-    }
-
-    fn said(output: Output) -> String {
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
     }
 
     fn seed(dir: &Path) -> PathBuf {
@@ -112,50 +96,73 @@ mod on_its_disc {
         assert_eq!(mode & 0o777, 0o600, "a private key is on it");
     }
 
-    #[test]
-    fn cloud_init_takes_it_for_its_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let iso = seed(dir.path());
-        let script = package().join("usr/lib/cloud-init/ds-identify");
-        let root = dir.path().join("root");
-        std::fs::create_dir_all(root.join("run/cloud-init")).unwrap();
-        // It may run in a container itself, where it would not look at discs.
-        let asked = "DI_MAIN=noop; . \"$1\"; is_container() { return 1; }\n\
-                     blkid() { /usr/sbin/blkid -p -o export \"$ISO\"; }\n\
-                     main; cat \"$PATH_ROOT/run/cloud-init/cloud.cfg\"";
-        let output = Command::new("sh")
-            .args(["-c", asked, "sh"])
-            .arg(&script)
-            .env("PATH_ROOT", &root)
-            .env("ISO", &iso)
-            .env("DI_LOG", "stderr")
-            .env("DEBUG_LEVEL", "1")
-            .output()
-            .unwrap();
-        let found = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(found.contains("NoCloud"), "{found}{}", String::from_utf8_lossy(&output.stderr));
-    }
+    /// cloud-init itself, and the programs that it needs.
+    #[cfg(feature = "system-tests")]
+    mod system {
+        use std::process::{Command, Output};
 
-    #[test]
-    fn cloud_init_reads_what_was_meant() {
-        let dir = tempfile::tempdir().unwrap();
-        let iso = seed(dir.path());
-        let files = dir.path().join("files");
-        std::fs::create_dir(&files).unwrap();
-        for name in ["user-data", "meta-data", "network-config", "vendor-data"] {
-            let words = ["-J", "-x", &format!("/{name}"), "-i"];
-            let content = said(Command::new("isoinfo").args(words).arg(&iso).output().unwrap());
-            std::fs::write(files.join(name), content).unwrap();
+        use serde_json::Value;
+
+        use super::*;
+
+        /// cloud-init's code and the rest of its package.
+        fn package() -> PathBuf {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/cloud-init");
+            let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
+            let done = said(Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap());
+            Path::new(done.trim()).ancestors().nth(4).unwrap().to_owned()
         }
-        let mut python = Command::new("/usr/bin/python3");
-        python.args(["-c", include_str!("read.py")]).arg(&files);
-        python.env("PYTHONPATH", package().join("usr/lib/python3/dist-packages"));
-        let read: Value = serde_json::from_str(&said(python.output().unwrap())).unwrap();
-        assert_eq!(read["host"], "web1");
-        assert_eq!(read["id"], UUID.to_string());
-        assert_eq!(
-            read["cards"],
-            json!({"08:00:27:1a:2b:3c": ["dhcp4"], "08:00:27:1a:2b:3d": ["192.168.56.7/24"]})
-        );
+
+        fn said(output: Output) -> String {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).unwrap()
+        }
+
+        #[test]
+        fn cloud_init_takes_it_for_its_own() {
+            let dir = tempfile::tempdir().unwrap();
+            let iso = seed(dir.path());
+            let script = package().join("usr/lib/cloud-init/ds-identify");
+            let root = dir.path().join("root");
+            std::fs::create_dir_all(root.join("run/cloud-init")).unwrap();
+            // It may run in a container itself, where it would not look at discs.
+            let asked = "DI_MAIN=noop; . \"$1\"; is_container() { return 1; }\n\
+                         blkid() { /usr/sbin/blkid -p -o export \"$ISO\"; }\n\
+                         main; cat \"$PATH_ROOT/run/cloud-init/cloud.cfg\"";
+            let output = Command::new("sh")
+                .args(["-c", asked, "sh"])
+                .arg(&script)
+                .env("PATH_ROOT", &root)
+                .env("ISO", &iso)
+                .env("DI_LOG", "stderr")
+                .env("DEBUG_LEVEL", "1")
+                .output()
+                .unwrap();
+            let found = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(found.contains("NoCloud"), "{found}{}", String::from_utf8_lossy(&output.stderr));
+        }
+
+        #[test]
+        fn cloud_init_reads_what_was_meant() {
+            let dir = tempfile::tempdir().unwrap();
+            let iso = seed(dir.path());
+            let files = dir.path().join("files");
+            std::fs::create_dir(&files).unwrap();
+            for name in ["user-data", "meta-data", "network-config", "vendor-data"] {
+                let words = ["-J", "-x", &format!("/{name}"), "-i"];
+                let content = said(Command::new("isoinfo").args(words).arg(&iso).output().unwrap());
+                std::fs::write(files.join(name), content).unwrap();
+            }
+            let mut python = Command::new("/usr/bin/python3");
+            python.args(["-c", include_str!("read.py")]).arg(&files);
+            python.env("PYTHONPATH", package().join("usr/lib/python3/dist-packages"));
+            let read: Value = serde_json::from_str(&said(python.output().unwrap())).unwrap();
+            assert_eq!(read["host"], "web1");
+            assert_eq!(read["id"], UUID.to_string());
+            assert_eq!(
+                read["cards"],
+                json!({"08:00:27:1a:2b:3c": ["dhcp4"], "08:00:27:1a:2b:3d": ["192.168.56.7/24"]})
+            );
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use insta::assert_snapshot;
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::{Outcome, Sandbox};
 
 /// A key that a program would send to the host, were there one.
@@ -52,7 +52,7 @@ fn stands(lab: &Sandbox) {
 }
 
 #[test]
-fn a_port_that_refuses() {
+fn create_reports_a_refused_connection() {
     let port = Port::open().number();
     assert_snapshot!(failed(&lab(), "127.0.0.1", port), @r#"
     exit 1
@@ -71,7 +71,7 @@ fn a_port_that_refuses() {
 }
 
 #[test]
-fn a_port_that_says_nothing() {
+fn create_reports_a_host_that_sends_no_ssh_banner() {
     let port = Port::open();
     assert_snapshot!(failed(&lab(), "127.0.0.1", port.number()), @r#"
     exit 1
@@ -90,7 +90,7 @@ fn a_port_that_says_nothing() {
 }
 
 #[test]
-fn a_port_that_speaks_something_else() {
+fn create_reports_a_server_that_is_not_ssh() {
     let port = says("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
     assert_snapshot!(failed(&lab(), "127.0.0.1", port), @r#"
     exit 1
@@ -109,7 +109,7 @@ fn a_port_that_speaks_something_else() {
 }
 
 #[test]
-fn a_port_that_hangs_up() {
+fn create_reports_a_connection_that_is_closed_at_once() {
     let port = says("");
     assert_snapshot!(failed(&lab(), "127.0.0.1", port), @r#"
     exit 1
@@ -162,7 +162,7 @@ impl BlackHole {
 }
 
 #[test]
-fn a_host_that_swallows_everything() {
+fn create_reports_a_connection_timeout() {
     let hole = BlackHole::open();
     let lab = lab();
     let began = Instant::now();
@@ -187,7 +187,7 @@ fn a_host_that_swallows_everything() {
 }
 
 #[test]
-fn a_host_without_a_way_to_it() {
+fn create_reports_a_host_without_a_route() {
     let lab = lab();
     let outcome =
         lab.run_apart("ip link set lo up; ip route add unreachable 192.0.2.5", &create("192.0.2.5", 22));
@@ -224,7 +224,7 @@ fn a_host_without_a_way_to_it() {
 }
 
 #[test]
-fn a_name_that_nobody_knows() {
+fn create_reports_a_name_that_cannot_be_resolved() {
     let lab = lab();
     lab.write("nsswitch.conf", "hosts: files\n");
     let files_only = format!("mount --bind {} /etc/nsswitch.conf", lab.path("nsswitch.conf").display());
@@ -246,7 +246,7 @@ fn a_name_that_nobody_knows() {
 }
 
 #[test]
-fn ssh_to_a_host_that_is_not_there() {
+fn ssh_reports_an_unreachable_host() {
     let lab = lab();
     let port = Port::open().number();
     lab.run(&create("127.0.0.1", port));

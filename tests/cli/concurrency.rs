@@ -28,7 +28,7 @@ fn at_once(lab: &Sandbox, words: impl Fn(usize) -> String + Sync) -> Vec<Outcome
 }
 
 #[test]
-fn twenty_creates_on_an_empty_store_all_succeed_with_one_ca() {
+fn concurrent_creates_on_an_empty_store_share_one_ca() {
     let lab = Sandbox::new();
     let outcomes = at_once(&lab, |n| format!("create -d none --url tcp://127.0.0.1:1 m{n}"));
     for outcome in &outcomes {
@@ -46,7 +46,7 @@ fn twenty_creates_on_an_empty_store_all_succeed_with_one_ca() {
 }
 
 #[test]
-fn of_twenty_creates_of_one_name_one_wins() {
+fn one_of_twenty_concurrent_creates_of_a_name_succeeds() {
     let lab = Sandbox::new();
     let outcomes = at_once(&lab, |n| format!("create -d none --url tcp://127.0.0.1:{} x", n + 1));
     let (won, lost): (Vec<_>, Vec<_>) = outcomes.iter().partition(|o| o.code == Some(0));
@@ -59,7 +59,7 @@ fn of_twenty_creates_of_one_name_one_wins() {
 }
 
 #[test]
-fn of_twenty_removals_of_one_name_one_wins() {
+fn one_of_twenty_concurrent_removals_of_a_machine_succeeds() {
     let lab = Sandbox::new();
     lab.create_none("x");
     let outcomes = at_once(&lab, |_| "rm -y x".to_owned());
@@ -71,7 +71,7 @@ fn of_twenty_removals_of_one_name_one_wins() {
 }
 
 #[test]
-fn a_list_never_shows_a_machine_half_made_or_half_removed() {
+fn ls_never_shows_a_partly_created_or_removed_machine() {
     let lab = Sandbox::new();
     lab.create_none("first");
     let done = AtomicBool::new(false);

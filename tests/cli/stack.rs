@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::harness::Sandbox;
 
 #[test]
-fn the_stacks_that_there_are() {
+fn stack_list_prints_the_built_in_stacks() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("stack ls"), @r"
     exit 0
@@ -73,7 +73,7 @@ fn the_stacks_that_there_are() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_anybody_is_asked() {
+fn stack_deploy_reports_errors_before_it_contacts_a_host() {
     let lab = Sandbox::new();
     for words in [
         "stack deploy lab monitorin",
@@ -122,7 +122,7 @@ fn what_is_wrong_is_told_before_anybody_is_asked() {
 }
 
 #[test]
-fn targets_for_a_prometheus_outside() {
+fn metrics_prints_prometheus_targets() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("metrics targets"), @r"
     exit 0

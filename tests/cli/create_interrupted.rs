@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use insta::assert_snapshot;
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::{Outcome, Running, Sandbox};
-use super::hosts;
+use super::unreachable_hosts;
 
 /// A host that takes connections and says nothing: whoever makes a machine of it waits.
 struct Scene {
@@ -17,13 +17,13 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        Self { lab: hosts::lab(), port: Port::open() }
+        Self { lab: unreachable_hosts::lab(), port: Port::open() }
     }
 
     /// A create that has come as far as waiting for SSH.
     fn waiting(&self) -> Running {
-        let words =
-            hosts::create("127.0.0.1", self.port.number()).replace("--ssh-timeout 1", "--ssh-timeout 300");
+        let words = unreachable_hosts::create("127.0.0.1", self.port.number())
+            .replace("--ssh-timeout 1", "--ssh-timeout 300");
         self.wait(&words)
     }
 
@@ -41,7 +41,7 @@ impl Scene {
 }
 
 #[test]
-fn a_killed_create_is_listed_with_its_phase() {
+fn ls_shows_the_phase_of_a_killed_create() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("KILL");
@@ -61,7 +61,7 @@ fn a_killed_create_is_listed_with_its_phase() {
 }
 
 #[test]
-fn a_killed_create_leaves_no_lock_and_can_be_removed() {
+fn killed_create_leaves_no_lock_and_can_be_removed() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("KILL");
@@ -79,7 +79,7 @@ fn a_killed_create_leaves_no_lock_and_can_be_removed() {
 }
 
 #[test]
-fn a_killed_create_goes_on_where_it_was() {
+fn resume_continues_a_killed_create() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("KILL");
@@ -99,12 +99,12 @@ fn a_killed_create_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_killed_create_is_not_made_a_second_time() {
+fn create_refuses_the_name_of_a_killed_create() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("KILL");
     running.end();
-    assert_snapshot!(scene.lab.run(&hosts::create("127.0.0.1", scene.port.number())), @r#"
+    assert_snapshot!(scene.lab.run(&unreachable_hosts::create("127.0.0.1", scene.port.number())), @r#"
     exit 1
     --- stderr
     Docker machine "x" already exists
@@ -113,7 +113,7 @@ fn a_killed_create_is_not_made_a_second_time() {
 }
 
 #[test]
-fn ctrl_c_says_what_is_left_and_how_to_go_on() {
+fn ctrl_c_reports_the_unfinished_machine_and_how_to_resume() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("INT");
@@ -138,7 +138,7 @@ fn ctrl_c_says_what_is_left_and_how_to_go_on() {
 }
 
 #[test]
-fn so_does_sigterm() {
+fn sigterm_reports_the_unfinished_machine_and_how_to_resume() {
     let scene = Scene::new();
     let running = scene.waiting();
     running.signal("TERM");
@@ -158,7 +158,7 @@ fn so_does_sigterm() {
 }
 
 #[test]
-fn ctrl_c_ends_a_list_that_waits() {
+fn ctrl_c_ends_an_ls_that_waits_for_an_engine() {
     let scene = Scene::new();
     scene.lab.ok(&format!("create -d none --url {} n", scene.port.url()));
     let running = scene.lab.call("ls -t 300").spawn();
@@ -185,7 +185,7 @@ fn until_connected(running: &Running, port: u16) {
 }
 
 #[test]
-fn a_machine_that_is_being_made_is_locked_and_says_by_whom() {
+fn commands_report_which_process_creates_a_machine() {
     let scene = Scene::new();
     let running = scene.waiting();
     let rows = scene.rows().with(running.id(), "PID");
@@ -202,7 +202,7 @@ fn a_machine_that_is_being_made_is_locked_and_says_by_whom() {
 
 /// Two in a row: the second finds the machine where the first left it.
 #[test]
-fn an_interrupted_resume_can_be_resumed() {
+fn interrupted_resume_can_be_resumed() {
     let scene = Scene::new();
     for words in ["", "create --resume x --ssh-timeout 300", "create --resume x --ssh-timeout 300"] {
         let running = if words.is_empty() { scene.waiting() } else { scene.wait(words) };

@@ -1,7 +1,7 @@
 //! Several machines at once, machines with a time to live, and what is left when a store is lost.
 
+use crate::e2e::docker_user::docker;
 use crate::e2e::lab::{User, until};
-use crate::e2e::owner::docker;
 
 /// Containers, also stopped ones, whose names begin like this.
 fn containers(prefix: &str) -> Vec<String> {

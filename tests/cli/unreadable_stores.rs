@@ -5,10 +5,10 @@ use std::fs;
 use insta::assert_snapshot;
 
 use super::harness::Sandbox;
-use super::hosts;
+use super::unreachable_hosts;
 
 #[test]
-fn a_store_that_cannot_be_looked_into_is_not_one_without_the_machine() {
+fn unreadable_store_is_not_reported_as_a_missing_machine() {
     let lab = Sandbox::new();
     // Not a folder, so nothing in it can be looked for: what root cannot be refused otherwise.
     lab.write("S/machines", "");
@@ -32,8 +32,8 @@ fn a_store_that_cannot_be_looked_into_is_not_one_without_the_machine() {
 }
 
 #[test]
-fn a_key_that_is_none_is_found_before_anything_is_made() {
-    let lab = hosts::lab();
+fn create_checks_the_ssh_key_before_it_creates_anything() {
+    let lab = unreachable_hosts::lab();
     lab.write("H/nokey", "this is a letter\n");
     let create = |key: &str| {
         format!(

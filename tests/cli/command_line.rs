@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use super::harness::Sandbox;
 
 #[test]
-fn an_unknown_command_is_told_in_docker_machines_sentence() {
+fn unknown_command_is_reported_in_docker_machine_words() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("nosuch"), @r"
     exit 1
@@ -26,7 +26,7 @@ fn an_unknown_command_is_told_in_docker_machines_sentence() {
 }
 
 #[test]
-fn a_hint_to_help_names_the_path_we_were_called_by() {
+fn help_hint_repeats_the_program_path() {
     let lab = Sandbox::new();
     let path = lab.path("bin/docker-machine").display().to_string();
     assert_snapshot!(lab.call_words(&path, ["nosuch".to_owned()]).run(), @r"
@@ -93,7 +93,7 @@ fn usage_errors_exit_2_with_the_message_on_stderr() {
 
 /// docker-machine puts its help on stdout, and the reason on stderr.
 #[test]
-fn usage_errors_under_docker_machines_name_show_the_help_too() {
+fn usage_errors_as_docker_machine_print_help_on_stdout() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run_as_docker_machine("ip -x"), @r"
     exit 2
@@ -114,7 +114,7 @@ fn usage_errors_under_docker_machines_name_show_the_help_too() {
 }
 
 #[test]
-fn what_was_probably_meant_is_told() {
+fn usage_errors_suggest_the_nearest_word() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("ls --quite"), @r"
     exit 2
@@ -138,7 +138,7 @@ fn what_was_probably_meant_is_told() {
 }
 
 #[test]
-fn a_flag_given_twice_has_its_last_value() {
+fn repeated_flag_has_its_last_value() {
     let lab = Sandbox::new();
     lab.ok("create -d none --url tcp://a:1 --url tcp://b:1 --swarm-strategy a --swarm-strategy=b x");
     assert_eq!(lab.ok("url x"), "tcp://b:1\n");
@@ -147,7 +147,7 @@ fn a_flag_given_twice_has_its_last_value() {
 }
 
 #[test]
-fn numbers_are_taken_in_every_form_that_go_takes() {
+fn numbers_are_accepted_in_every_go_form() {
     let lab = Sandbox::new();
     lab.ok("create -d generic --dry-run --generic-ip-address h --generic-ssh-port 0x16 x");
     for timeout in ["0x1", "-1", "-t 007"] {
@@ -161,7 +161,7 @@ fn numbers_are_taken_in_every_form_that_go_takes() {
 }
 
 #[test]
-fn a_flag_of_another_driver_is_told_to_be_one() {
+fn flag_of_another_driver_is_reported_as_such() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("create -d none --generic-ssh-user u x"), @r#"
     exit 2
@@ -173,7 +173,7 @@ fn a_flag_of_another_driver_is_told_to_be_one() {
 }
 
 #[test]
-fn commands_that_take_no_or_one_name_say_so() {
+fn commands_refuse_surplus_names() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.run("active x"), @r"
     exit 1
@@ -198,7 +198,7 @@ fn commands_that_take_no_or_one_name_say_so() {
 }
 
 #[test]
-fn versions() {
+fn version_is_printed_by_flag_and_command() {
     let lab = Sandbox::new();
     for words in ["version", "--version", "-v", "-version"] {
         let own = lab.run(words);
@@ -216,7 +216,7 @@ fn version_shape(said: &str) -> String {
 }
 
 #[test]
-fn flags_are_taken_in_every_form_that_go_takes() {
+fn flags_are_accepted_in_every_go_form() {
     let lab = Sandbox::new();
     for (n, flags) in [
         "-d none --url tcp://127.0.0.1:2376 NAME",
@@ -241,7 +241,7 @@ fn flags_are_taken_in_every_form_that_go_takes() {
 }
 
 #[test]
-fn values_that_look_like_flags_are_values() {
+fn flag_values_may_begin_with_a_dash() {
     let lab = Sandbox::new();
     lab.ok("create -d none --url tcp://127.0.0.1:2376 --engine-label -x=y --swarm-opt --heartbeat=5 x");
     assert_eq!(lab.ok("inspect -f '{{json .HostOptions.EngineOptions.Labels}}' x"), "[\"-x=y\"]\n");
@@ -265,7 +265,7 @@ fn global_flags_of_docker_machine_are_accepted() {
 }
 
 #[test]
-fn the_store_is_found_by_flag_environment_and_home_in_this_order() {
+fn store_path_comes_from_flag_then_environment_then_home() {
     let lab = Sandbox::new();
     lab.ok("-s /T/by-flag create -d none --url u by-flag");
     lab.ok("create -d none --url u by-env");
@@ -278,7 +278,7 @@ fn the_store_is_found_by_flag_environment_and_home_in_this_order() {
 }
 
 #[test]
-fn debugging_by_environment_wants_a_truth_value() {
+fn debug_variable_must_be_a_boolean() {
     let lab = Sandbox::new();
     assert_snapshot!(lab.call("ls -q").env("MACHINE_DEBUG", "maybe").run(), @r#"
     exit 1

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::e2e::install::{Server, gateway};
+use crate::e2e::engine_install::{Server, gateway};
 use crate::e2e::lab::{Host, User};
 
 fn serial(host: &Host) -> String {

@@ -1,7 +1,7 @@
 //! Joins that fail on real engines, each for another reason: named, undone, and well at the next try.
 
+use crate::e2e::docker_user::{Owner, docker};
 use crate::e2e::lab::until;
-use crate::e2e::owner::{Owner, docker};
 
 /// Where a manager keeps what the swarm knows.
 const STATE: &str = "/var/lib/docker/swarm";

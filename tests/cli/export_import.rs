@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use insta::assert_snapshot;
 
 use super::harness::{Outcome, Sandbox};
-use super::hosts;
+use super::unreachable_hosts;
 
 /// A store with a generic machine that has a key, and one without a host.
 fn lab() -> Sandbox {
-    let lab = hosts::lab();
+    let lab = unreachable_hosts::lab();
     lab.create_none("n");
     lab.plant("node1", "v3-generic.json");
     let key = fs::read(lab.path("H/key")).unwrap();
@@ -44,7 +44,7 @@ fn imported(lab: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn machines_move_with_keys_and_certificates_and_without_a_path_of_here() {
+fn archives_carry_keys_and_certificates_but_no_local_paths() {
     let lab = lab();
     let archive = export(&lab, "n node1", "a.tar");
     let text = String::from_utf8_lossy(&fs::read(&archive).unwrap()).into_owned();
@@ -77,7 +77,7 @@ fn machines_move_with_keys_and_certificates_and_without_a_path_of_here() {
 }
 
 #[test]
-fn a_renamed_machine_is_called_so_throughout() {
+fn import_renames_a_machine_in_every_file() {
     let lab = lab();
     export(&lab, "node1", "a.tar");
     assert_eq!(import(&lab, "--rename node1=web /T/a.tar").code, Some(0));
@@ -92,7 +92,7 @@ fn a_renamed_machine_is_called_so_throughout() {
 }
 
 #[test]
-fn several_come_all_or_not_at_all() {
+fn import_takes_all_machines_or_none() {
     let lab = lab();
     export(&lab, "n node1", "a.tar");
     lab.ok("-s /T/S2 create -d none --url tcp://127.0.0.1:1 n");
@@ -101,7 +101,7 @@ fn several_come_all_or_not_at_all() {
 }
 
 #[test]
-fn a_passphrase_keeps_it_from_others() {
+fn encrypted_archive_requires_its_passphrase() {
     let lab = lab();
     lab.write("T/none", "");
     lab.write("pass", "s3cret\n");
@@ -132,7 +132,7 @@ fn a_passphrase_keeps_it_from_others() {
 
 /// What is sealed here opens with age, and what age seals opens here.
 #[test]
-fn age_itself_understands_it() {
+fn encrypted_archive_is_readable_by_age() {
     let lab = lab();
     lab.write("pass", "s3cret\n");
     let archive = export(&lab, &format!("--passphrase-file {} n", lab.path("pass").display()), "a.age");
@@ -168,7 +168,7 @@ fn with_a_terminal(lab: &Sandbox, command: &str, times: usize) -> String {
 }
 
 #[test]
-fn archives_of_others_leave_nothing() {
+fn import_refuses_hostile_archives_and_leaves_nothing() {
     let lab = lab();
     let evil = |file: &str, script: &str| {
         let script = format!(
@@ -198,7 +198,7 @@ fn archives_of_others_leave_nothing() {
 
 /// A token would be sent to whom the archive names, and a command of its be run, by the first `ls`.
 #[test]
-fn an_archive_cannot_name_commands_or_where_tokens_go() {
+fn import_ignores_commands_and_token_endpoints_in_archives() {
     let lab = lab();
     lab.plant("old", "v2.json");
     let archive = export(&lab, "old", "a.tar");
@@ -220,7 +220,7 @@ fn an_archive_cannot_name_commands_or_where_tokens_go() {
 }
 
 #[test]
-fn what_makes_no_archive() {
+fn export_refuses_unusable_machines_and_targets() {
     let lab = lab();
     assert_snapshot!(lab.run("export"), @"
     exit 2
@@ -254,7 +254,7 @@ fn what_makes_no_archive() {
 
 /// Killed at each of the moments at which a file takes its place: no machine, or all of it.
 #[test]
-fn a_killed_import_leaves_nothing() {
+fn killed_import_leaves_nothing() {
     let lab = lab();
     export(&lab, "node1", "a.tar");
     let mut left = 0;

@@ -1,10 +1,10 @@
-//! Completion as shells really do it, and manual pages as `man` reads them.
+//! `completion`: what real shells offer.
 
 use std::process::Command;
 
 use super::harness::Sandbox;
 
-fn lab() -> Sandbox {
+pub(super) fn lab() -> Sandbox {
     let lab = Sandbox::new();
     for name in ["node1", "node2", "other"] {
         lab.plant(name, "v3-none.json");
@@ -13,7 +13,7 @@ fn lab() -> Sandbox {
 }
 
 /// What a shell says with our program first on its PATH.
-fn shell(lab: &Sandbox, program: &str, args: &[&str]) -> String {
+pub(super) fn shell(lab: &Sandbox, program: &str, args: &[&str]) -> String {
     let path = format!("{}:/usr/bin:/bin", lab.path("bin").display());
     let output = Command::new(program)
         .args(args)
@@ -53,7 +53,7 @@ fn bash_completes_commands_machines_drivers_and_their_flags() {
 
 /// It is asked with each press of the key: no name is looked up, no host is waited for.
 #[test]
-fn completing_asks_nobody() {
+fn completion_contacts_no_host_and_no_dns_server() {
     let lab = lab();
     let began = std::time::Instant::now();
     let outcome =
@@ -65,7 +65,7 @@ fn completing_asks_nobody() {
 }
 
 #[test]
-fn zsh_takes_its_script() {
+fn zsh_loads_the_completion_script() {
     let lab = lab();
     let script = "autoload -Uz compinit; compinit -D -u; source <(rmachine completion zsh); print -l $_comps[rmachine]; \
                   _describe() { print -l -- \"$1|$2|$3\" \"${(@P)3}\" }; words=(rmachine ssh node); CURRENT=3; _rmachine";
@@ -73,7 +73,7 @@ fn zsh_takes_its_script() {
 }
 
 #[test]
-fn fish_completes_by_its_own_engine() {
+fn fish_completes_commands_and_flags() {
     let lab = lab();
     let script = "source (rmachine completion fish | psub); complete -C 'rmachine ssh node'";
     assert_eq!(shell(&lab, "fish", &["--no-config", "-c", script]), "node1\nnode2\n");
@@ -83,24 +83,4 @@ fn fish_completes_by_its_own_engine() {
         &["--no-config", "-c", "source (rmachine completion fish | psub); complete -C 'rmachine certs --o'"],
     );
     assert!(flags.starts_with("--output\ttable or json"), "{flags}");
-}
-
-#[test]
-fn every_page_is_clean_and_named_after_its_command() {
-    let lab = lab();
-    assert!(lab.ok("man --dir /T/man").starts_with("Wrote "));
-    let pages = lab.tree().into_iter().filter(|p| p.starts_with("man/") && p.ends_with(".1"));
-    let pages: Vec<String> = pages.collect();
-    assert!(pages.len() > 25 && pages.contains(&"man/rmachine-scp.1".to_owned()), "{pages:?}");
-    assert!(!pages.iter().any(|p| p.contains("__")), "{pages:?}");
-    for page in &pages {
-        let path = lab.path(page).display().to_string();
-        assert_eq!(shell(&lab, "groff", &["-ww", "-man", "-Tutf8", "-z", &path]), "", "{page}");
-    }
-    let shown = shell(&lab, "man", &["-l", &lab.path("man/rmachine-scp.1").display().to_string()]);
-    for word in ["rmachine-scp(1)", "--recursive", "Examples:"] {
-        assert!(shown.contains(word), "{word} is not in:\n{shown}");
-    }
-    assert_eq!(lab.ok("man scp"), std::fs::read_to_string(lab.path("man/rmachine-scp.1")).unwrap());
-    assert_eq!(lab.run("man nosuch").code, Some(1));
 }

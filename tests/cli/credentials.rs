@@ -9,7 +9,7 @@ use super::digitalocean::{Scene, TOKEN};
 
 /// A machine that docker-machine made keeps its token where docker-machine looks for it, until it is taken out.
 #[test]
-fn docker_machines_token_is_not_shown_and_can_be_taken_out() {
+fn docker_machine_token_is_hidden_and_can_be_moved_to_credentials() {
     let scene = Scene::new();
     let id = scene.cloud.populate(1, &[])[0];
     scene.lab.plant("old", "v2.json");
@@ -53,7 +53,7 @@ fn docker_machines_token_is_not_shown_and_can_be_taken_out() {
 
 /// An archive says nothing of accounts: neither a token, nor where one is read or sent.
 #[test]
-fn archives_have_no_say_in_accounts() {
+fn archives_carry_no_token_commands_or_endpoints() {
     let scene = Scene::new();
     scene.lab.plant("old", "v2.json");
     let path = scene.lab.machine("old").join("config.json");
@@ -83,7 +83,7 @@ fn archives_have_no_say_in_accounts() {
 
 /// The values of flags that a provider told last, without asking it.
 #[test]
-fn what_the_provider_offers_is_completed() {
+fn completion_offers_cached_provider_values() {
     let scene = Scene::new();
     let complete = |words: &str| {
         let index = shlex::split(words).unwrap().len() - 1;

@@ -3,11 +3,11 @@
 
 use insta::assert_snapshot;
 
-use super::engine::Port;
+use super::fake_engine::Port;
 use super::harness::Sandbox;
 
 #[test]
-fn machines_of_every_version_are_listed_and_told_of() {
+fn ls_and_inspect_read_every_config_version() {
     let lab = Sandbox::new();
     for version in ["v0-flat", "v0-nested", "v1", "v2"] {
         lab.plant(version, &format!("{version}.json"));
@@ -33,7 +33,7 @@ fn machines_of_every_version_are_listed_and_told_of() {
 }
 
 #[test]
-fn a_refusal_leaves_an_old_file_in_its_old_form() {
+fn refused_command_does_not_migrate_an_old_config() {
     let lab = Sandbox::new();
     lab.plant("x", "v2.json");
     let old = lab.read("S/machines/x/config.json").replace("\"digitalocean\"", "\"none\"");
@@ -44,7 +44,7 @@ fn a_refusal_leaves_an_old_file_in_its_old_form() {
 }
 
 #[test]
-fn a_driver_that_we_do_not_have_is_listed_as_not_found() {
+fn ls_shows_unknown_drivers_as_not_found() {
     let lab = Sandbox::new();
     lab.plant_stranger("default");
     assert_snapshot!(lab.run("ls"), @r"
@@ -78,7 +78,7 @@ fn a_driver_that_we_do_not_have_is_listed_as_not_found() {
 }
 
 #[test]
-fn keys_that_we_do_not_know_survive_a_change() {
+fn unknown_config_keys_survive_a_change() {
     let lab = Sandbox::new();
     lab.plant("x", "v3-generic.json");
     let path = lab.machine("x").join("config.json");
@@ -96,7 +96,7 @@ fn keys_that_we_do_not_know_survive_a_change() {
 }
 
 #[test]
-fn the_driver_generic_refuses_what_docker_machines_refused() {
+fn generic_driver_refuses_the_same_commands_as_docker_machine() {
     let lab = Sandbox::new();
     let port = Port::open();
     lab.plant("x", "v3-generic.json");
@@ -156,7 +156,7 @@ fn the_driver_generic_refuses_what_docker_machines_refused() {
 
 /// Several machines are loaded before anything is done to one.
 #[test]
-fn one_machine_that_cannot_be_loaded_keeps_all_from_being_touched() {
+fn commands_change_no_machine_when_one_cannot_be_loaded() {
     let lab = Sandbox::new();
     lab.plant("a", "v3-none.json");
     lab.write("S/machines/broken/config.json", "{");
