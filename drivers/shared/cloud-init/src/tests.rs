@@ -34,7 +34,7 @@ fn made(login: &str, own: Option<&str>) -> String {
 fn cloud_init() -> &'static str {
     static CODE: OnceLock<String> = OnceLock::new();
     CODE.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/cloud-init");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/lab/cloud-init");
         let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
         let done = Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
