@@ -18,7 +18,7 @@ pub mod registry;
 pub mod ssh;
 pub mod stacks;
 pub mod store;
-mod swarm;
+pub mod swarm;
 mod transfer;
 pub mod ui;
 

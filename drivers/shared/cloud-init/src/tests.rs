@@ -60,7 +60,7 @@ mod system {
     fn cloud_init() -> &'static str {
         static CODE: OnceLock<String> = OnceLock::new();
         CODE.get_or_init(|| {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/lab/cloud-init");
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../tests/lab/cloud-init");
             let target = std::env::current_exe().unwrap().ancestors().nth(3).unwrap().to_owned();
             let done = Command::new(script).env("CARGO_TARGET_DIR", target).output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

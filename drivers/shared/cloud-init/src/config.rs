@@ -7,7 +7,7 @@ use crate::{FirstBoot, UserDataError};
 
 const ROOT: &str = "root";
 /// What is left of a machine that the image was once goes first; for each machine once, however often its disk boots.
-const FIRST_BOOT: &str = include_str!("../../../templates/host/first-boot.sh");
+const FIRST_BOOT: &str = include_str!("../../../../templates/host/first-boot.sh");
 /// useradd's own limit.
 const LONGEST_LOGIN: usize = 32;
 
