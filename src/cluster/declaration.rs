@@ -53,7 +53,7 @@ impl Kit<'_> {
     /// join a leave and a join that was cut short is done.
     pub(super) async fn note_wish(&self, wanted: &Wanted, node: &Node) -> Result<(), Failure> {
         let (store, name) = (&self.swarm.machines.store, &node.name);
-        if self.swarm.membership(name).is_none_or(|m| m.has_joined()) {
+        if self.swarm.membership(name)?.is_none_or(|m| m.has_joined()) {
             return Ok(());
         }
         let failed = Failure::from;

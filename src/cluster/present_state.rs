@@ -47,7 +47,7 @@ impl Kit<'_> {
         let stranger = |n: &&Node| swarm.machines.store.exists(&n.name) && cluster.member(&n.name).is_none();
         let Some(node) = wanted.nodes.iter().find(stranger) else { return Ok(()) };
         let (name, program) = (&node.name, &swarm.machines.program);
-        let whose = match swarm.membership(name) {
+        let whose = match swarm.membership(name)? {
             Some(member) => format!("the swarm {}", member.cluster),
             None => "no swarm".to_owned(),
         };

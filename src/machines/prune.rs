@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use rmachine_driver::{Driver, Tagged, Tags, Uuid};
+use rmachine_driver::{Driver, MachineName, Tagged, Tags, Uuid};
 
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
@@ -33,7 +33,11 @@ impl Machines {
         let mut found = Prunable { expired: self.expired(now), strays: Vec::new() };
         found.expired.retain(|m| wanted(&m.stored.config.driver_name));
         let mut failures = Vec::new();
-        let ours = self.uuids();
+        let ours = match self.known_machines() {
+            Ok(ours) => ours,
+            // Without the list of machines, everything would look like a leftover.
+            Err(failure) => return (Prunable::default(), vec![failure]),
+        };
         let drivers: Vec<_> = self.registry.all().filter(|d| wanted(d.name())).collect();
         let ask = async |driver: &&Arc<dyn Driver>| match driver.tagged_resources() {
             Some(resources) => resources.list_tagged(&self.keyring(driver.name())).await,
@@ -63,16 +67,36 @@ impl Machines {
 
     /// What another computer made is for its stores to judge, until its time is over. What one of ours made is a stray
     /// once its store does not know it: the store is gone, or the machine was forgotten.
-    fn is_stray(&self, tags: &Tags, ours: &BTreeSet<Uuid>, now: Timestamp) -> bool {
+    fn is_stray(&self, tags: &Tags, ours: &KnownMachines, now: Timestamp) -> bool {
         let expired = tags.expires.is_some_and(|at| at <= now.as_second());
         let here = !self.computer.is_empty() && tags.computer == self.computer;
-        (expired || here) && !ours.contains(&tags.uuid) && !known(tags)
+        (expired || here) && !ours.may_own(tags) && !known(tags)
     }
 
     /// The machines of this store, which may have been moved here from where the tags say.
-    fn uuids(&self) -> BTreeSet<Uuid> {
-        let names = self.store.names().unwrap_or_default();
-        names.iter().filter_map(|name| Some(self.store.load_lenient(name).ok()?.own.ok()?.uuid)).collect()
+    fn known_machines(&self) -> Result<KnownMachines, Failure> {
+        let mut known = KnownMachines::default();
+        for name in self.store.names()? {
+            match self.store.load_own(&name) {
+                Ok(own) => known.uuids.insert(own.uuid),
+                Err(_) => known.unreadable.insert(name),
+            };
+        }
+        Ok(known)
+    }
+}
+
+/// What this store says about its machines.
+#[derive(Default)]
+struct KnownMachines {
+    uuids: BTreeSet<Uuid>,
+    /// Machines whose record cannot be read: their uuid is unknown, so their name decides.
+    unreadable: BTreeSet<MachineName>,
+}
+
+impl KnownMachines {
+    fn may_own(&self, tags: &Tags) -> bool {
+        self.uuids.contains(&tags.uuid) || self.unreadable.contains(&tags.machine)
     }
 }
 
@@ -95,8 +119,6 @@ fn known(tags: &Tags) -> bool {
 mod tests {
     use std::fs;
 
-    use rmachine_driver::MachineName;
-
     use super::*;
 
     fn tags(store: &Path) -> Tags {
@@ -107,6 +129,21 @@ mod tests {
             computer: "here".to_owned(),
             expires: None,
         }
+    }
+
+    #[test]
+    fn a_machine_with_a_damaged_record_is_no_stray_in_a_moved_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let machines = crate::machines::tests::machines(dir.path());
+        let machines = Machines { computer: "here".to_owned(), ..machines };
+        let tags = tags(&dir.path().join("where-the-store-was"));
+        let is_stray = || machines.is_stray(&tags, &machines.known_machines().unwrap(), Timestamp::now());
+        assert!(is_stray(), "no store knows it");
+        let folder = machines.store.machine_dir(&tags.machine);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.json"), "{}").unwrap();
+        fs::write(folder.join("rmachine.json"), "{\"Version\":1,").unwrap();
+        assert!(!is_stray(), "its record cannot be read");
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(crate) enum ProvisionError {
     Upgrade { detail: String, log: Vec<String> },
     #[error("{detail}")]
     Failed { detail: String, log: Vec<String> },
-    #[error("a script for the host could not be made")]
+    #[error("cannot render a script for the host: {0}")]
     Template(#[from] minijinja::Error),
     #[error(transparent)]
     Ssh(Box<SshError>),

@@ -117,7 +117,7 @@ impl Swarm {
         // Who waits for a manager holds no place.
         let names = makings.iter().map(|m| m.name().clone()).collect();
         let batch = Batch { names, making: Semaphore::new(at_once), joining: Semaphore::new(JOINING) };
-        let wishes: Vec<_> = makings.iter().map(|m| self.wish_of(m)).collect();
+        let wishes: Vec<_> = makings.iter().map(|m| self.planned_membership(m)).collect();
         let coming = wishes.iter().flatten().filter(|m| m.role == Role::Manager).count();
         // Without a manager among them, there is one already.
         let known = wishes.iter().flatten().next().filter(|_| coming == 0);
@@ -140,10 +140,10 @@ impl Swarm {
     ) -> Result<(), Failure> {
         let waits = |member: Option<Membership>| member.is_some_and(|m| !m.has_joined());
         let complete = self.machines.load(name)?.stored.own.phase == Phase::Ready;
-        if !complete || !waits(self.membership(name)) {
+        if !complete || !waits(self.membership(name)?) {
             self.machines.resume(name, run, amend).await?;
         }
-        match self.membership(name) {
+        match self.membership(name)? {
             Some(wish) if !wish.has_joined() => {
                 self.come_in(name, &wish, Known::default()).await?;
                 if wish.role == Role::Manager {
@@ -155,10 +155,11 @@ impl Swarm {
         }
     }
 
-    fn wish_of(&self, making: &Making) -> Option<Membership> {
+    /// Nothing for a record that cannot be read; the work on that machine reports it.
+    fn planned_membership(&self, making: &Making) -> Option<Membership> {
         match making {
             Making::Create(plan) => plan.own.swarm.clone(),
-            Making::Finish(name) => self.membership(name),
+            Making::Finish(name) => self.membership(name).ok().flatten(),
         }
     }
 

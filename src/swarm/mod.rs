@@ -164,7 +164,7 @@ impl Swarm {
     pub(crate) fn clusters(&self) -> Result<Vec<Cluster>, Failure> {
         let mut clusters: Vec<Cluster> = Vec::new();
         for machine in self.machines.store.names().map_err(Failure::from)? {
-            let Some(membership) = self.membership(&machine) else { continue };
+            let Some(membership) = self.membership(&machine)? else { continue };
             let name = membership.cluster.clone();
             let member = Member { machine, membership };
             match clusters.iter_mut().find(|c| c.name == name) {
@@ -196,9 +196,10 @@ impl Swarm {
         Ok(found.unwrap_or_else(|| Cluster { name: name.clone(), members: Vec::new() }))
     }
 
-    /// To which cluster a machine belongs, as the store knows it.
-    pub(crate) fn membership(&self, machine: &MachineName) -> Option<Membership> {
-        self.machines.store.load_own(machine).ok()?.swarm
+    /// To which cluster a machine belongs, as the store knows it. A record that cannot be read is an error: a list without
+    /// this machine would be taken for the whole cluster.
+    pub(crate) fn membership(&self, machine: &MachineName) -> Result<Option<Membership>, Failure> {
+        Ok(self.machines.store.load_own(machine)?.swarm)
     }
 
     /// For what is asked of one machine's engine.

@@ -289,3 +289,15 @@ fn debug_variable_must_be_a_boolean() {
         assert_eq!(lab.call("ls -q").env("MACHINE_DEBUG", value).run().code, Some(0), "{value:?}");
     }
 }
+
+#[test]
+fn a_wrong_word_below_a_group_is_reported_for_the_group() {
+    let lab = Sandbox::new();
+    let outcome = lab.run("swarm crate");
+    assert!(
+        outcome.stderr.starts_with("rmachine swarm: 'crate' is not a rmachine swarm command."),
+        "{outcome}"
+    );
+    assert!(outcome.stderr.contains("did you mean `rmachine swarm create`?"), "{outcome}");
+    assert!(lab.run("nosuch").stderr.starts_with("rmachine: 'nosuch' is not a rmachine command."));
+}

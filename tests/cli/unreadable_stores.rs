@@ -51,3 +51,41 @@ fn create_checks_the_ssh_key_before_it_creates_anything() {
     fs::set_permissions(lab.path("H/key"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert!(lab.run(&create("/H/key")).stderr.contains("refused the connection"));
 }
+
+/// A store with three members of the swarm lab, of which the record of one is damaged.
+fn damaged_member() -> Sandbox {
+    let lab = Sandbox::new();
+    for (name, role) in [("m", "manager"), ("w1", "worker"), ("w2", "worker")] {
+        lab.ok(&format!("create -d none --url tcp://127.0.0.1:1 {name}"));
+        let path = format!("S/machines/{name}/rmachine.json");
+        let mut own: serde_json::Value = serde_json::from_str(&lab.read(&path)).unwrap();
+        own["Swarm"] = serde_json::json!({"Cluster": "lab", "Role": role});
+        lab.write(&path, &own.to_string());
+    }
+    lab.write("S/machines/w2/rmachine.json", "{\"Version\":1,");
+    lab
+}
+
+#[test]
+fn cluster_down_refuses_while_a_record_cannot_be_read() {
+    let lab = damaged_member();
+    let outcome = lab.run("cluster down lab -y");
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.starts_with("/S/machines/w2/rmachine.json is damaged: "), "{outcome}");
+    assert!(outcome.stderr.contains("`rmachine rm -f w2`"), "{outcome}");
+    assert_eq!(lab.machines(), ["m", "w1", "w2"]);
+}
+
+#[test]
+fn swarm_ls_names_a_record_that_cannot_be_read() {
+    let outcome = damaged_member().run("swarm ls");
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("/S/machines/w2/rmachine.json is damaged: "), "{outcome}");
+}
+
+#[test]
+fn rm_force_removes_the_machine_whose_record_is_damaged() {
+    let lab = damaged_member();
+    lab.ok("rm -f w2");
+    assert_eq!(lab.machines(), ["m", "w1"]);
+}

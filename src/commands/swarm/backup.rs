@@ -75,7 +75,7 @@ impl Restore {
         let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
         let swarm = ctx.swarm();
         swarm.machines.load(&name)?;
-        let cluster = match (&self.cluster, swarm.membership(&name)) {
+        let cluster = match (&self.cluster, swarm.membership(&name)?) {
             (Some(given), _) => cluster_name(given)?,
             (None, Some(member)) => member.cluster,
             (None, None) => {
@@ -130,7 +130,7 @@ impl Recover {
             return Ok(());
         }
         swarm.recover(&name).await?;
-        let cluster = swarm.membership(&name).map(|m| m.cluster.to_string()).unwrap_or_default();
+        let cluster = swarm.membership(&name)?.map(|m| m.cluster.to_string()).unwrap_or_default();
         ctx.last_word(&format!(
             "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm NODE` removes managers that are gone, and \
              further managers make it safe again",

@@ -136,7 +136,7 @@ fn work(
             plan.own.swarm = Some(Membership::new(cluster.clone(), *role, settings.clone()));
             return Ok(Making::Create(Box::new(plan)));
         }
-        match swarm.membership(name) {
+        match swarm.membership(name)? {
             Some(member) if member.cluster == *cluster => Ok(Making::Finish(name.clone())),
             other => {
                 let whose = other.map_or("no swarm".to_owned(), |m| format!("the swarm {}", m.cluster));

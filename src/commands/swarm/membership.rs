@@ -110,7 +110,8 @@ impl Rm {
         let given = self.cluster.as_deref().or_else(|| {
             let only = self.nodes.first().map(String::as_str);
             only.filter(|n| {
-                rmachine_driver::MachineName::existing(n).is_ok_and(|n| swarm.membership(&n).is_some())
+                rmachine_driver::MachineName::existing(n)
+                    .is_ok_and(|n| swarm.membership(&n).is_ok_and(|m| m.is_some()))
             })
         });
         let cluster = which(&swarm, given)?;

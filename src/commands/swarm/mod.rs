@@ -219,7 +219,10 @@ pub(super) fn which(swarm: &Swarm, given: Option<&str>) -> Result<Cluster, Failu
             }
         };
     };
-    let by_machine = MachineName::existing(word).ok().and_then(|name| swarm.membership(&name));
+    let by_machine = match MachineName::existing(word) {
+        Ok(name) => swarm.membership(&name)?,
+        Err(_) => None,
+    };
     let name = match (ClusterName::parse(word), by_machine) {
         (Ok(name), member) => {
             if swarm.members(&name)?.members.is_empty() {

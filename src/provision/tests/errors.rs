@@ -43,3 +43,10 @@ fn what_scripts_say_becomes_a_sentence_and_a_way_on() {
     }
     assert_snapshot!(told);
 }
+
+#[test]
+fn a_template_error_names_its_reason() {
+    let reason = minijinja::Error::new(minijinja::ErrorKind::UndefinedError, "\"daemon\" is undefined");
+    let text = ProvisionError::from(reason).to_string();
+    assert!(text.contains("\"daemon\" is undefined"), "{text}");
+}
