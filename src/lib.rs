@@ -2,31 +2,33 @@
 //!
 //! The binary is a thin shell around this library; ARCHITECTURE.md says which room may use which.
 
-pub mod cli;
+mod app;
+mod archive;
+mod cli;
 pub mod cluster;
 pub mod commands;
-pub mod context;
-pub mod deploy;
-pub mod engine;
-pub mod error;
-pub mod lifecycle;
+mod engine;
+pub mod environment;
+pub mod machines;
+pub mod model;
+mod observe;
 pub mod pki;
-pub mod provision;
+mod provision;
 pub mod registry;
 pub mod ssh;
 pub mod stacks;
 pub mod store;
 pub mod swarm;
-pub mod transfer;
+mod transfer;
 pub mod ui;
-pub mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::{Command, Globals, Root};
-use crate::context::{Context, Environment};
-use crate::error::{CommandError, Exit};
+use crate::app::{Context, Globals, print_failure};
+use crate::commands::root::{self, Command, Root};
+use crate::environment::Environment;
+use crate::model::{Exit, Failure};
 use crate::registry::Registry;
 use crate::ui::Printer;
 
@@ -36,43 +38,47 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
     let program = program_name(argv.first().map_or("rmachine", String::as_str));
     let env = Environment::capture();
     let printer = Printer;
-    let done = start(&program, &argv, env).and_then(|()| match printer.lost() {
-        Some(reason) => Err(CommandError::failed(format!("write /dev/stdout: {reason}"))),
+    let mut debug = false;
+    let done = start(&program, &argv, env, &mut debug).and_then(|()| match printer.lost() {
+        Some(reason) => Err(Failure::new(format!("write /dev/stdout: {reason}"))),
         None => Ok(()),
     });
     match done {
         Ok(()) => 0,
         Err(error) => {
-            error.print(printer);
+            print_failure(&error, printer, &program, debug);
             error.exit.code()
         }
     }
 }
 
-fn start(program: &str, argv: &[String], env: Environment) -> Result<(), CommandError> {
+fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> Result<(), Failure> {
     let mut registry = Registry::new(&env);
-    if argv.get(1).is_some_and(|word| word == commands::completion::CALL) {
+    let opened = open_driver(argv.get(1..).unwrap_or_default(), &env, &registry);
+    if argv.get(1).is_some_and(|word| word == commands::program::completion::CALL) {
         // Before anybody is asked for anything.
-        commands::completion::answer(argv.get(2..).unwrap_or_default(), &env, &registry);
+        commands::program::completion::answer(argv.get(2..).unwrap_or_default(), &env, &registry);
         return Ok(());
     }
-    if commands::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
+    opened?;
+    if commands::machine::create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
         // Before the words are understood: the driver decides which of them are flags.
         runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());
     }
-    let (root, matches) = match cli::parse(program, argv, &env, &registry) {
+    let (root, matches) = match root::parse(program, argv, &env, &registry) {
         Ok(parsed) => parsed,
-        Err(e) => return cli::refused(program, argv, &e, &env, &registry),
+        Err(e) => return root::refused(program, argv, &e, &env, &registry),
     };
     if root.version {
-        Printer.line(&commands::version::own(program));
+        Printer.line(&commands::program::version::own(program));
         return Ok(());
     }
     let Root { mut globals, command, .. } = root;
     globals.take_environment(&env)?;
+    *debug = globals.debug;
     log_to_stderr(&globals);
     let Some(command) = command else {
-        Printer.raw(&cli::command(program, argv, &env, &registry).render_help().to_string());
+        Printer.raw(&root::command(program, argv, &env, &registry).render_help().to_string());
         return Ok(());
     };
     // Hundreds of machines are asked at once, each over a connection or two. Where that is refused, fewer answer.
@@ -85,8 +91,15 @@ fn start(program: &str, argv: &[String], env: Environment) -> Result<(), Command
     done
 }
 
-fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, CommandError> {
-    builder.enable_all().build().map_err(|e| CommandError::failed(format!("cannot start: {e}")))
+/// Has the driver that these words name load its options, which decide how the words are parsed.
+fn open_driver(words: &[String], env: &Environment, registry: &Registry) -> Result<(), Failure> {
+    let Some(name) = commands::machine::create::driver_with_flags(words, env) else { return Ok(()) };
+    let opened = runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.open(&name));
+    opened.map(drop).map_err(Failure::from)
+}
+
+fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
+    builder.enable_all().build().map_err(|e| Failure::new(format!("cannot start: {e}")))
 }
 
 /// Ctrl-C and SIGTERM drop the work where it is: what was reached is on disk, locks are the kernel's.
@@ -94,15 +107,15 @@ async fn until_interrupted(
     ctx: &Context,
     command: Command,
     matches: &clap::ArgMatches,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     tokio::select! {
         // First, so that signals are caught before the work begins, which may not pause for a while.
         biased;
         () = interrupted() => {
             let message = ctx.interruption().unwrap_or_else(|| "Interrupted.".to_owned());
-            Err(CommandError::new(Exit::Interrupted, message))
+            Err(Failure::with_exit(Exit::Interrupted, message))
         }
-        done = commands::run(ctx, command, matches) => done,
+        done = root::run(ctx, command, matches) => done,
     }
 }
 

@@ -4,34 +4,60 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmachine_driver::Driver;
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver_digitalocean::{self as digitalocean, DigitalOcean, TokenSettings};
+use rmachine_driver::{Driver, DriverError};
+use rmachine_driver_digitalocean as digitalocean;
+use rmachine_driver_digitalocean::{DigitalOcean, TokenSettings};
 use rmachine_driver_docker::{Docker, HostSettings, Settings};
 use rmachine_driver_generic_ssh::Generic;
 use rmachine_driver_none::NoDriver;
 use rmachine_driver_virtualbox::Virtualbox;
 
-use crate::context::Environment;
+use crate::environment::Environment;
 
 /// docker-machine's own default, where no driver is at hand that needs nothing but this computer.
-pub const DEFAULT_DRIVER: &str = "virtualbox";
+pub(crate) const DEFAULT_DRIVER: &str = "virtualbox";
 
 /// How long a `create` that names no driver looks around for one.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// A place where drivers are found by name.
+pub trait DriverSource: Send + Sync {
+    /// The drivers that are known without a search.
+    fn listed(&self) -> &[Arc<dyn Driver>];
+
+    /// Finds a driver by its name or an alias, the same one each time. Starts no process: see [`Driver::open`].
+    fn find(&self, name: &str) -> Option<Arc<dyn Driver>>;
+}
+
+/// The drivers of this program.
+struct BuiltIn(Vec<Arc<dyn Driver>>);
+
+impl DriverSource for BuiltIn {
+    fn listed(&self) -> &[Arc<dyn Driver>] {
+        &self.0
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<dyn Driver>> {
+        let is_called =
+            |d: &&Arc<dyn Driver>| d.name() == name || d.aliases().iter().any(|alias| alias == name);
+        self.0.iter().find(is_called).cloned()
+    }
+}
+
 #[derive(Clone)]
 pub struct Registry {
-    drivers: Vec<Arc<dyn Driver>>,
+    /// The first source that finds a name wins.
+    sources: Vec<Arc<dyn DriverSource>>,
     default: DefaultDriver,
 }
 
 /// The driver of a `create` that names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefaultDriver {
-    pub name: String,
+pub(crate) struct DefaultDriver {
+    pub(crate) name: String,
     /// A clause.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 impl Default for DefaultDriver {
@@ -56,48 +82,57 @@ impl Registry {
             Arc::new(NoDriver),
             Arc::new(Virtualbox::new(virtualbox(env))),
         ];
-        Self { drivers, default: DefaultDriver::default() }
+        Self { sources: vec![Arc::new(BuiltIn(drivers))], default: DefaultDriver::default() }
     }
 
     /// Makes the first driver the default that could make a machine here and now.
-    pub async fn look_around(&mut self) {
-        for driver in &self.drivers {
-            if let Some(reason) = driver.at_hand(PATIENCE).await {
+    pub(crate) async fn look_around(&mut self) {
+        for driver in self.sources.iter().flat_map(|source| source.listed()) {
+            if let Some(reason) = driver.available(PATIENCE).await {
                 self.default = DefaultDriver { name: driver.name().to_owned(), reason };
                 return;
             }
         }
     }
 
-    pub fn default_driver(&self) -> &DefaultDriver {
+    pub(crate) fn default_driver(&self) -> &DefaultDriver {
         &self.default
     }
 
     /// The drivers that build images.
-    pub fn with_images(&self) -> impl Iterator<Item = Arc<dyn Driver>> {
-        self.drivers.iter().filter(|d| d.features().images).cloned()
+    pub(crate) fn with_images(&self) -> impl Iterator<Item = Arc<dyn Driver>> {
+        self.all().filter(|d| d.images().is_some()).cloned()
     }
 
     /// The drivers whose providers have lists to show.
-    pub fn with_catalogs(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
-        self.drivers.iter().filter(|d| !d.catalogs().is_empty())
+    pub(crate) fn with_catalogs(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
+        self.all().filter(|d| d.catalogs().is_some())
     }
 
+    /// Starts no process: see [`Registry::open`].
     pub fn find(&self, name: &str) -> Option<Arc<dyn Driver>> {
-        self.drivers.iter().find(|d| d.name() == name || d.aliases().contains(&name)).cloned()
+        self.sources.iter().find_map(|source| source.find(name))
     }
 
-    pub fn all(&self) -> &[Arc<dyn Driver>] {
-        &self.drivers
+    /// Finds a driver and has it load its options.
+    pub async fn open(&self, name: &str) -> Result<Option<Arc<dyn Driver>>, DriverError> {
+        let Some(driver) = self.find(name) else { return Ok(None) };
+        driver.open().await?;
+        Ok(Some(driver))
     }
 
-    pub fn names(&self) -> Vec<&'static str> {
-        self.drivers.iter().map(|d| d.name()).collect()
+    /// The drivers that are known without a search.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn Driver>> {
+        self.sources.iter().flat_map(|source| source.listed())
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.all().map(|d| d.name().to_owned()).collect()
     }
 
     /// The driver that owns a flag of `create`, for hints.
-    pub fn owner_of(&self, option: &str) -> Option<&'static str> {
-        self.drivers.iter().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name())
+    pub(crate) fn owner_of(&self, option: &str) -> Option<String> {
+        self.all().find(|d| d.options().iter().any(|o| o.name == option)).map(|d| d.name().to_owned())
     }
 }
 
@@ -148,6 +183,14 @@ fn locks(env: &Environment) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use rmachine_driver::{
+        CreateRequest, Draft, DraftRequest, Features, MachineHandle, MachineView, OptionKind, OptionSpec,
+        State,
+    };
+
     use super::*;
 
     #[test]
@@ -155,7 +198,7 @@ mod tests {
         let registry = Registry::default();
         assert_eq!(registry.find("generic-ssh").unwrap().name(), "generic");
         assert!(registry.find("Generic").is_none());
-        assert_eq!(registry.owner_of("generic-ssh-key"), Some("generic"));
+        assert_eq!(registry.owner_of("generic-ssh-key").as_deref(), Some("generic"));
     }
 
     #[test]
@@ -190,11 +233,103 @@ mod tests {
     /// Rancher finds a driver's fields by this prefix; docker-machine's `none` is the one exception.
     #[test]
     fn flags_begin_with_their_drivers_name() {
-        for driver in Registry::default().drivers {
+        for driver in Registry::default().all() {
             for option in driver.options() {
                 let prefixed = option.name.starts_with(&format!("{}-", driver.name()));
                 assert!(prefixed || driver.name() == "none", "{} of {}", option.name, driver.name());
             }
         }
+    }
+
+    /// A driver whose options are known once its process was asked.
+    #[derive(Default)]
+    struct Process {
+        openings: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Driver for Process {
+        fn name(&self) -> &str {
+            "process"
+        }
+
+        async fn open(&self) -> Result<(), DriverError> {
+            self.openings.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn features(&self) -> Features {
+            NoDriver.features()
+        }
+
+        fn options(&self) -> Vec<OptionSpec> {
+            let size = OptionSpec::new("process-size", OptionKind::Int(1), "Size");
+            [size].into_iter().filter(|_| self.openings.load(Ordering::Relaxed) > 0).collect()
+        }
+
+        fn draft(&self, request: &DraftRequest<'_>) -> Result<Draft, DriverError> {
+            NoDriver.draft(request)
+        }
+
+        async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
+            NoDriver.check(machine).await
+        }
+
+        async fn create(
+            &self,
+            to: &mut MachineHandle<'_>,
+            by: &CreateRequest<'_>,
+        ) -> Result<(), DriverError> {
+            NoDriver.create(to, by).await
+        }
+
+        async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError> {
+            NoDriver.state(machine).await
+        }
+
+        async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+            NoDriver.start(machine).await
+        }
+
+        async fn stop(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+            NoDriver.stop(machine).await
+        }
+
+        async fn kill(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+            NoDriver.kill(machine).await
+        }
+
+        async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
+            NoDriver.remove(machine).await
+        }
+    }
+
+    struct Found(Arc<Process>);
+
+    impl DriverSource for Found {
+        fn listed(&self) -> &[Arc<dyn Driver>] {
+            &[]
+        }
+
+        fn find(&self, name: &str) -> Option<Arc<dyn Driver>> {
+            (name == "process").then(|| self.0.clone() as Arc<dyn Driver>)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_of_another_source_is_asked_only_when_it_is_opened() {
+        let process = Arc::new(Process::default());
+        let mut registry = Registry::default();
+        registry.sources.push(Arc::new(Found(process.clone())));
+        assert!(registry.find("process").unwrap().options().is_empty());
+        assert!(!registry.names().contains(&"process".to_owned()));
+        assert_eq!(registry.owner_of("process-size"), None);
+        registry.look_around().await;
+        assert!(
+            registry.open("docker").await.unwrap().is_some() && registry.open("x").await.unwrap().is_none()
+        );
+        assert_eq!(process.openings.load(Ordering::Relaxed), 0, "its process was asked");
+        registry.open("process").await.unwrap();
+        assert_eq!(registry.find("process").unwrap().options()[0].name, "process-size");
     }
 }

@@ -4,7 +4,7 @@
 use clap::{ArgAction, Command};
 
 /// The words as clap wants them. What follows `--`, or the machine's name in `ssh`, is not ours to read.
-pub(super) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
+pub(crate) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
     let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
     let mut command = root;
     let mut words = argv.get(1..).unwrap_or_default().iter();
@@ -81,32 +81,11 @@ fn takes_next(flag: &str, command: &Command) -> bool {
     !name.contains('=') && arg.is_some_and(|a| matches!(a.get_action(), ArgAction::Set | ArgAction::Append))
 }
 
-/// A whole number as Go's flags take it: 10, -1, 0x1f, 0b101, 0o17 and 017.
-pub fn int(text: &str) -> Result<i64, String> {
-    let (sign, digits) = match text.strip_prefix(['-', '+']) {
-        Some(digits) if text.starts_with('-') => ("-", digits),
-        Some(digits) => ("", digits),
-        None => ("", text),
-    };
-    let lower = digits.to_lowercase();
-    let (base, digits) = match lower.as_bytes() {
-        [b'0', b'x', ..] => (16, &lower[2..]),
-        [b'0', b'b', ..] => (2, &lower[2..]),
-        [b'0', b'o', ..] => (8, &lower[2..]),
-        [b'0', _, ..] => (8, &lower[1..]),
-        _ => (10, &lower[..]),
-    };
-    // One sign is enough.
-    let plain = digits.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let number = plain.then(|| i64::from_str_radix(&format!("{sign}{digits}"), base).ok()).flatten();
-    number.ok_or_else(|| "it is not a whole number".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::command;
-    use crate::context::Environment;
+    use crate::commands::root::command;
+    use crate::environment::Environment;
     use crate::registry::Registry;
 
     fn words(line: &str) -> Vec<String> {
@@ -137,18 +116,6 @@ mod tests {
             ("rm ip h", "rm ip h"),
         ] {
             assert_eq!(words(given).join(" "), expected, "{given}");
-        }
-    }
-
-    #[test]
-    fn numbers_are_gos() {
-        for (text, number) in
-            [("10", 10), ("-1", -1), ("+2", 2), ("0x1F", 31), ("017", 15), ("0b11", 3), ("0", 0)]
-        {
-            assert_eq!(int(text), Ok(number), "{text}");
-        }
-        for text in ["", "-", "x", "1.5", "--1", "0x", "0x-1", "08", "9223372036854775808", " 1"] {
-            assert!(int(text).is_err(), "{text:?}");
         }
     }
 }

@@ -6,97 +6,35 @@ use std::fmt::Write as _;
 use clap::{Arg, ArgAction, Command};
 
 /// A command and what it does, in the fewest words.
-type Entry = (&'static str, &'static str);
+pub(crate) type Entry = (&'static str, &'static str);
 
-/// What belongs together stands on one line.
-const GROUPS: &[(&str, &[&[Entry]])] = &[
-    (
-        "Machines",
-        &[
-            &[("create", "make machines"), ("rm", "remove them")],
-            &[("ls", "list them"), ("status", "is one running"), ("inspect", "all that is known of it")],
-            &[("start", "boot"), ("stop", "shut down"), ("restart", "both"), ("kill", "cut the power")],
-            &[
-                ("export", "to another computer"),
-                ("import", "from there"),
-                ("adopt", "an engine that is there"),
-            ],
-        ],
-    ),
-    (
-        "Work with one",
-        &[
-            &[("env", "point the docker CLI to it"), ("config", "the same as flags")],
-            &[("ip", "its address"), ("url", "its engine's URL"), ("active", "which one $DOCKER_HOST names")],
-            &[("ssh", "a terminal or a command"), ("scp", "copy files"), ("mount", "a folder of it here")],
-        ],
-    ),
-    (
-        "Engines",
-        &[
-            &[("provision", "configure again"), ("upgrade", "to a newer engine")],
-            &[("certs", "certificates and their end"), ("regenerate-certs", "make them anew")],
-        ],
-    ),
-    (
-        "Clusters",
-        &[
-            &[
-                ("swarm", "make and change swarms"),
-                ("cluster", "from a file"),
-                ("stack", "monitoring and more"),
-            ],
-            &[
-                ("run", "a command on every node"),
-                ("top", "their load"),
-                ("logs", "of services"),
-                ("metrics", "for Prometheus"),
-            ],
-        ],
-    ),
-    (
-        "Housekeeping",
-        &[
-            &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
-            &[
-                ("snapshot", "an image of a machine"),
-                ("firewall", "who gets in"),
-                ("credentials", "of providers"),
-            ],
-            &[
-                ("version", "of us or of an engine"),
-                ("help", "of a command"),
-                ("completion", "for a shell"),
-                ("man", "pages"),
-            ],
-        ],
-    ),
-];
+/// Headings, each with the lines below it; the commands of a line belong together.
+pub(crate) type Groups = &'static [(&'static str, &'static [&'static [Entry]])];
 
 /// Gives every command its screen. Under our own name only the first differs from clap's.
-pub(super) fn screens(root: Command, program: &str) -> Command {
+pub(crate) fn screens(root: Command, program: &str, groups: Groups) -> Command {
     if program == "docker-machine" {
         let text = application(&root, program);
         return commands_as_docker_machine(root, program, "").override_help(text);
     }
     let template = format!(
         "{{about}}\n\nUsage: {program} [OPTIONS] COMMAND [ARG]...\n\n{}\nOptions:\n{{options}}{{after-help}}\n",
-        grouped(&root)
+        grouped(&root, groups)
     );
     root.help_template(template)
 }
 
-fn grouped(root: &Command) -> String {
+fn grouped(root: &Command, places: Groups) -> String {
     let is_there =
         |name: &str| name == "help" || root.find_subcommand(name).is_some_and(|c| !c.is_hide_set());
     let mut groups: Vec<(&str, Vec<(String, String)>)> = Vec::new();
-    for (heading, lines) in GROUPS {
+    for (heading, lines) in places {
         let lines =
             lines.iter().map(|line| line.iter().filter(|(name, _)| is_there(name)).copied().collect());
         groups.push((heading, lines.filter(|l: &Vec<Entry>| !l.is_empty()).map(|l| joined(&l)).collect()));
     }
     if let Some((_, last)) = groups.last_mut() {
-        last.extend(ungrouped(root));
+        last.extend(ungrouped(root, places));
     }
     groups.retain(|(_, lines)| !lines.is_empty());
     let width = groups.iter().flat_map(|(_, lines)| lines).map(|(names, _)| names.len()).max().unwrap_or(0);
@@ -116,9 +54,9 @@ fn joined(line: &[Entry]) -> (String, String) {
 }
 
 /// The lists of providers, and nothing is left out because nobody has found a place for it yet.
-fn ungrouped(root: &Command) -> Vec<(String, String)> {
+pub(crate) fn ungrouped(root: &Command, places: Groups) -> Vec<(String, String)> {
     let has_place =
-        |name: &str| GROUPS.iter().flat_map(|(_, g)| *g).any(|l| l.iter().any(|(n, _)| *n == name));
+        |name: &str| places.iter().flat_map(|(_, g)| *g).any(|l| l.iter().any(|(n, _)| *n == name));
     let left = root.get_subcommands().filter(|c| !has_place(c.get_name()) && !c.is_hide_set());
     left.map(|c| (c.get_name().to_owned(), about(c))).collect()
 }
@@ -237,18 +175,6 @@ fn tabbed(rows: Vec<(String, String)>, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::command;
-    use crate::context::Environment;
-    use crate::registry::Registry;
-
-    #[test]
-    fn every_command_has_its_place() {
-        let registry = Registry::default();
-        let root = command("rmachine", &[], &Environment::default(), &registry);
-        for (name, _) in ungrouped(&root) {
-            assert!(registry.find(&name).is_some(), "{name} has no place and is no driver's");
-        }
-    }
 
     #[test]
     fn notes_are_taken_out_of_the_text() {

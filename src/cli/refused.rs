@@ -2,59 +2,67 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::{command, go, subcommands};
-use crate::commands::create;
-use crate::context::Environment;
-use crate::error::CommandError;
-use crate::registry::Registry;
+use crate::cli::go;
+use crate::model::Failure;
 use crate::ui::Printer;
 
-/// Help and versions are answers; the rest are words that make no sense.
-pub fn refused(
-    program: &str,
-    argv: &[String],
-    error: &clap::Error,
-    env: &Environment,
-    registry: &Registry,
-) -> Result<(), CommandError> {
+/// A command line that clap refused.
+pub(crate) struct Refused<'a> {
+    pub(crate) program: &'a str,
+    pub(crate) argv: &'a [String],
+    pub(crate) error: &'a clap::Error,
+    /// The whole built command, and the names of the subcommands that were meant.
+    pub(crate) root: &'a clap::Command,
+    pub(crate) path: &'a [String],
+    /// The driver that owns an unknown flag.
+    pub(crate) flag_owner: Option<&'a str>,
+}
+
+/// Prints help and versions, which clap reports as errors too; false for a real error.
+pub(crate) fn print_answer(error: &clap::Error) -> bool {
+    let is_answer = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if is_answer {
+        Printer.raw(&error.render().to_string());
+    }
+    is_answer
+}
+
+/// Words the error as docker-machine does, with a hint at what was probably meant.
+pub(crate) fn failure(refused: &Refused<'_>) -> Failure {
+    let Refused { program, argv, error, root, path, flag_owner } = *refused;
+    let command = path.iter().fold(root, |at, name| at.find_subcommand(name).unwrap_or(at));
+    let group = std::iter::once(program).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            Printer.raw(&error.render().to_string());
-            return Ok(());
-        }
-        ErrorKind::InvalidSubcommand => return Err(no_command(program, argv, error)),
+        ErrorKind::InvalidSubcommand => return no_command(argv, error, path, &group),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            return Err(CommandError::usage(error.render().to_string().trim_end().to_owned()));
+            return Failure::usage(error.render().to_string().trim_end().to_owned());
         }
         _ => {}
     }
-    let path = subcommands(program, argv, env, registry);
-    // Its flags are unknown because the driver is.
-    if error.kind() == ErrorKind::UnknownArgument && path.first().is_some_and(|name| name == "create") {
-        create::known_driver(argv, env, registry)?;
-    }
-    let mut root = command(program, argv, env, registry);
-    root.build();
-    let command = path.iter().fold(&root, |at, name| at.find_subcommand(name).unwrap_or(at));
     if program == "docker-machine" {
         Printer.raw(&format!("Incorrect Usage.\n\n{}\n", command.clone().render_help()));
     }
-    let mut failure = CommandError::usage(sentence(error, argv, command));
+    let mut failure = Failure::usage(sentence(error, argv, command));
     failure.hints.extend(suggestion(error));
-    failure.hints.extend(
-        owner(error, registry)
-            .map(|owner| format!("that flag belongs to the driver {owner:?}: add -d {owner}")),
-    );
-    let called: String = path.iter().map(|name| format!("{name} ")).collect();
-    Err(failure.hint(format!("see `{program} {called}--help`")))
+    failure
+        .hints
+        .extend(flag_owner.map(|owner| format!("that flag belongs to the driver {owner:?}: add -d {owner}")));
+    failure.hint(format!("see `{group} --help`"))
 }
 
-fn no_command(program: &str, argv: &[String], error: &clap::Error) -> CommandError {
+/// The name of the flag that clap does not know, without its dashes.
+pub(crate) fn unknown_flag(error: &clap::Error) -> Option<String> {
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    is_unknown.then(|| text(error, ContextKind::InvalidArg).trim_start_matches('-').to_owned())
+}
+
+fn no_command(argv: &[String], error: &clap::Error, path: &[String], group: &str) -> Failure {
     let word = text(error, ContextKind::InvalidSubcommand);
-    let called = argv.first().map_or(program, String::as_str);
-    let message = format!("{program}: '{word}' is not a {program} command. See '{called} --help'.");
-    let mut failure = CommandError::failed(message);
-    failure.hints.extend(meant(error, ContextKind::SuggestedSubcommand, &format!("{program} ")));
+    let called = argv.first().map_or(group, String::as_str);
+    let help = std::iter::once(called).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+    let message = format!("{group}: '{word}' is not a {group} command. See '{help} --help'.");
+    let mut failure = Failure::new(message);
+    failure.hints.extend(meant(error, ContextKind::SuggestedSubcommand, &format!("{group} ")));
     failure
 }
 
@@ -113,13 +121,6 @@ fn meant(error: &clap::Error, kind: ContextKind, before: &str) -> Option<String>
         _ => None,
     }?;
     Some(format!("did you mean `{before}{}`?", nearest.split(' ').next().unwrap_or(nearest)))
-}
-
-/// The driver whose flag it is, if it is anybody's.
-fn owner(error: &clap::Error, registry: &Registry) -> Option<&'static str> {
-    let argument = text(error, ContextKind::InvalidArg);
-    let name = argument.split(['=', ' ']).next().unwrap_or_default().trim_start_matches('-');
-    registry.owner_of(name).filter(|_| error.kind() == ErrorKind::UnknownArgument)
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> &str {

@@ -3,33 +3,34 @@
 use futures_util::future::join_all;
 use rmachine_driver::{Login, MachineName};
 
-use super::up::{Failures, all_well};
-use crate::lifecycle::{Failure, Lifecycle};
-use crate::store::{ClusterName, Role};
+use crate::cluster::apply::{Failures, all_well};
+use crate::model::Failure;
+use crate::model::{ClusterName, Role};
+use crate::swarm::Swarm;
 
 /// The machines that belong to a cluster, as the store knows them.
-pub fn members(lifecycle: &Lifecycle, cluster: &ClusterName) -> Result<Vec<MachineName>, Failure> {
-    Ok(lifecycle.members(cluster)?.members.into_iter().map(|m| m.machine).collect())
+pub(crate) fn members(swarm: &Swarm, cluster: &ClusterName) -> Result<Vec<MachineName>, Failure> {
+    Ok(swarm.members(cluster)?.members.into_iter().map(|m| m.machine).collect())
 }
 
 /// Removes all machines at once: a swarm that goes as a whole needs no goodbyes. Hosts that outlive their machine, because
 /// nobody made them here, leave the swarm first.
-pub async fn down(lifecycle: &Lifecycle, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
-    let found = lifecycle.members(cluster).map_err(|e| vec![e])?;
+pub(crate) async fn down(swarm: &Swarm, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
+    let found = swarm.members(cluster).map_err(|e| vec![e])?;
     for role in [Role::Worker, Role::Manager] {
         let outliving: Vec<MachineName> =
-            found.joined(role).map(|m| m.machine.clone()).filter(|n| outlives(lifecycle, n)).collect();
-        let left = join_all(outliving.iter().map(|n| lifecycle.swarm_leave(n, true))).await;
+            found.joined(role).map(|m| m.machine.clone()).filter(|n| outlives(swarm, n)).collect();
+        let left = join_all(outliving.iter().map(|n| swarm.leave(n, true))).await;
         if !force {
             all_well(&outliving, left)?;
         }
     }
     let all: Vec<MachineName> = found.members.into_iter().map(|m| m.machine).collect();
-    let gone = join_all(all.iter().map(|name| lifecycle.remove_among(name, force, &all))).await;
+    let gone = join_all(all.iter().map(|name| swarm.remove_among(name, force, &all))).await;
     all_well(&all, gone)
 }
 
-fn outlives(lifecycle: &Lifecycle, name: &MachineName) -> bool {
-    let driver = lifecycle.load(name).ok().and_then(|m| m.driver);
+fn outlives(swarm: &Swarm, name: &MachineName) -> bool {
+    let driver = swarm.machines.load(name).ok().and_then(|m| m.driver);
     driver.is_some_and(|d| d.features().login == Login::Given)
 }

@@ -3,37 +3,48 @@
 mod groups;
 mod options;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rmachine_driver::OptionSpec;
 use toml::de::{DeTable, DeValue};
 
-use super::model::{Network, Options, Stack, StackParameter, Wanted};
-use super::read::{Reader, Remark, Value, scalar};
+use crate::cluster::model::{Network, Options, Stack, StackParameter, Wanted};
+use crate::cluster::read::{Reader, Remark, Value, scalar};
+use crate::model::{ClusterName, SwarmSettings};
 use crate::registry::Registry;
-use crate::store::{ClusterName, SwarmSettings};
-use crate::swarm::is_network;
+use crate::swarm::rules::is_network;
 
-pub use options::place_of;
+pub(crate) use options::place_of;
 
 /// What the file may speak of, and what it may ask for.
-pub struct Surroundings<'a> {
-    pub registry: &'a Registry,
+pub(crate) struct Surroundings<'a> {
+    pub(crate) registry: &'a Registry,
     /// The options that every driver's `create` has.
-    pub shared: &'a [OptionSpec],
-    pub env: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) shared: &'a [OptionSpec],
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// A file that makes sense.
 #[derive(Debug)]
-pub struct Read {
-    pub wanted: Wanted,
-    pub warnings: Vec<Remark>,
+pub(crate) struct Read {
+    pub(crate) wanted: Wanted,
+    pub(crate) warnings: Vec<Remark>,
+}
+
+/// The drivers that the file names, which load their options before [`parse`] reads them.
+pub(crate) fn driver_names(text: &str) -> BTreeSet<String> {
+    let (table, _) = DeTable::parse_recoverable(text);
+    let top = table.get_ref();
+    let groups = top.get("groups").and_then(|groups| groups.get_ref().as_table());
+    let groups = groups.into_iter().flat_map(|groups| groups.values()).filter_map(|g| g.get_ref().as_table());
+    let named =
+        std::iter::once(top).chain(groups).filter_map(|table| table.get("driver")?.get_ref().as_str());
+    named.map(str::to_owned).collect()
 }
 
 /// Reads the whole file and tells all that is wrong, in its order.
-pub fn parse(text: &str, around: &Surroundings<'_>) -> Result<Read, Vec<Remark>> {
+pub(crate) fn parse(text: &str, around: &Surroundings<'_>) -> Result<Read, Vec<Remark>> {
     let mut reader = Reader::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {

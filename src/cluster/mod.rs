@@ -2,38 +2,40 @@
 //! ([`up`], [`roll`], [`down`]).
 //!
 //! What belongs to a cluster is recorded in each machine's own state, and nowhere else. Reading, planning and the order of
-//! a roll ask nobody; what is done is done by the lifecycle's operations.
+//! a roll ask nobody; what is done is done by the swarm's operations.
 
-pub mod down;
-pub mod file;
-pub mod look;
+pub(crate) mod apply;
+mod declaration;
+pub(crate) mod down;
+pub(crate) mod file;
 mod model;
 mod network;
 pub mod plan;
+pub(crate) mod present_state;
 mod read;
-mod record;
-pub mod roll;
+pub(crate) mod roll;
 #[cfg(test)]
 mod tests;
-pub mod up;
 
 use std::time::Duration;
 
-use crate::lifecycle::{CreatePlan, Failure, Lifecycle};
+use crate::machines::CreatePlan;
+use crate::model::Failure;
 use crate::store::StoredMachine;
+use crate::swarm::Swarm;
 
 pub use model::{Given, Network, Node, Options, Stack, StackParameter, Wanted};
-pub use plan::{Action, Fixed, Plan, Present, Step, Subject};
+pub(crate) use plan::{Action, Fixed, Plan, Present, Step, Subject};
 pub use read::{Place, Remark};
 
 /// What turns a node of the file into a machine; it belongs to `create`, which lies above.
-pub type Draft<'a> = &'a dyn Fn(&Node) -> Result<CreatePlan, Failure>;
+pub(crate) type Draft<'a> = &'a dyn Fn(&Node) -> Result<CreatePlan, Failure>;
 /// What tells an existing machine what the file says of its engine.
-pub type Amendment<'a> = &'a dyn Fn(&Node, &mut StoredMachine) -> Result<(), Failure>;
+pub(crate) type Amendment<'a> = &'a dyn Fn(&Node, &mut StoredMachine) -> Result<(), Failure>;
 
 /// The tools for work on a cluster.
 pub struct Kit<'a> {
-    pub lifecycle: Lifecycle,
+    pub swarm: Swarm,
     pub draft: Draft<'a>,
     pub amend: Amendment<'a>,
     /// Hears what is about the cluster as a whole.

@@ -5,14 +5,14 @@ use std::fmt;
 
 use rmachine_driver::{MachineName, Value};
 
-use super::read::Place;
-use crate::store::{Availability, ClusterName, Role, SwarmSettings};
+use crate::cluster::read::Place;
+use crate::model::{Availability, ClusterName, Role, SwarmSettings};
 
 /// An option that the file gives, and where.
 #[derive(Debug, Clone)]
 pub struct Given {
-    pub value: Value,
-    pub at: Place,
+    pub(crate) value: Value,
+    pub(crate) at: Place,
 }
 
 /// Options by the names that `create` has for them.
@@ -46,52 +46,53 @@ pub struct Node {
 /// An overlay network.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
-    pub name: String,
-    pub attachable: bool,
-    pub internal: bool,
-    pub encrypted: bool,
-    pub subnets: Vec<String>,
-    pub options: BTreeMap<String, String>,
+    pub(crate) name: String,
+    pub(crate) attachable: bool,
+    pub(crate) internal: bool,
+    pub(crate) encrypted: bool,
+    pub(crate) subnets: Vec<String>,
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 /// A stack of `templates/stacks/` or a folder, and what it is told; `cluster up` deploys it once the nodes are there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stack {
     /// What it is called on the cluster.
-    pub name: String,
+    pub(crate) name: String,
     /// A stack of ours or a folder, where the name does not say it.
-    pub from: Option<String>,
-    pub publish: bool,
-    pub parameters: BTreeMap<String, StackParameter>,
-    pub at: Place,
+    pub(crate) from: Option<String>,
+    pub(crate) publish: bool,
+    pub(crate) parameters: BTreeMap<String, StackParameter>,
+    pub(crate) at: Place,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StackParameter {
     /// As `stack deploy --set` takes it.
-    pub value: String,
-    pub at: Place,
+    pub(crate) value: String,
+    pub(crate) at: Place,
 }
 
 impl Wanted {
-    pub fn managers(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn managers(&self) -> usize {
         self.nodes.iter().filter(|n| n.role == Role::Manager).count()
     }
 
-    pub fn node(&self, name: &MachineName) -> Option<&Node> {
+    pub(crate) fn node(&self, name: &MachineName) -> Option<&Node> {
         self.nodes.iter().find(|n| n.name == *name)
     }
 }
 
 impl Node {
     /// What its driver was asked for, for the record: a secret's value is nobody's business.
-    pub fn asked(&self) -> BTreeMap<String, String> {
+    pub(crate) fn asked(&self) -> BTreeMap<String, String> {
         let shown = self.options.iter().filter_map(|(k, g)| Some((k.clone(), shown(&g.value)?)));
         shown.collect()
     }
 
     /// What swarm says to a node that joins.
-    pub fn settings(&self, of_all: &SwarmSettings) -> SwarmSettings {
+    pub(crate) fn settings(&self, of_all: &SwarmSettings) -> SwarmSettings {
         SwarmSettings { availability: self.availability, ..of_all.clone() }
     }
 }

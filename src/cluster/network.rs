@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::model::Network;
+use crate::cluster::model::Network;
 use crate::engine::services::NetworkInfo;
-use crate::store::ClusterName;
+use crate::model::ClusterName;
 
 const CLUSTER: &str = "rmachine.cluster";
 /// What the file said, word for word: an engine adds to what it was told.

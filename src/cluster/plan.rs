@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use rmachine_driver::MachineName;
 use serde::Serialize;
 
-use super::model::{Network, Node, Wanted};
-use crate::store::{Availability, Declared, Due, Role, SwarmSettings};
-use crate::swarm::Quorum;
+use crate::cluster::model::{Network, Node, Wanted};
+use crate::model::{Availability, Declared, Due, Role, SwarmSettings};
 
 /// How far a machine of the cluster is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
+pub(crate) enum Made {
     /// Its making was cut short.
     Partly,
     Ready,
@@ -23,52 +22,52 @@ pub enum Made {
 
 /// A machine that belongs to the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub name: MachineName,
-    pub role: Role,
-    pub driver: String,
-    pub made: Made,
-    pub joined: bool,
-    pub declared: Option<Declared>,
+pub(crate) struct Found {
+    pub(crate) name: MachineName,
+    pub(crate) role: Role,
+    pub(crate) driver: String,
+    pub(crate) made: Made,
+    pub(crate) joined: bool,
+    pub(crate) declared: Option<Declared>,
     /// What its engine was told and the file says otherwise.
-    pub engine: Vec<String>,
+    pub(crate) engine: Vec<String>,
     /// What it was told when it joined.
-    pub told: SwarmSettings,
+    pub(crate) told: SwarmSettings,
     /// As the swarm knows it; nothing where it does not, or cannot be asked.
-    pub live: Option<Live>,
+    pub(crate) live: Option<Live>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Live {
-    pub role: Role,
-    pub leader: bool,
-    pub ready: bool,
-    pub availability: Availability,
-    pub labels: BTreeMap<String, String>,
+pub(crate) struct Live {
+    pub(crate) role: Role,
+    pub(crate) leader: bool,
+    pub(crate) ready: bool,
+    pub(crate) availability: Availability,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// All that is there.
 #[derive(Debug, Clone, Default)]
 pub struct Present {
-    pub nodes: Vec<Found>,
+    pub(crate) nodes: Vec<Found>,
     /// Nothing as long as there is no swarm.
-    pub swarm: Option<Swarm>,
+    pub(crate) swarm: Option<Swarm>,
     /// There is one, and nobody speaks for it until machines are started.
-    pub silent: bool,
+    pub(crate) silent: bool,
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Swarm {
-    pub autolock: bool,
+pub(crate) struct Swarm {
+    pub(crate) autolock: bool,
     /// Where its networks are cut from; nothing where its engine does not tell.
-    pub pools: Vec<String>,
+    pub(crate) pools: Vec<String>,
     /// Those of the cluster's file.
-    pub networks: Vec<Network>,
+    pub(crate) networks: Vec<Network>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Action {
+pub(crate) enum Action {
     Add,
     Change,
     Replace,
@@ -77,7 +76,7 @@ pub enum Action {
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     Create,
     /// Its making, or its way into the swarm, is finished.
     Finish,
@@ -102,7 +101,7 @@ pub enum Work {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub(crate) enum Subject {
     Machine(MachineName, Role),
     Network(String),
     Swarm,
@@ -113,29 +112,29 @@ pub enum Subject {
 /// What is done to one machine, network or swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    pub action: Action,
-    pub subject: Subject,
-    pub work: Vec<Work>,
-    pub reasons: Vec<String>,
+    pub(crate) action: Action,
+    pub(crate) subject: Subject,
+    pub(crate) work: Vec<Work>,
+    pub(crate) reasons: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     pub steps: Vec<Step>,
     /// What the file wants otherwise and no living swarm can be given.
-    pub fixed: Vec<Fixed>,
+    pub(crate) fixed: Vec<Fixed>,
     /// Worth knowing, nothing to do.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// A setting that a swarm has for as long as it lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fixed {
-    pub setting: String,
-    pub is: String,
-    pub wanted: String,
-    pub reason: String,
-    pub remedy: String,
+pub(crate) struct Fixed {
+    pub(crate) setting: String,
+    pub(crate) is: String,
+    pub(crate) wanted: String,
+    pub(crate) reason: String,
+    pub(crate) remedy: String,
 }
 
 impl Plan {
@@ -143,34 +142,34 @@ impl Plan {
         self.steps.is_empty()
     }
 
-    pub fn count(&self, action: Action) -> usize {
+    pub(crate) fn count(&self, action: Action) -> usize {
         self.steps.iter().filter(|s| s.action == action).count()
     }
 
     /// Whether something would be lost that cannot be had back.
-    pub fn destroys(&self) -> bool {
+    pub(crate) fn destroys(&self) -> bool {
         self.steps.iter().any(|s| matches!(s.action, Action::Replace | Action::Remove))
     }
 
     /// Adds what else there is to do, in its place.
-    pub fn extend(&mut self, steps: Vec<Step>) {
+    pub(crate) fn extend(&mut self, steps: Vec<Step>) {
         self.steps.extend(steps);
         self.steps.sort_by_key(|s| s.action);
     }
 
     /// The machines that this is to be done to.
-    pub fn machines(&self, wanted: impl Fn(&Work) -> bool) -> Vec<MachineName> {
+    pub(crate) fn machines(&self, wanted: impl Fn(&Work) -> bool) -> Vec<MachineName> {
         let steps = self.steps.iter().filter(|s| s.work.iter().any(&wanted));
         steps.filter_map(|s| s.machine().cloned()).collect()
     }
 
-    pub fn work(&self) -> impl Iterator<Item = (Option<&MachineName>, &Work)> {
+    pub(crate) fn work(&self) -> impl Iterator<Item = (Option<&MachineName>, &Work)> {
         self.steps.iter().flat_map(|s| s.work.iter().map(|w| (s.machine(), w)))
     }
 }
 
 impl Step {
-    pub fn machine(&self) -> Option<&MachineName> {
+    pub(crate) fn machine(&self) -> Option<&MachineName> {
         match &self.subject {
             Subject::Machine(name, _) => Some(name),
             _ => None,
@@ -418,8 +417,9 @@ fn networks(wanted: &Wanted, swarm: &Swarm, steps: &mut Vec<Step>) {
 }
 
 /// The managers as they are now.
-pub fn quorum(present: &Present) -> Quorum {
+#[cfg(test)]
+pub(crate) fn quorum(present: &Present) -> crate::swarm::rules::Quorum {
     let managers = present.nodes.iter().filter(|f| f.joined && f.role == Role::Manager);
     let ready = managers.clone().filter(|f| f.live.as_ref().is_some_and(|l| l.ready));
-    Quorum::new(managers.count(), ready.count())
+    crate::swarm::rules::Quorum::new(managers.count(), ready.count())
 }

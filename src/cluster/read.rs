@@ -12,8 +12,8 @@ use crate::engine::options::closest;
 /// Where something stands: both count from one, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Place {
-    pub line: usize,
-    pub column: usize,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl fmt::Display for Place {
@@ -25,8 +25,8 @@ impl fmt::Display for Place {
 /// What is wrong, or only doubtful, at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
-    pub at: Place,
-    pub text: String,
+    pub(crate) at: Place,
+    pub(crate) text: String,
 }
 
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;

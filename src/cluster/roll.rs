@@ -3,13 +3,14 @@
 
 use rmachine_driver::MachineName;
 
-use super::model::{Node, Wanted};
-use super::{Kit, Limits};
-use crate::lifecycle::{Failure, Making, Place, Rolling};
-use crate::store::Due;
+use crate::cluster::model::{Node, Wanted};
+use crate::cluster::{Kit, Limits};
+use crate::model::Due;
+use crate::model::Failure;
+use crate::swarm::{Making, Place, Rolling};
 
 impl Kit<'_> {
-    pub async fn roll(
+    pub(crate) async fn roll(
         &self,
         wanted: &Wanted,
         due: &[(MachineName, Due)],
@@ -25,7 +26,8 @@ impl Kit<'_> {
             let (name, what) = left.remove(rolling.next(&names).await?);
             let number = due.len() - left.len();
             (self.tell)(&format!("[{number}/{}] {}", due.len(), announced(&name, what)));
-            let turn = rolling.turn(&name, what, async || self.work_on(wanted, &name, what).await).await;
+            let turn =
+                rolling.lock_cluster(&name, what, async || self.work_on(wanted, &name, what).await).await;
             turn.map_err(|e| self.stopped(e, &name, left.len()))?;
             self.note_due(wanted.node(&name), &name, None).await?;
         }
@@ -34,7 +36,7 @@ impl Kit<'_> {
 
     pub(super) fn rolling<'a>(&'a self, wanted: &'a Wanted, limits: &Limits) -> Rolling<'a> {
         let places = wanted.nodes.iter().map(|node| (node.name.clone(), place(node))).collect();
-        Rolling { lifecycle: &self.lifecycle, cluster: &wanted.name, wait: limits.wait, places }
+        Rolling { swarm: &self.swarm, cluster: &wanted.name, wait: limits.wait, places }
     }
 
     fn stopped(&self, failure: Failure, name: &MachineName, left: usize) -> Failure {
@@ -42,25 +44,25 @@ impl Kit<'_> {
         let failure = if known { failure } else { failure.prefix(&format!("{name}: ")) };
         failure.detail(format!("the roll stopped here, with {left} more nodes to go")).hint(format!(
             "`{0} cluster plan` shows what is left, `{0} cluster up` goes on",
-            self.lifecycle.program
+            self.swarm.machines.program
         ))
     }
 
     async fn work_on(&self, wanted: &Wanted, name: &MachineName, due: Due) -> Result<(), Failure> {
-        let lifecycle = &self.lifecycle;
+        let swarm = &self.swarm;
         match (due, wanted.node(name)) {
-            (Due::Restart, _) => lifecycle.restart(lifecycle.load(name)?).await,
+            (Due::Restart, _) => swarm.machines.restart(swarm.machines.load(name)?).await,
             (_, None) => Ok(()),
             (Due::Provision, Some(node)) => {
                 let amend = |machine: &mut _| (self.amend)(node, machine);
-                lifecycle.provision(lifecycle.load(name)?, None, &amend).await
+                swarm.machines.provision(swarm.machines.load(name)?, None, &amend).await
             }
             (Due::Rejoin, Some(node)) => self.rejoin(wanted, node).await,
             (Due::Replace, Some(node)) => {
                 // What cannot be made is found out before anything is taken away.
                 let plan = self.making(wanted, node)?;
-                lifecycle.remove_among(name, false, &[]).await?;
-                let made = lifecycle.swarm_make(vec![Making::Create(Box::new(plan))]).await;
+                swarm.remove_among(name, false, &[]).await?;
+                let made = swarm.create_nodes(vec![Making::Create(Box::new(plan))]).await;
                 made.into_iter().collect()
             }
         }
@@ -69,7 +71,7 @@ impl Kit<'_> {
     /// To the swarm it is another node then.
     pub(super) async fn rejoin(&self, wanted: &Wanted, node: &Node) -> Result<(), Failure> {
         let settings = node.settings(&wanted.settings);
-        self.lifecycle.swarm_rejoin(&node.name, node.role, &settings).await
+        self.swarm.rejoin(&node.name, node.role, &settings).await
     }
 }
 

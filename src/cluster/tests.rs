@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rmachine_driver::{MachineName, OptionKind, OptionSpec, Value};
 
-use super::file::{Read, Surroundings, parse, place_of};
-use super::model::{Given, Network, Node, Stack, Wanted};
-use super::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
-use super::read::{Place, Remark};
+use crate::cluster::file::{Read, Surroundings, parse, place_of};
+use crate::cluster::model::{Given, Network, Node, Stack, Wanted};
+use crate::cluster::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
+use crate::cluster::read::{Place, Remark};
+use crate::model::{Availability, ClusterName, Declared, Due, Role, SwarmSettings};
 use crate::registry::Registry;
-use crate::store::{Availability, ClusterName, Declared, Due, Role, SwarmSettings};
 
 fn shared() -> Vec<OptionSpec> {
-    let list = |name| OptionSpec { name, kind: OptionKind::List(&[]), env: None, help: "", secret: false };
-    let text = |name| OptionSpec { name, kind: OptionKind::Text(""), env: None, help: "", secret: false };
-    let secret = OptionSpec { secret: true, env: Some("TOKEN"), ..text("engine-token") };
+    let list = |name| OptionSpec::new(name, OptionKind::list(), "");
+    let text = |name| OptionSpec::new(name, OptionKind::text(""), "");
+    let secret = text("engine-token").env("TOKEN").secret();
     vec![list("engine-opt"), list("engine-label"), text("engine-version"), text("ttl"), secret]
 }
 
@@ -346,7 +346,9 @@ fn joined(wanted: &Wanted, node: &Node) -> Found {
 }
 
 fn said(plan: &Plan) -> String {
-    let line = |s: &super::plan::Step| format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "));
+    let line = |s: &crate::cluster::plan::Step| {
+        format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "))
+    };
     plan.steps.iter().map(line).collect::<String>().replace("MachineName", "")
 }
 
@@ -584,4 +586,11 @@ proptest! {
         let actions: Vec<Action> = plan(&after, &first).steps.iter().map(|s| s.action).collect();
         prop_assert!(actions.is_sorted(), "{actions:?}");
     }
+}
+
+#[test]
+fn the_drivers_of_the_file_and_of_its_groups_are_named() {
+    let text = "name = \"lab\"\ndriver = \"a\"\n[groups.one]\ndriver = \"b\"\n[groups.two]\n[networks.x]\ndriver = \"n\"\n";
+    assert_eq!(super::file::driver_names(text).into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(super::file::driver_names("driver = 7\n[[groups]]\n").is_empty());
 }

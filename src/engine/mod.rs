@@ -3,11 +3,17 @@
 //! [`options`] turns what users say into daemon.json and knows dockerd's flags. The client of the engine's API is a
 //! crate of its own, because drivers need it too; here it is passed on.
 
-pub mod options;
+pub(crate) mod options;
 #[cfg(test)]
 mod tls_tests;
 
-pub use rmachine_engine_api::{
-    EngineClient, EngineError, Frame, TlsFault, TlsFiles, Version, client, connect_tls, filters, over_tls,
-    segment, services, swarm, tls, with_query,
+pub(crate) use rmachine_engine_api::{
+    EngineClient, EngineError, TlsFault, TlsFiles, Version, connect_tls, filters, over_tls, segment,
+    services, swarm, with_query,
 };
+
+impl From<EngineError> for crate::model::Failure {
+    fn from(error: EngineError) -> Self {
+        Self::from_error(error)
+    }
+}

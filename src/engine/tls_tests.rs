@@ -16,8 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{EngineError, TlsFault, TlsFiles, connect_tls};
-use crate::pki::{self, Pair};
+use crate::engine::{EngineError, TlsFault, TlsFiles, connect_tls};
+use crate::pki;
+use crate::pki::Pair;
 
 const LIMIT: Duration = Duration::from_secs(5);
 const YEARS: SignedDuration = SignedDuration::from_hours(24 * 365 * 5);

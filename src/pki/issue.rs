@@ -12,7 +12,7 @@ use rcgen::{
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::{HEAD_START, Pair, PkiError, VALID, pem};
+use crate::pki::{HEAD_START, Pair, PkiError, VALID, pem};
 
 /// A new certificate authority.
 pub fn new_ca(organization: &str, now: Timestamp) -> Result<Pair, PkiError> {

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use rcgen::PublicKeyData;
 use x509_parser::certificate::X509Certificate;
 
-use super::issue::address;
-use super::{CertInfo, Misfit, Pair, PkiError, RENEW_BEFORE, pem, read};
+use crate::pki::issue::address;
+use crate::pki::{CertInfo, Misfit, Pair, PkiError, RENEW_BEFORE, pem, read};
 
 /// Whether a client or server pair still serves: signed by this CA, its key beside it, in time, and covering the names
 /// that are wanted. More names than wanted do no harm.
@@ -87,8 +87,8 @@ mod tests {
     use jiff::SignedDuration;
     use secrecy::{ExposeSecret, SecretString};
 
-    use super::super::{HEAD_START, VALID, client, new_ca, server};
     use super::*;
+    use crate::pki::{HEAD_START, VALID, client, new_ca, server};
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_030, 0);
     const DAY: SignedDuration = SignedDuration::from_hours(24);

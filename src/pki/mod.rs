@@ -17,16 +17,16 @@ use secrecy::SecretString;
 
 pub use issue::{client, new_ca, server};
 pub use judge::{ca_usable, fits};
-pub use read::read;
+pub(crate) use read::read;
 
 /// How long every certificate is valid, the CA's included.
 pub const VALID: SignedDuration = SignedDuration::from_hours(1080 * 24);
 
 /// How far certificates begin in the past, for hosts whose clock is behind.
-pub const HEAD_START: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const HEAD_START: SignedDuration = SignedDuration::from_mins(5);
 
 /// A client or server certificate with less than this left is issued anew.
-pub const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
+pub(crate) const RENEW_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A certificate and its private key, both PEM.
 #[derive(Debug, Clone)]
@@ -37,16 +37,16 @@ pub struct Pair {
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertInfo {
+pub(crate) struct CertInfo {
     /// The O of its subject; empty when it has none.
-    pub organization: String,
-    pub not_before: Timestamp,
-    pub not_after: Timestamp,
+    pub(crate) organization: String,
+    pub(crate) not_before: Timestamp,
+    pub(crate) not_after: Timestamp,
     /// The DNS and IP names it is valid for, in its own order.
-    pub names: Vec<String>,
-    pub is_ca: bool,
-    pub server_auth: bool,
-    pub client_auth: bool,
+    pub(crate) names: Vec<String>,
+    pub(crate) is_ca: bool,
+    pub(crate) server_auth: bool,
+    pub(crate) client_auth: bool,
 }
 
 /// Why a pair can not stay in use.
@@ -82,4 +82,10 @@ pub enum PkiError {
     EncryptedKey,
     #[error("a certificate could not be made: {0}")]
     Issue(String),
+}
+
+impl From<PkiError> for crate::model::Failure {
+    fn from(error: PkiError) -> Self {
+        Self::from_error(error)
+    }
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::{ExposeSecret, SecretString};
 use x509_parser::asn1_rs::{Any, FromDer, Integer, OctetString, Sequence};
 
-use super::PkiError;
+use crate::pki::PkiError;
 
 /// What OpenSSL and Go write in a line.
 const LINE: usize = 64;

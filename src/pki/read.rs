@@ -8,10 +8,10 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
-use super::{CertInfo, PkiError, pem};
+use crate::pki::{CertInfo, PkiError, pem};
 
 /// What the first certificate in a PEM text says of itself.
-pub fn read(certificate: &str) -> Result<CertInfo, PkiError> {
+pub(crate) fn read(certificate: &str) -> Result<CertInfo, PkiError> {
     let der = pem::certificate(certificate)?;
     info(&parse(&der)?)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
-use super::{Pair, client, new_ca, server};
+use crate::pki::{Pair, client, new_ca, server};
 
 struct Folder(tempfile::TempDir);
 

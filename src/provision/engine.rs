@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::error::ProvisionError;
-use super::facts::{Config, Engine};
-use super::plan::Wanted;
-use super::unit::{self, UnitFile};
-use crate::engine::options::{self, Endpoints};
+use crate::engine::options;
+use crate::engine::options::Endpoints;
+use crate::provision::error::ProvisionError;
+use crate::provision::facts::{Config, Engine};
+use crate::provision::plan::Wanted;
+use crate::provision::unit;
+use crate::provision::unit::UnitFile;
 
 /// What the engine's two files are to be.
 #[derive(Debug)]
@@ -107,7 +109,7 @@ fn drop_in(command: &str, wanted: &Wanted) -> String {
 }
 
 /// What a fresh engine would be told, for `--dry-run`.
-pub fn preview(settings: &options::EngineSettings, port: u16) -> Result<String, options::OptionError> {
+pub(crate) fn preview(settings: &options::EngineSettings, port: u16) -> Result<String, options::OptionError> {
     let nothing = Map::new();
     let told = options::daemon_json(&nothing, &[], settings, &endpoints("fd://", &nothing, port))?;
     Ok(options::render(&told))

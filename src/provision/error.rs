@@ -1,13 +1,13 @@
 use rmachine_driver::MachineName;
 
-use super::plan::EngineVersion;
-use super::progress::Failure;
+use crate::provision::plan::EngineVersion;
+use crate::provision::progress::Failure;
 use crate::ssh::SshError;
 
 /// Why a host is not what it should be. Each says in one sentence what is wrong; [`Self::left_behind`] says in which
 /// state the host is, [`Self::log`] what the host's own programs said, [`Self::hints`] what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum ProvisionError {
+pub(crate) enum ProvisionError {
     #[error("the host did not say what it is; it answered {0:?}")]
     NoFacts(String),
     #[error("the host runs {0}; rmachine knows Debian, Ubuntu and their relatives")]
@@ -116,7 +116,7 @@ impl ProvisionError {
     }
 
     /// The last lines of what the host's own programs said about it.
-    pub fn log(&self) -> &[String] {
+    pub(crate) fn log(&self) -> &[String] {
         match self {
             Self::Installer { log, .. }
             | Self::NothingInstalled { log, .. }
@@ -133,7 +133,7 @@ impl ProvisionError {
     }
 
     /// The state in which the host is now.
-    pub fn left_behind(&self) -> &'static str {
+    pub(crate) fn left_behind(&self) -> &'static str {
         match self {
             Self::RolledBack { .. } => "the old configuration is back in force and the engine runs with it",
             Self::EngineDown { .. } => "the old configuration is back in place, but the engine is down",
@@ -151,7 +151,7 @@ impl ProvisionError {
     }
 
     /// What helps, beside trying again.
-    pub fn advice(&self, machine: &MachineName) -> Option<String> {
+    pub(crate) fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
             Self::Distribution(_) | Self::NoSystemd(_) => {
                 "use a host that runs Debian or Ubuntu with systemd".to_owned()

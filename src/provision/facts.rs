@@ -2,33 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use super::error::ProvisionError;
-use super::os_release::OsRelease;
-use super::unit::{DROP_IN, UnitFile};
+use crate::provision::error::ProvisionError;
+use crate::provision::os_release::OsRelease;
+use crate::provision::unit::{DROP_IN, UnitFile};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facts {
-    pub os: OsRelease,
-    pub arch: String,
-    pub hostname: String,
-    pub user: String,
-    pub privilege: Privilege,
-    pub systemd: bool,
-    pub snap: bool,
+pub(crate) struct Facts {
+    pub(crate) os: OsRelease,
+    pub(crate) arch: String,
+    pub(crate) hostname: String,
+    pub(crate) user: String,
+    pub(crate) privilege: Privilege,
+    pub(crate) systemd: bool,
+    pub(crate) snap: bool,
     /// The tools that are there, by name, with their paths.
-    pub tools: BTreeMap<String, String>,
+    pub(crate) tools: BTreeMap<String, String>,
     /// As cloud-init's files tell: disabled, running, finished; nothing where there is none.
-    pub cloud_init: Option<String>,
+    pub(crate) cloud_init: Option<String>,
     /// Free KiB by mount point.
-    pub free: BTreeMap<String, u64>,
-    pub engine: Option<Engine>,
-    pub config: Config,
+    pub(crate) free: BTreeMap<String, u64>,
+    pub(crate) engine: Option<Engine>,
+    pub(crate) config: Config,
     /// /etc/hosts, without which nothing is known of the names that it has.
-    pub hosts: String,
+    pub(crate) hosts: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Privilege {
+pub(crate) enum Privilege {
     Root,
     /// sudo, and it asks for nothing.
     Sudo,
@@ -39,34 +39,34 @@ pub enum Privilege {
 
 /// An engine that systemd starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Engine {
+pub(crate) struct Engine {
     /// What `dockerd --version` says, without the packager's additions: 26.1.5.
-    pub version: Option<String>,
-    pub active: bool,
+    pub(crate) version: Option<String>,
+    pub(crate) active: bool,
     /// On its way up.
-    pub starting: bool,
-    pub enabled: bool,
+    pub(crate) starting: bool,
+    pub(crate) enabled: bool,
     /// In the order in which systemd reads them, ours among them.
-    pub unit: Vec<UnitFile>,
+    pub(crate) unit: Vec<UnitFile>,
 }
 
 /// The engine's configuration as it is on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Config {
-    pub daemon_json: Option<String>,
-    pub drop_in: Option<String>,
+pub(crate) struct Config {
+    pub(crate) daemon_json: Option<String>,
+    pub(crate) drop_in: Option<String>,
     /// /etc/default/docker
-    pub defaults: Option<String>,
+    pub(crate) defaults: Option<String>,
     /// What sha256sum printed for all of our files; a script that changes them asks for it again.
-    pub digests: String,
+    pub(crate) digests: String,
     /// By path as in `digests`.
     modes: BTreeMap<String, String>,
     /// A change was begun and not ended.
-    pub pending: bool,
+    pub(crate) pending: bool,
 }
 
 impl Facts {
-    pub fn parse(answer: &str) -> Result<Self, ProvisionError> {
+    pub(crate) fn parse(answer: &str) -> Result<Self, ProvisionError> {
         let answer = Answer::read(answer)?;
         Ok(Self {
             os: OsRelease::parse(answer.text("os-release")),
@@ -86,7 +86,7 @@ impl Facts {
     }
 
     /// docker-machine's name for what sets such a host up, for "Provisioning with ...".
-    pub fn provisioner(&self) -> String {
+    pub(crate) fn provisioner(&self) -> String {
         self.os.provisioner()
     }
 
@@ -98,7 +98,7 @@ impl Facts {
 
 impl Config {
     /// Whether a file of /etc/docker has this digest, in hexadecimal, and this mode.
-    pub fn has(&self, name: &str, digest: &str, mode: &str) -> bool {
+    pub(crate) fn has(&self, name: &str, digest: &str, mode: &str) -> bool {
         let found = self.digests.lines().filter_map(|line| line.split_once("  ")).find(|(_, n)| *n == name);
         found.is_some_and(|(d, _)| d == digest) && self.modes.get(name).is_some_and(|m| m == mode)
     }

@@ -15,13 +15,8 @@ mod script;
 mod tests;
 mod unit;
 
-pub use engine::preview;
-pub use error::ProvisionError;
-pub use facts::{Config, Engine, Facts, Privilege};
-pub use os_release::{Family, OsRelease};
-pub use plan::{
-    Changes, Configure, EngineVersion, FileName, HostFile, Install, InstallMethod, Tls, Wanted, first_files,
-    plan,
-};
-pub use run::{facts, provision, upgrade};
-pub use unit::{DROP_IN, UnitFile};
+pub(crate) use engine::preview;
+pub(crate) use error::ProvisionError;
+pub(crate) use plan::{EngineVersion, HostFile, InstallMethod, Tls, Wanted, first_files};
+pub(crate) use run::{facts, provision, upgrade};
+pub(crate) use unit::UnitFile;

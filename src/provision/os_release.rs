@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 /// The families of distributions that the scripts in `templates/provision` know their way around in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// apt, systemd, an engine called docker.io.
     Debian,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OsRelease(BTreeMap<String, String>);
+pub(crate) struct OsRelease(BTreeMap<String, String>);
 
 impl OsRelease {
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let assignments = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         Self(
             assignments
@@ -23,22 +23,22 @@ impl OsRelease {
         )
     }
 
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.get("ID").unwrap_or("linux")
     }
 
     /// The host's name for itself, as a person would say it.
-    pub fn pretty_name(&self) -> &str {
+    pub(crate) fn pretty_name(&self) -> &str {
         self.get("PRETTY_NAME").or_else(|| self.get("NAME")).unwrap_or_else(|| self.id())
     }
 
-    pub fn family(&self) -> Option<Family> {
+    pub(crate) fn family(&self) -> Option<Family> {
         let like = self.get("ID_LIKE").unwrap_or_default();
         std::iter::once(self.id()).chain(like.split_whitespace()).find_map(family_of)
     }
 
     /// docker-machine's name for what sets the host up.
-    pub fn provisioner(&self) -> String {
+    pub(crate) fn provisioner(&self) -> String {
         match self.id() {
             "ubuntu" => "ubuntu(systemd)".to_owned(),
             id => id.to_owned(),

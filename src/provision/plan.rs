@@ -7,38 +7,38 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::engine::Configuration;
-use super::error::ProvisionError;
-use super::facts::{Config, Engine, Facts, Privilege};
-use super::unit::{DROP_IN, UnitFile};
 use crate::engine::options::{EngineSettings, parse_daemon_json, render};
+use crate::provision::engine::Configuration;
+use crate::provision::error::ProvisionError;
+use crate::provision::facts::{Config, Engine, Facts, Privilege};
+use crate::provision::unit::{DROP_IN, UnitFile};
 
 /// What a host shall be.
 #[derive(Debug)]
-pub struct Wanted {
-    pub machine: MachineName,
-    pub engine: EngineSettings,
+pub(crate) struct Wanted {
+    pub(crate) machine: MachineName,
+    pub(crate) engine: EngineSettings,
     /// What the engine may have been told before: it is taken back where it is not wanted any more.
-    pub told: Vec<EngineSettings>,
-    pub engine_port: u16,
-    pub install: InstallMethod,
-    pub engine_version: Option<EngineVersion>,
+    pub(crate) told: Vec<EngineSettings>,
+    pub(crate) engine_port: u16,
+    pub(crate) install: InstallMethod,
+    pub(crate) engine_version: Option<EngineVersion>,
     /// Whether the host is to bear the machine's name.
-    pub set_hostname: bool,
-    pub tls: Tls,
+    pub(crate) set_hostname: bool,
+    pub(crate) tls: Tls,
 }
 
 /// The PEM files of a host.
 #[derive(Debug)]
-pub struct Tls {
-    pub ca: String,
-    pub cert: String,
-    pub key: SecretString,
+pub(crate) struct Tls {
+    pub(crate) ca: String,
+    pub(crate) cert: String,
+    pub(crate) key: SecretString,
 }
 
 /// Where an engine comes from if there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InstallMethod {
+pub(crate) enum InstallMethod {
     Script { url: String },
     Distro,
     None,
@@ -46,28 +46,28 @@ pub enum InstallMethod {
 
 /// A version to install, or the beginning of one: 26, 26.1, 26.1.5 or a package's 5:26.1.5-1~debian.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineVersion(String);
+pub(crate) struct EngineVersion(String);
 
 /// The ways from facts to wanted. Empty when there is nothing to do.
 #[derive(Debug, Default)]
-pub struct Changes {
-    pub install: Option<Install>,
+pub(crate) struct Changes {
+    pub(crate) install: Option<Install>,
     /// Not known before there is an engine: what a package brings is asked for after it is there.
-    pub configure: Option<Configure>,
-    pub warnings: Vec<String>,
+    pub(crate) configure: Option<Configure>,
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Install {
-    pub method: InstallMethod,
-    pub version: Option<EngineVersion>,
+pub(crate) struct Install {
+    pub(crate) method: InstallMethod,
+    pub(crate) version: Option<EngineVersion>,
 }
 
 #[derive(Debug, Default)]
-pub struct Configure {
-    pub files: Vec<HostFile>,
-    pub hostname: Option<String>,
-    pub restart: bool,
+pub(crate) struct Configure {
+    pub(crate) files: Vec<HostFile>,
+    pub(crate) hostname: Option<String>,
+    pub(crate) restart: bool,
     /// It is starting with what is wanted: it is restarted only if it does not come up.
     pub(super) starting: bool,
     pub(super) reload: bool,
@@ -77,14 +77,14 @@ pub struct Configure {
 }
 
 #[derive(Debug)]
-pub struct HostFile {
-    pub name: FileName,
-    pub content: SecretString,
+pub(crate) struct HostFile {
+    pub(crate) name: FileName,
+    pub(crate) content: SecretString,
 }
 
 /// The files that are ours on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileName {
+pub(crate) enum FileName {
     DaemonJson,
     Ca,
     ServerCert,
@@ -93,7 +93,7 @@ pub enum FileName {
 }
 
 /// What has to change on this host, or why it cannot be what is wanted.
-pub fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
+pub(crate) fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
     check_host(facts)?;
     let Some(engine) = &facts.engine else { return install(facts, wanted) };
     let mut warnings = Vec::new();
@@ -170,7 +170,7 @@ fn configure(
 }
 
 /// What an engine that has never started yet is to find, so that it is as wanted from the beginning.
-pub fn first_files(unit: UnitFile, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
+pub(crate) fn first_files(unit: UnitFile, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
     let engine = Engine { version: None, active: false, starting: false, enabled: true, unit: vec![unit] };
     changed_files(&Config::default(), &engine, wanted)
 }
@@ -226,7 +226,7 @@ fn known(hosts: &str, name: &str) -> bool {
 
 impl Wanted {
     /// Whether the version of an engine that is there makes a difference.
-    pub fn asks_version(&self) -> bool {
+    pub(crate) fn asks_version(&self) -> bool {
         self.engine_version.is_some() || self.engine.wants_some_version()
     }
 }
@@ -238,7 +238,8 @@ impl Changes {
         self.install.is_none() && self.configure.as_ref().is_some_and(waits)
     }
 
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
         self.install.is_none() && self.configure.is_none()
     }
 }
@@ -293,7 +294,7 @@ impl HostFile {
 }
 
 impl FileName {
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::DaemonJson => "daemon.json",
             Self::Ca => "ca.pem",
@@ -303,7 +304,7 @@ impl FileName {
         }
     }
 
-    pub fn path(self) -> String {
+    pub(crate) fn path(self) -> String {
         match self {
             Self::DropIn => format!("/etc/systemd/system/docker.service.d/{DROP_IN}"),
             _ => format!("/etc/docker/{}", self.as_str()),
@@ -314,7 +315,7 @@ impl FileName {
         if self.is_secret() { "600" } else { "644" }
     }
 
-    pub fn is_secret(self) -> bool {
+    pub(crate) fn is_secret(self) -> bool {
         self == Self::ServerKey
     }
 
@@ -324,7 +325,7 @@ impl FileName {
 }
 
 impl EngineVersion {
-    pub fn parse(text: &str) -> Result<Self, ProvisionError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ProvisionError> {
         let version = text.strip_prefix('v').unwrap_or(text);
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | ':' | '-');
         if version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(allowed) {
@@ -334,12 +335,12 @@ impl EngineVersion {
         }
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether an engine of this version, 26.1.5, is one.
-    pub fn is(&self, found: &str) -> bool {
+    pub(crate) fn is(&self, found: &str) -> bool {
         let upstream = self.0.split_once(':').map_or(self.0.as_str(), |(_epoch, rest)| rest);
         let number = upstream.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
         found.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))

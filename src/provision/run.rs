@@ -3,18 +3,18 @@
 use rmachine_driver::secrecy::ExposeSecret;
 use rmachine_driver::{MachineName, Reporter};
 
-use super::error::ProvisionError;
-use super::facts::Facts;
-use super::plan::{Changes, EngineVersion, Wanted, check_host, plan};
-use super::progress::Progress;
-use super::script;
+use crate::provision::error::ProvisionError;
+use crate::provision::facts::Facts;
+use crate::provision::plan::{Changes, EngineVersion, Wanted, check_host, plan};
+use crate::provision::progress::Progress;
+use crate::provision::script;
 use crate::ssh::{Session, Stream};
 
 /// How often a host is planned for anew: an installation counts once, and so does somebody who changed it meanwhile.
 const ROUNDS: usize = 4;
 
 /// Asks a host what it is; its engine's version only where that matters.
-pub async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionError> {
+pub(crate) async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionError> {
     let shell = if version { "sh -s version" } else { "sh -s" };
     let answer = session.output(shell, script::FACTS.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer.stdout);
@@ -28,7 +28,7 @@ pub async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionE
 ///
 /// An engine that starts with all that is wanted is waited for by `comes_up`, which says whether it answered in the time
 /// that engines take. If so the answer is true: nothing was done on the host, and nobody has to look again.
-pub async fn provision<F: Future<Output = bool>>(
+pub(crate) async fn provision<F: Future<Output = bool>>(
     session: &Session,
     mut known: Facts,
     wanted: &Wanted,
@@ -86,7 +86,7 @@ async fn run(
 }
 
 /// Brings the engine that is there to another version, the newest one if none is wanted.
-pub async fn upgrade(
+pub(crate) async fn upgrade(
     session: &Session,
     facts: &Facts,
     url: &str,

@@ -8,7 +8,7 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::plan::{Configure, EngineVersion, Install, InstallMethod};
+use crate::provision::plan::{Configure, EngineVersion, Install, InstallMethod};
 
 /// Asks a host what it is; the same for all hosts.
 pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");

@@ -1,31 +1,31 @@
 //! As much of systemd's unit files as it takes to know how an engine is started.
 
 /// The drop-in that docker-machine writes too, so that both tools can manage one host.
-pub const DROP_IN: &str = "10-machine.conf";
+pub(crate) const DROP_IN: &str = "10-machine.conf";
 
 /// One file of a unit, in the order in which systemd reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnitFile {
-    pub path: String,
-    pub text: String,
+pub(crate) struct UnitFile {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 impl UnitFile {
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    pub fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.name() == DROP_IN
     }
 
     /// systemd reads drop-ins by the order of their names, wherever they lie.
-    pub fn is_after_ours(&self) -> bool {
+    pub(crate) fn is_after_ours(&self) -> bool {
         self.path.ends_with(".conf") && self.name() > DROP_IN
     }
 
     /// The commands that this file alone sets, if it does: an empty one takes back those before it.
-    pub fn exec_start(&self) -> Option<Vec<String>> {
+    pub(crate) fn exec_start(&self) -> Option<Vec<String>> {
         let mut commands = None;
         for command in self.service_lines().iter().filter_map(|line| value_of(line, "ExecStart")) {
             let list: &mut Vec<String> = commands.get_or_insert_default();

@@ -9,7 +9,7 @@ use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::ssh_key::PublicKey;
 use tokio::time::timeout;
 
-use super::SshError;
+use crate::ssh::SshError;
 
 /// An agent answers at once or hangs; only signing may wait for a finger.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -12,11 +12,11 @@ use russh::keys::{Algorithm, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{MethodKind, MethodSet, SendError, Signer};
 use tokio::time::timeout;
 
-use super::agent::Agent;
-use super::hostkey::{Client, SharedNotes, sha256};
-use super::keyfile::{KeyFile, Secret, unlock};
-use super::route::Hop;
-use super::{Prompter, SshEnv, SshError};
+use crate::ssh::agent::Agent;
+use crate::ssh::hostkey::{Client, SharedNotes, sha256};
+use crate::ssh::keyfile::{KeyFile, Secret, unlock};
+use crate::ssh::route::Hop;
+use crate::ssh::{Prompter, SshEnv, SshError};
 
 /// sshd's MaxAuthTries.
 const MAX_TRIES: usize = 6;

@@ -7,23 +7,23 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::SshError;
+use crate::ssh::SshError;
 
 /// What the file says about one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct HostSettings {
-    pub host_name: Option<String>,
-    pub user: Option<String>,
-    pub port: Option<u16>,
-    pub identity_files: Vec<PathBuf>,
-    pub identities_only: Option<bool>,
+pub(crate) struct HostSettings {
+    pub(crate) host_name: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) port: Option<u16>,
+    pub(crate) identity_files: Vec<PathBuf>,
+    pub(crate) identities_only: Option<bool>,
     /// As written; `none` is kept, for it also stops a later value.
-    pub proxy_jump: Option<String>,
-    pub proxy_command: Option<String>,
+    pub(crate) proxy_jump: Option<String>,
+    pub(crate) proxy_command: Option<String>,
 }
 
 /// Looks a host up; a missing file says nothing about anyone.
-pub fn lookup(home: &Path, host: &str) -> Result<HostSettings, SshError> {
+pub(crate) fn lookup(home: &Path, host: &str) -> Result<HostSettings, SshError> {
     let mut reader = Reader { home, host, found: HostSettings::default() };
     let path = home.join(".ssh/config");
     if let Some(text) = read(&path)? {

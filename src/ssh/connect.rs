@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use russh::client::{self, Handle};
+use russh::client;
+use russh::client::Handle;
 use russh::keys::Algorithm;
 use russh::{ChannelOpenFailure, Preferred};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::hostkey::{self, Client, SharedNotes, sha256};
-use super::route::{self, Hop};
-use super::{Connect, Session, SshError, auth};
+use crate::ssh::hostkey;
+use crate::ssh::hostkey::{Client, SharedNotes, sha256};
+use crate::ssh::route;
+use crate::ssh::route::Hop;
+use crate::ssh::{Connect, Session, SshError, auth};
 
 /// Short in tests, or one of them would take a minute.
 const KEEPALIVE: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 15 });
@@ -26,7 +29,7 @@ const SSH: &str = "SSH-";
 const SLOWER: u32 = 9;
 
 /// Opens one TCP connection to the host, or to its first jump host, and logs in.
-pub async fn connect(c: Connect<'_>) -> Result<Session, SshError> {
+pub(crate) async fn connect(c: Connect<'_>) -> Result<Session, SshError> {
     let hops = route::plan(&c)?;
     let Some(target) = hops.last() else {
         return Err(SshError::JumpLoop { host: c.endpoint.host.to_string() });

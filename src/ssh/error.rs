@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 /// `at` is `host:port` throughout.
+use crate::model::Failure;
+
 #[derive(Debug, thiserror::Error)]
-pub enum SshError {
+pub(crate) enum SshError {
     #[error("no key could be made: {reason}")]
     NoKeyMade { reason: String },
     #[error("cannot find the address of {host}: {source}")]
@@ -91,7 +93,7 @@ pub enum SshError {
 impl SshError {
     /// Whether trying again later makes sense: the host may still be booting. What was decided (a key refused, a host
     /// key changed, a file missing) stays decided.
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { .. }
             | Self::NoAnswer { .. }
@@ -109,7 +111,7 @@ impl SshError {
     }
 
     /// What helps, as a line to follow or paste.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         Some(match self {
             Self::JumpHostUnknown { at, user, .. } => {
                 let (host, port) = at.rsplit_once(':').unwrap_or((at, "22"));
@@ -127,5 +129,12 @@ impl SshError {
             Self::Jump { source, .. } => return source.hint(),
             _ => return None,
         })
+    }
+}
+
+impl From<SshError> for Failure {
+    fn from(error: SshError) -> Self {
+        let hints = error.hint().into_iter().collect();
+        Self { hints, ..Self::from_error(error) }
     }
 }

@@ -8,11 +8,11 @@ use russh::keys::ssh_key::PublicKey;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate, known_hosts};
 use russh::{Preferred, client};
 
-use super::SshError;
+use crate::ssh::SshError;
 
 /// How the host has to prove that it is the one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostKeyPolicy {
+pub(crate) enum HostKeyPolicy {
     /// OpenSSH public key lines: one of these keys and no other.
     Pinned(Vec<String>),
     /// `SHA256:...`: whichever of the host's keys has this fingerprint.
@@ -30,12 +30,12 @@ pub(super) enum Trust {
 }
 
 /// The `SHA256:...` of an OpenSSH public key line.
-pub fn fingerprint(openssh_public_key: &str) -> Result<String, SshError> {
+pub(crate) fn fingerprint(openssh_public_key: &str) -> Result<String, SshError> {
     parse(openssh_public_key).map(|key| sha256(&key))
 }
 
 /// Whether two lines name the same key, whatever their comments.
-pub fn same_key(one: &str, other: &str) -> bool {
+pub(crate) fn same_key(one: &str, other: &str) -> bool {
     matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if one.key_data() == other.key_data())
 }
 

@@ -7,7 +7,7 @@ use rmachine_driver::secrecy::ExposeSecret;
 use russh::keys::ssh_key::PublicKey;
 use russh::keys::{Error as KeyError, PrivateKey, decode_secret_key};
 
-use super::{Prompter, SshError};
+use crate::ssh::{Prompter, SshError};
 
 const PASSPHRASE_TRIES: usize = 3;
 
@@ -70,7 +70,7 @@ impl KeyFile {
 }
 
 /// Whether a file is a key at all: its mode does not count, nor whether it is locked.
-pub fn check_key(path: &Path) -> Result<(), SshError> {
+pub(crate) fn check_key(path: &Path) -> Result<(), SshError> {
     let unreadable = |source| SshError::KeyUnreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     if PublicKey::from_openssh(text.trim()).is_ok() || is_locked(&text) {

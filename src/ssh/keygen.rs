@@ -4,17 +4,17 @@ use rmachine_driver::secrecy::SecretString;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::{Algorithm, PrivateKey};
 
-use super::SshError;
+use crate::ssh::SshError;
 
-pub struct KeyPair {
+pub(crate) struct KeyPair {
     /// In OpenSSH's own form, without a passphrase.
-    pub private: SecretString,
+    pub(crate) private: SecretString,
     /// One line, as `authorized_keys` wants it.
-    pub public: String,
+    pub(crate) public: String,
 }
 
 /// Ed25519: made in no time, short, and taken by every sshd since 2014.
-pub fn generate(comment: &str) -> Result<KeyPair, SshError> {
+pub(crate) fn generate(comment: &str) -> Result<KeyPair, SshError> {
     let failed = |e: russh::keys::ssh_key::Error| SshError::NoKeyMade { reason: e.to_string() };
     let mut key =
         PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(failed)?;

@@ -5,10 +5,10 @@
 
 mod agent;
 mod auth;
-pub mod config;
+pub(crate) mod config;
 mod connect;
 mod error;
-pub mod external;
+pub(crate) mod external;
 mod hostkey;
 mod keyfile;
 mod keygen;
@@ -28,24 +28,24 @@ use std::time::Duration;
 use rmachine_driver::Endpoint;
 use rmachine_driver::secrecy::SecretString;
 
-pub use connect::connect;
-pub use error::SshError;
-pub use hostkey::{HostKeyPolicy, fingerprint, same_key};
-pub use keyfile::check_key;
-pub use keygen::{KeyPair, generate};
-pub use run::{ExitStatus, Output, Stream};
-pub use session::{Forward, Session};
-pub use sftp::{FileInfo, FileKind, RemoteFile, Sftp, SftpError};
-pub use terminal::{LocalStdin, Size, Terminal, local_stdin};
+pub(crate) use connect::connect;
+pub(crate) use error::SshError;
+pub(crate) use hostkey::{HostKeyPolicy, fingerprint, same_key};
+pub(crate) use keyfile::check_key;
+pub(crate) use keygen::{KeyPair, generate};
+pub(crate) use run::{ExitStatus, Output, Stream};
+pub(crate) use session::{Forward, Session};
+pub(crate) use sftp::{FileInfo, FileKind, RemoteFile, Sftp, SftpError};
+pub(crate) use terminal::{Size, Terminal, local_stdin};
 
 /// What SSH may know of the user's surroundings.
 #[derive(Debug, Clone, Default)]
 pub struct SshEnv {
-    pub home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
     /// `SSH_AUTH_SOCK`.
-    pub agent_socket: Option<PathBuf>,
+    pub(crate) agent_socket: Option<PathBuf>,
     /// Who jump hosts are asked to let in where nothing else says so.
-    pub local_user: Option<String>,
+    pub(crate) local_user: Option<String>,
 }
 
 /// Asks the user.
@@ -56,8 +56,10 @@ pub trait Prompter: Send + Sync {
 
 /// Nobody is there to be asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Unattended;
+#[cfg(test)]
+pub(crate) struct Unattended;
 
+#[cfg(test)]
 impl Prompter for Unattended {
     fn passphrase(&self, _key: &Path) -> Option<SecretString> {
         None
@@ -65,16 +67,16 @@ impl Prompter for Unattended {
 }
 
 /// What `connect` needs to know.
-pub struct Connect<'a> {
-    pub endpoint: &'a Endpoint,
+pub(crate) struct Connect<'a> {
+    pub(crate) endpoint: &'a Endpoint,
     /// The name to look up in `~/.ssh/config`; the endpoint's host where there is none.
-    pub alias: Option<&'a str>,
+    pub(crate) alias: Option<&'a str>,
     /// Whether `~/.ssh/config` has a say in route and keys: right for hosts that the user named, wrong for a
     /// provider's own addresses.
-    pub use_config: bool,
-    pub policy: HostKeyPolicy,
+    pub(crate) use_config: bool,
+    pub(crate) policy: HostKeyPolicy,
     /// For each hop: from the first packet to the end of the key exchange.
-    pub connect_timeout: Duration,
-    pub env: &'a SshEnv,
-    pub prompter: &'a dyn Prompter,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) env: &'a SshEnv,
+    pub(crate) prompter: &'a dyn Prompter,
 }

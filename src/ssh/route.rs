@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use rmachine_driver::HostAddr;
 
-use super::config::{self, HostSettings};
-use super::hostkey::{self, Trust};
-use super::{Connect, SshEnv, SshError};
+use crate::ssh::config;
+use crate::ssh::config::HostSettings;
+use crate::ssh::hostkey;
+use crate::ssh::hostkey::Trust;
+use crate::ssh::{Connect, SshEnv, SshError};
 
 const MAX_HOPS: usize = 8;
 

@@ -10,19 +10,19 @@ use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::hostkey::SharedNotes;
-use super::{Size, SshError};
+use crate::ssh::hostkey::SharedNotes;
+use crate::ssh::{Size, SshError};
 
 /// Which of its two voices a command used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(crate) enum Stream {
     Stdout,
     Stderr,
 }
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExitStatus {
+pub(crate) enum ExitStatus {
     Code(u32),
     /// The signal's name without SIG.
     Signal(String),
@@ -30,19 +30,19 @@ pub enum ExitStatus {
 
 /// A finished command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    pub status: ExitStatus,
-    pub stdout: Vec<u8>,
-    pub stderr: Vec<u8>,
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 impl ExitStatus {
-    pub fn success(&self) -> bool {
+    pub(crate) fn success(&self) -> bool {
         *self == Self::Code(0)
     }
 
     /// As a shell gives it: 128 and the signal's number for a signal.
-    pub fn code(&self) -> i32 {
+    pub(crate) fn code(&self) -> i32 {
         match self {
             Self::Code(code) => i32::try_from(*code).unwrap_or(255),
             Self::Signal(name) => 128 + signal_number(name),

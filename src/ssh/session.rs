@@ -11,18 +11,18 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::select;
 use tokio::time::{sleep, timeout};
 
-use super::hostkey::{Client, SharedNotes};
-use super::lines::Lines;
-use super::run::{Event, ExitStatus, Output, Running, Stream, feed, feed_from};
-use super::terminal::Terminal;
-use super::{SshError, terminal};
+use crate::ssh::hostkey::{Client, SharedNotes};
+use crate::ssh::lines::Lines;
+use crate::ssh::run::{Event, ExitStatus, Output, Running, Stream, feed, feed_from};
+use crate::ssh::terminal::Terminal;
+use crate::ssh::{SshError, terminal};
 
 /// sshd counts a command that has ended until it gets round to it; where MaxSessions is 1, the next is refused till then.
 const REFUSED_PAUSES: [Duration; 3] =
     [Duration::from_millis(5), Duration::from_millis(50), Duration::from_millis(250)];
 
 /// One live connection; everything runs over it, several things at a time if need be.
-pub struct Session {
+pub(crate) struct Session {
     handle: Handle<Client>,
     /// The jump hosts on the way; they must outlive the connection that runs through them.
     jumps: Vec<Handle<Client>>,
@@ -34,7 +34,7 @@ pub struct Session {
 }
 
 /// A byte stream to something that the host can reach.
-pub type Forward = ChannelStream<Msg>;
+pub(crate) type Forward = ChannelStream<Msg>;
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,12 +57,12 @@ impl Session {
     }
 
     /// As the host showed it, an OpenSSH public key line.
-    pub fn host_key(&self) -> &str {
+    pub(crate) fn host_key(&self) -> &str {
         &self.host_key
     }
 
     /// Runs a command to its end. `stdin` is sent, then closed.
-    pub async fn output(&self, command: &str, stdin: &[u8]) -> Result<Output, SshError> {
+    pub(crate) async fn output(&self, command: &str, stdin: &[u8]) -> Result<Output, SshError> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let keep = |stream, data: &[u8]| match stream {
             Stream::Stdout => stdout.extend_from_slice(data),
@@ -73,7 +73,7 @@ impl Session {
     }
 
     /// Runs a command and hands over each line of its output as it comes.
-    pub async fn lines(
+    pub(crate) async fn lines(
         &self,
         command: &str,
         stdin: &[u8],
@@ -92,7 +92,7 @@ impl Session {
     }
 
     /// The same for a command whose input stays open until it ends, or until this is dropped.
-    pub async fn lines_held(
+    pub(crate) async fn lines_held(
         &self,
         command: &str,
         mut on_line: impl FnMut(Stream, &str),
@@ -133,8 +133,8 @@ impl Session {
     }
 
     /// Runs a command, or the user's shell, between local streams. Ends when the command does, whatever `stdin` does;
-    /// give it [`super::local_stdin`], for tokio's own keeps the program from ending while a read is under way.
-    pub async fn pipe(
+    /// give it [`crate::ssh::local_stdin`], for tokio's own keeps the program from ending while a read is under way.
+    pub(crate) async fn pipe(
         &self,
         command: Option<&str>,
         stdin: impl AsyncRead,
@@ -160,7 +160,7 @@ impl Session {
     }
 
     /// Runs a command, or the user's shell, on a terminal of the host's.
-    pub async fn shell<I, O>(
+    pub(crate) async fn shell<I, O>(
         &self,
         command: Option<&str>,
         local: Terminal<I, O>,
@@ -176,14 +176,14 @@ impl Session {
     }
 
     /// A connection that the host makes to `host:port`.
-    pub async fn direct_tcpip(&self, host: &str, port: u16) -> Result<Forward, SshError> {
+    pub(crate) async fn direct_tcpip(&self, host: &str, port: u16) -> Result<Forward, SshError> {
         let opened = self.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await;
         let channel = opened.map_err(|e| self.not_opened(&e, &format!("connect to {host}:{port}")))?;
         Ok(channel.into_stream())
     }
 
     /// A connection to a Unix socket on the host.
-    pub async fn unix_socket(&self, path: &str) -> Result<Forward, SshError> {
+    pub(crate) async fn unix_socket(&self, path: &str) -> Result<Forward, SshError> {
         let opened = self.handle.channel_open_direct_streamlocal(path).await;
         let channel = opened.map_err(|e| self.not_opened(&e, &format!("connect to {path}")))?;
         Ok(channel.into_stream())
@@ -191,7 +191,7 @@ impl Session {
 
     /// Opens the channel of the next command while another runs, which saves that one a round trip. A host that allows
     /// no second one at a time is asked again when the first has ended.
-    pub async fn prepare(&self) {
+    pub(crate) async fn prepare(&self) {
         let opened = timeout(Duration::from_secs(1), self.handle.channel_open_session()).await;
         if let Ok(Ok(channel)) = opened {
             *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = Some(channel);
@@ -199,7 +199,7 @@ impl Session {
     }
 
     /// Says goodbye and waits, not for long, until it is heard.
-    pub async fn close(self) {
+    pub(crate) async fn close(self) {
         for handle in [self.handle].into_iter().chain(self.jumps.into_iter().rev()) {
             let goodbye = async {
                 let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;

@@ -13,7 +13,7 @@ use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as RawError;
 use russh_sftp::protocol::{FileAttributes, OpenFlags, Packet, StatusCode};
 
-use super::{Session, SshError};
+use crate::ssh::{Session, SshError};
 
 /// What every server takes.
 const LEAST_CHUNK: u32 = 32 * 1024;
@@ -28,17 +28,17 @@ const LIMITS: &str = "limits@openssh.com";
 
 /// What a host answers about a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileInfo {
-    pub kind: FileKind,
-    pub size: u64,
+pub(crate) struct FileInfo {
+    pub(crate) kind: FileKind,
+    pub(crate) size: u64,
     /// Permission bits alone.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Seconds since 1970.
-    pub modified: u32,
+    pub(crate) modified: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub(crate) enum FileKind {
     File,
     Dir,
     Link,
@@ -47,7 +47,7 @@ pub enum FileKind {
 
 /// Why the host did not do it. Who asked knows the path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SftpError {
+pub(crate) enum SftpError {
     #[error("no such file or directory")]
     Missing,
     #[error("permission denied")]
@@ -64,14 +64,14 @@ pub enum SftpError {
 
 /// Cheap to clone: all clones speak over one channel.
 #[derive(Clone)]
-pub struct Sftp {
+pub(crate) struct Sftp {
     raw: Arc<RawSftpSession>,
     chunk: u32,
     posix_rename: bool,
 }
 
 /// A file that is open on the host.
-pub struct RemoteFile {
+pub(crate) struct RemoteFile {
     sftp: Sftp,
     handle: String,
 }
@@ -84,7 +84,7 @@ impl fmt::Debug for Sftp {
 
 impl Session {
     /// Starts the host's SFTP server on a channel of this session.
-    pub async fn sftp(&self) -> Result<Sftp, SshError> {
+    pub(crate) async fn sftp(&self) -> Result<Sftp, SshError> {
         let mut channel = self.channel().await?;
         let refused = |reason: String| SshError::ChannelRefused {
             at: self.at().to_owned(),
@@ -118,17 +118,17 @@ async fn chunk_of(raw: &RawSftpSession) -> u32 {
 
 impl Sftp {
     /// Of a link itself.
-    pub async fn lstat(&self, path: &str) -> Result<FileInfo, SftpError> {
+    pub(crate) async fn lstat(&self, path: &str) -> Result<FileInfo, SftpError> {
         Ok(info(&self.raw.lstat(path).await?.attrs))
     }
 
     /// Of what a link leads to.
-    pub async fn stat(&self, path: &str) -> Result<FileInfo, SftpError> {
+    pub(crate) async fn stat(&self, path: &str) -> Result<FileInfo, SftpError> {
         Ok(info(&self.raw.stat(path).await?.attrs))
     }
 
     /// The names in a folder, each with what `lstat` says of it.
-    pub async fn list(&self, path: &str) -> Result<Vec<(String, FileInfo)>, SftpError> {
+    pub(crate) async fn list(&self, path: &str) -> Result<Vec<(String, FileInfo)>, SftpError> {
         let handle = self.raw.opendir(path).await?.handle;
         let mut entries = Vec::new();
         let ended = loop {
@@ -145,31 +145,31 @@ impl Sftp {
         ended.map(|()| entries)
     }
 
-    pub async fn read_link(&self, path: &str) -> Result<String, SftpError> {
+    pub(crate) async fn read_link(&self, path: &str) -> Result<String, SftpError> {
         first_name(self.raw.readlink(path).await?.files)
     }
 
     /// Absolute and without links; `.` is where the login begins.
-    pub async fn real_path(&self, path: &str) -> Result<String, SftpError> {
+    pub(crate) async fn real_path(&self, path: &str) -> Result<String, SftpError> {
         first_name(self.raw.realpath(path).await?.files)
     }
 
-    pub async fn make_dir(&self, path: &str, mode: u32) -> Result<(), SftpError> {
+    pub(crate) async fn make_dir(&self, path: &str, mode: u32) -> Result<(), SftpError> {
         let attrs = FileAttributes { permissions: Some(mode), ..FileAttributes::empty() };
         Ok(self.raw.mkdir(path, attrs).await.map(drop)?)
     }
 
-    pub async fn symlink(&self, path: &str, target: &str) -> Result<(), SftpError> {
+    pub(crate) async fn symlink(&self, path: &str, target: &str) -> Result<(), SftpError> {
         // OpenSSH takes the two in the other order than the standard has them, and so does everybody by now.
         Ok(self.raw.symlink(target, path).await.map(drop)?)
     }
 
-    pub async fn remove(&self, path: &str) -> Result<(), SftpError> {
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), SftpError> {
         Ok(self.raw.remove(path).await.map(drop)?)
     }
 
     /// Takes the place of what is there, at once where the server can.
-    pub async fn rename(&self, from: &str, to: &str) -> Result<(), SftpError> {
+    pub(crate) async fn rename(&self, from: &str, to: &str) -> Result<(), SftpError> {
         if self.posix_rename {
             return match self.raw.extended(POSIX_RENAME, two_strings(from, to)).await? {
                 Packet::Status(s) if s.status_code == StatusCode::Ok => Ok(()),
@@ -185,24 +185,29 @@ impl Sftp {
     }
 
     /// Sets what is given.
-    pub async fn set(&self, path: &str, mode: Option<u32>, modified: Option<u32>) -> Result<(), SftpError> {
+    pub(crate) async fn set(
+        &self,
+        path: &str,
+        mode: Option<u32>,
+        modified: Option<u32>,
+    ) -> Result<(), SftpError> {
         let attrs =
             FileAttributes { permissions: mode, atime: modified, mtime: modified, ..FileAttributes::empty() };
         Ok(self.raw.setstat(path, attrs).await.map(drop)?)
     }
 
-    pub async fn open(&self, path: &str) -> Result<RemoteFile, SftpError> {
+    pub(crate) async fn open(&self, path: &str) -> Result<RemoteFile, SftpError> {
         self.open_with(path, OpenFlags::READ, FileAttributes::empty()).await
     }
 
     /// A file that is not there yet.
-    pub async fn create_new(&self, path: &str, mode: u32) -> Result<RemoteFile, SftpError> {
+    pub(crate) async fn create_new(&self, path: &str, mode: u32) -> Result<RemoteFile, SftpError> {
         let attrs = FileAttributes { permissions: Some(mode), ..FileAttributes::empty() };
         self.open_with(path, OpenFlags::WRITE | OpenFlags::CREATE | OpenFlags::EXCLUDE, attrs).await
     }
 
     /// A file that is there; what it held goes.
-    pub async fn overwrite(&self, path: &str) -> Result<RemoteFile, SftpError> {
+    pub(crate) async fn overwrite(&self, path: &str) -> Result<RemoteFile, SftpError> {
         self.open_with(path, OpenFlags::WRITE | OpenFlags::TRUNCATE, FileAttributes::empty()).await
     }
 
@@ -217,7 +222,7 @@ impl Sftp {
     }
 
     /// Servers have one word, "Failure", for a full disk and for everything else.
-    pub async fn is_full(&self, dir: &str) -> bool {
+    pub(crate) async fn is_full(&self, dir: &str) -> bool {
         self.raw
             .statvfs(dir)
             .await
@@ -228,7 +233,7 @@ impl Sftp {
 impl RemoteFile {
     /// Hands over the file piece by piece, in order; `taken` says whether more is wanted. `size` is what the file was
     /// last seen to have, and saves asking for what is not there.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         size: u64,
         mut taken: impl AsyncFnMut(Vec<u8>) -> bool,
@@ -277,7 +282,7 @@ impl RemoteFile {
     }
 
     /// Writes what `next` hands over until it has nothing left, and says how much that was.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         mut next: impl AsyncFnMut() -> Option<Vec<u8>>,
         mut written: impl FnMut(u64),
@@ -306,7 +311,7 @@ impl RemoteFile {
         Ok(length)
     }
 
-    pub async fn close(self) -> Result<(), SftpError> {
+    pub(crate) async fn close(self) -> Result<(), SftpError> {
         Ok(self.sftp.raw.close(self.handle).await.map(drop)?)
     }
 }

@@ -3,7 +3,8 @@
 //! Raw mode ends on every way out: return, error, signal, and a panic, which in the released program ends it without
 //! running destructors.
 
-use std::io::{self, IsTerminal, Read};
+use std::io;
+use std::io::{IsTerminal, Read};
 use std::pin::{Pin, pin};
 use std::sync::Once;
 use std::task::{Context, Poll};
@@ -13,28 +14,28 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::select;
 use tokio::sync::{mpsc, watch};
 
-use super::SshError;
-use super::run::{Event, ExitStatus, Running, feed_from};
-use super::session::put;
+use crate::ssh::SshError;
+use crate::ssh::run::{Event, ExitStatus, Running, feed_from};
+use crate::ssh::session::put;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
-    pub columns: u16,
-    pub rows: u16,
+pub(crate) struct Size {
+    pub(crate) columns: u16,
+    pub(crate) rows: u16,
 }
 
 /// What stands for the terminal: the user's, or a test's.
-pub struct Terminal<I, O> {
-    pub term: String,
-    pub input: I,
-    pub output: O,
+pub(crate) struct Terminal<I, O> {
+    pub(crate) term: String,
+    pub(crate) input: I,
+    pub(crate) output: O,
     /// Changes are told to the host.
-    pub size: watch::Receiver<Size>,
+    pub(crate) size: watch::Receiver<Size>,
     raw: Option<RawMode>,
 }
 
 impl<I, O> Terminal<I, O> {
-    pub fn new(term: &str, input: I, output: O, size: watch::Receiver<Size>) -> Self {
+    pub(crate) fn new(term: &str, input: I, output: O, size: watch::Receiver<Size>) -> Self {
         Self { term: term.to_owned(), input, output, size, raw: None }
     }
 
@@ -45,7 +46,7 @@ impl<I, O> Terminal<I, O> {
 
 impl Terminal<LocalStdin, tokio::io::Stdout> {
     /// The user's terminal, in raw mode until this is dropped; `None` where standard input and output are not both one.
-    pub fn local(term: &str) -> Result<Option<Self>, SshError> {
+    pub(crate) fn local(term: &str) -> Result<Option<Self>, SshError> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok(None);
         }
@@ -158,12 +159,12 @@ async fn interrupted() -> SshError {
 }
 
 /// Standard input, read by a thread that does not keep the program from ending, as tokio's own does.
-pub struct LocalStdin {
+pub(crate) struct LocalStdin {
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
     rest: Vec<u8>,
 }
 
-pub fn local_stdin() -> LocalStdin {
+pub(crate) fn local_stdin() -> LocalStdin {
     let (sender, chunks) = mpsc::channel(1);
     std::thread::spawn(move || {
         let mut buffer = vec![0; 32 * 1024];

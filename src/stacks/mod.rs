@@ -1,40 +1,4 @@
-//! What a stack is: a compose file and its configuration as templates, a `stack.toml` that says which parameters they
-//! take, and what comes out when they are filled in.
-//!
-//! Pure: reads the user's own folder and nothing else. Who deploys what comes out is `deploy`.
+//! Stacks: sets of services that are deployed on a swarm. `definition` reads and renders them, `deploy` works on a swarm.
 
-mod built_in;
-mod compose;
-mod error;
-mod fill;
-mod manifest;
-mod ports;
-mod settings;
-mod source;
-#[cfg(test)]
-mod tests;
-mod text;
-
-pub use compose::{Blob, Compose, Listen, Secret, SecretSource};
-pub use error::StackError;
-pub use fill::{Member, Surroundings};
-pub use manifest::{Engines, Kind, Manifest, Page, Parameter};
-pub use ports::Port;
-pub use settings::{EngineWish, Given, GivenValue, Settings, Value};
-pub use source::{Stack, StackName, built_in_names};
-
-/// Bears what a service was deployed from, so that a stack of the same name that somebody else made is not touched.
-pub const LABEL: &str = "rmachine.stack";
-/// The ports on which its containers listen at nodes themselves.
-pub const LISTENS: &str = "rmachine.listens";
-/// What it was told, and of which files and nodes it was made: whether a stack is as it is to be shows by these.
-pub const SETTINGS: &str = "rmachine.settings";
-pub const DIGEST: &str = "rmachine.digest";
-/// The node that keeps its data.
-pub const NODE: &str = "rmachine.node";
-/// The cluster whose file wants it.
-pub const DECLARED: &str = "rmachine.declared";
-/// Before the name of a page: which of the pages it is, its port and its path.
-pub const PAGE: &str = "rmachine.page.";
-/// Docker's own label of what belongs to a stack.
-pub const NAMESPACE: &str = "com.docker.stack.namespace";
+pub mod definition;
+pub(crate) mod deploy;

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use rmachine_driver::{Import, MachineName};
 use serde_json::Value;
 
-use super::error::reason;
-use super::{
+use crate::store::error::reason;
+use crate::store::{
     BACKUP, CONFIG, MachineLock, OWN, OwnState, Store, StoreError, StoredMachine, config, files, migrate,
 };
 
@@ -19,7 +19,7 @@ const MODE: u32 = 0o600;
 impl Store {
     /// Puts a new machine into the store, whole: with its config.json, our own file and copies of the user's files.
     /// Returns a line for each optional file that was not there. On an error there is no machine.
-    pub fn reserve(
+    pub(crate) fn reserve(
         &self,
         lock: &MachineLock,
         machine: &StoredMachine,
@@ -40,7 +40,7 @@ impl Store {
 
     /// Writes what has changed of a machine: config.json first, so that the phase never runs ahead of it. The first
     /// save of a migrated machine keeps its old file as config.json.bak.
-    pub fn save(&self, lock: &MachineLock, machine: &StoredMachine) -> Result<(), StoreError> {
+    pub(crate) fn save(&self, lock: &MachineLock, machine: &StoredMachine) -> Result<(), StoreError> {
         let dir = self.dir_of(lock)?;
         let mut batch = files::Batch::default();
         let (path, text) = (dir.join(CONFIG), machine.config.to_json_pretty()?);
@@ -56,7 +56,7 @@ impl Store {
     }
 
     /// Writes our own file alone, when it has changed.
-    pub fn save_own(&self, lock: &MachineLock, own: &OwnState) -> Result<(), StoreError> {
+    pub(crate) fn save_own(&self, lock: &MachineLock, own: &OwnState) -> Result<(), StoreError> {
         let mut batch = files::Batch::default();
         stage_own(&mut batch, &self.dir_of(lock)?, own)?;
         batch.commit()
@@ -64,7 +64,7 @@ impl Store {
 
     /// Takes a machine out of the store, whatever is in its folder. It is gone at once, by a rename; a kill after that
     /// leaves a hidden folder, which the next removal of any machine deletes.
-    pub fn remove(&self, lock: MachineLock) -> Result<(), StoreError> {
+    pub(crate) fn remove(&self, lock: MachineLock) -> Result<(), StoreError> {
         let dir = self.machine_dir(lock.name());
         let gone = self.hidden(lock.name(), "gone");
         if !dir.is_dir() && !dir.is_symlink() {

@@ -10,7 +10,7 @@ use rmachine_driver::{DriverState, MachineName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
-use super::{CONFIG, StoreError, files, json, migrate};
+use crate::store::{CONFIG, StoreError, files, json, migrate};
 
 /// The version of config.json that is written.
 pub(super) const VERSION: u64 = 3;
@@ -21,95 +21,95 @@ pub type List = Option<Vec<String>>;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HostConfig {
-    pub config_version: u64,
-    pub driver: DriverState,
-    pub driver_name: String,
-    pub host_options: HostOptions,
-    pub name: String,
+    pub(crate) config_version: u64,
+    pub(crate) driver: DriverState,
+    pub(crate) driver_name: String,
+    pub(crate) host_options: HostOptions,
+    pub(crate) name: String,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct HostOptions {
-    pub driver: String,
-    pub memory: i64,
-    pub disk: i64,
+    pub(crate) driver: String,
+    pub(crate) memory: i64,
+    pub(crate) disk: i64,
     #[serde(rename = "EngineOptions")]
-    pub engine: EngineOptions,
+    pub(crate) engine: EngineOptions,
     #[serde(rename = "SwarmOptions")]
-    pub swarm: SwarmOptions,
+    pub(crate) swarm: SwarmOptions,
     #[serde(rename = "AuthOptions")]
-    pub auth: AuthOptions,
+    pub(crate) auth: AuthOptions,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct EngineOptions {
     /// `--engine-opt`, each `flag=value`.
-    pub arbitrary_flags: List,
-    pub dns: List,
-    pub graph_dir: String,
-    pub env: List,
-    pub ipv6: bool,
-    pub insecure_registry: List,
-    pub labels: List,
-    pub log_level: String,
-    pub storage_driver: String,
-    pub selinux_enabled: bool,
-    pub tls_verify: bool,
-    pub registry_mirror: List,
+    pub(crate) arbitrary_flags: List,
+    pub(crate) dns: List,
+    pub(crate) graph_dir: String,
+    pub(crate) env: List,
+    pub(crate) ipv6: bool,
+    pub(crate) insecure_registry: List,
+    pub(crate) labels: List,
+    pub(crate) log_level: String,
+    pub(crate) storage_driver: String,
+    pub(crate) selinux_enabled: bool,
+    pub(crate) tls_verify: bool,
+    pub(crate) registry_mirror: List,
     #[serde(rename = "InstallURL")]
-    pub install_url: String,
+    pub(crate) install_url: String,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 /// Classic swarm, kept for the file's sake.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SwarmOptions {
-    pub is_swarm: bool,
-    pub address: String,
-    pub discovery: String,
-    pub agent: bool,
-    pub master: bool,
-    pub host: String,
-    pub image: String,
-    pub strategy: String,
-    pub heartbeat: u64,
+    pub(crate) is_swarm: bool,
+    pub(crate) address: String,
+    pub(crate) discovery: String,
+    pub(crate) agent: bool,
+    pub(crate) master: bool,
+    pub(crate) host: String,
+    pub(crate) image: String,
+    pub(crate) strategy: String,
+    pub(crate) heartbeat: u64,
     /// A float to docker-machine; kept as it is written.
-    pub overcommit: Number,
-    pub arbitrary_flags: List,
-    pub arbitrary_join_flags: List,
-    pub env: List,
-    pub is_experimental: bool,
+    pub(crate) overcommit: Number,
+    pub(crate) arbitrary_flags: List,
+    pub(crate) arbitrary_join_flags: List,
+    pub(crate) env: List,
+    pub(crate) is_experimental: bool,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthOptions {
-    pub cert_dir: String,
-    pub ca_cert_path: String,
-    pub ca_private_key_path: String,
-    pub ca_cert_remote_path: String,
-    pub server_cert_path: String,
-    pub server_key_path: String,
-    pub client_key_path: String,
-    pub server_cert_remote_path: String,
-    pub server_key_remote_path: String,
-    pub client_cert_path: String,
+    pub(crate) cert_dir: String,
+    pub(crate) ca_cert_path: String,
+    pub(crate) ca_private_key_path: String,
+    pub(crate) ca_cert_remote_path: String,
+    pub(crate) server_cert_path: String,
+    pub(crate) server_key_path: String,
+    pub(crate) client_key_path: String,
+    pub(crate) server_cert_remote_path: String,
+    pub(crate) server_key_remote_path: String,
+    pub(crate) client_cert_path: String,
     #[serde(rename = "ServerCertSANs")]
-    pub server_cert_sans: List,
+    pub(crate) server_cert_sans: List,
     /// The machine's folder, where clients look for ca.pem, cert.pem and key.pem.
-    pub store_path: String,
+    pub(crate) store_path: String,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 impl HostConfig {
@@ -135,7 +135,7 @@ impl HostConfig {
     }
 
     /// The text of config.json, and of `inspect`.
-    pub fn to_json_pretty(&self) -> Result<String, StoreError> {
+    pub(crate) fn to_json_pretty(&self) -> Result<String, StoreError> {
         json::pretty(self).map_err(|source| StoreError::Encode { path: PathBuf::from(CONFIG), source })
     }
 
@@ -217,7 +217,7 @@ impl AuthOptions {
 
 impl AuthOptions {
     /// Certificates of this store's own CA from here on.
-    pub fn belong_to(&mut self, root: &Path) {
+    pub(crate) fn belong_to(&mut self, root: &Path) {
         let text = |name: &str| root.join("certs").join(name).to_string_lossy().into_owned();
         self.cert_dir = root.join("certs").to_string_lossy().into_owned();
         self.ca_cert_path = text("ca.pem");
@@ -227,7 +227,7 @@ impl AuthOptions {
     }
 
     /// Certificates in the machine's own folder, of a CA that is not this store's.
-    pub fn keep_to(&mut self, machine: &Path) {
+    pub(crate) fn keep_to(&mut self, machine: &Path) {
         let text = |name: &str| machine.join(name).to_string_lossy().into_owned();
         self.cert_dir = machine.to_string_lossy().into_owned();
         self.ca_cert_path = text("ca.pem");

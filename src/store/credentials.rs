@@ -8,8 +8,8 @@ use std::time::Duration;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::lock::FileLock;
-use super::{Store, StoreError, files, json};
+use crate::store::lock::FileLock;
+use crate::store::{Store, StoreError, files, json};
 
 const VERSION: u64 = 1;
 const WAIT: Duration = Duration::from_secs(30);
@@ -32,9 +32,9 @@ struct Entry {
 
 /// Whose secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    pub driver: String,
-    pub account: String,
+pub(crate) struct Account {
+    pub(crate) driver: String,
+    pub(crate) account: String,
 }
 
 impl Entry {
@@ -44,23 +44,23 @@ impl Entry {
 }
 
 impl Store {
-    pub fn credentials_path(&self) -> PathBuf {
+    pub(crate) fn credentials_path(&self) -> PathBuf {
         self.root().join("credentials.json")
     }
 
     /// The accounts whose secrets are kept, in the order in which they were first told.
-    pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+    pub(crate) fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let kept = self.credentials()?.accounts;
         Ok(kept.into_iter().map(|Entry { driver, account, .. }| Account { driver, account }).collect())
     }
 
-    pub fn credential(&self, driver: &str, account: &str) -> Result<Option<SecretString>, StoreError> {
+    pub(crate) fn credential(&self, driver: &str, account: &str) -> Result<Option<SecretString>, StoreError> {
         let kept = self.credentials()?.accounts;
         Ok(kept.into_iter().find(|e| e.is(driver, account)).map(|e| e.secret.into()))
     }
 
     /// Replaces what was kept of that account.
-    pub async fn keep_credential(
+    pub(crate) async fn keep_credential(
         &self,
         driver: &str,
         account: &str,
@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// False when nothing was kept of that account.
-    pub async fn forget_credential(&self, driver: &str, account: &str) -> Result<bool, StoreError> {
+    pub(crate) async fn forget_credential(&self, driver: &str, account: &str) -> Result<bool, StoreError> {
         if self.credential(driver, account)?.is_none() {
             return Ok(false);
         }

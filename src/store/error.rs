@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rmachine_driver::MachineName;
 
+use crate::model::Failure;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("{}", missing(.0, "docker-machine"))]
+    #[error("{}", missing(.0))]
     Missing(MachineName),
     #[error("Docker machine \"{0}\" already exists")]
     AlreadyExists(MachineName),
@@ -44,16 +46,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// The text for a user who knows the program by this name.
-    pub fn render(&self, program: &str) -> String {
-        match self {
-            Self::Missing(name) => missing(name, program),
-            other => other.to_string(),
-        }
-    }
-
     /// The file or folder at fault, for a hint.
-    pub fn path(&self) -> Option<&Path> {
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::Missing(_) | Self::AlreadyExists(_) | Self::ImportName(_) => None,
             Self::InTheWay(path)
@@ -81,9 +76,37 @@ impl StoreError {
     }
 }
 
-fn missing(name: &MachineName, program: &str) -> String {
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = hint(&error);
+        let failure = Self::from_error(error);
+        Self { hints: hint.into_iter().collect(), ..failure }
+    }
+}
+
+fn hint(error: &StoreError) -> Option<String> {
+    match error {
+        StoreError::BadConfig { path, .. } | StoreError::BadOwn { path, .. } => {
+            Some(format!("mend {}, {}", path.display(), or_forget(path)))
+        }
+        StoreError::NoConfig(path) => Some(format!("bring back {}, {}", path.display(), or_forget(path))),
+        StoreError::FutureConfig { path, .. } => {
+            Some(format!("{} is of a newer program: upgrade this one, {}", path.display(), or_forget(path)))
+        }
+        StoreError::Busy { .. } => Some("wait for it, or look whether that process hangs".to_owned()),
+        _ => None,
+    }
+}
+
+/// The last resort, for the machine that a file belongs to.
+fn or_forget(file: &Path) -> String {
+    let machine = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    format!("or forget the machine with `rmachine rm -f {machine}`: what runs at its provider stays there")
+}
+
+fn missing(name: &MachineName) -> String {
     format!(
-        "Docker machine \"{name}\" does not exist. Use \"{program} ls\" to list machines. Use \"{program} create\" to \
+        "Docker machine \"{name}\" does not exist. Use \"rmachine ls\" to list machines. Use \"rmachine create\" to \
          add a new one."
     )
 }
@@ -103,20 +126,6 @@ pub(super) fn reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_program_is_called_by_its_name() {
-        let error = StoreError::Missing(MachineName::parse("x").unwrap());
-        assert_eq!(
-            error.to_string(),
-            "Docker machine \"x\" does not exist. Use \"docker-machine ls\" to list machines. Use \"docker-machine \
-             create\" to add a new one."
-        );
-        assert_eq!(
-            error.render("rm"),
-            "Docker machine \"x\" does not exist. Use \"rm ls\" to list machines. Use \"rm create\" to add a new one."
-        );
-    }
 
     #[test]
     fn what_the_system_refuses_names_the_path() {

@@ -1,13 +1,15 @@
 //! The one place where files are written, renamed and deleted.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::fs::{DirBuilder, File, Permissions};
+use std::io;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Files that are written together: all are on disk under other names before the first takes its place.
 #[derive(Debug, Default)]

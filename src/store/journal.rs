@@ -2,19 +2,19 @@
 
 use rmachine_driver::{DriverError, DriverErrorKind, Journal, JournalRecord, Leftovers, Resource};
 
-use super::{MachineLock, OwnState, Store, StoreError};
+use crate::store::{MachineLock, OwnState, Store, StoreError};
 
 /// Writes each record to disk before a driver goes on. Borrows only our own state, so that the driver can change its
 /// own beside it.
 #[derive(Debug)]
-pub struct StoreJournal<'a> {
+pub(crate) struct StoreJournal<'a> {
     store: &'a Store,
     lock: &'a MachineLock,
     own: &'a mut OwnState,
 }
 
 impl<'a> StoreJournal<'a> {
-    pub fn new(store: &'a Store, lock: &'a MachineLock, own: &'a mut OwnState) -> Self {
+    pub(crate) fn new(store: &'a Store, lock: &'a MachineLock, own: &'a mut OwnState) -> Self {
         Self { store, lock, own }
     }
 }

@@ -2,20 +2,16 @@
 //!
 //! Differs from serde_json in the escapes of `<`, `>`, `&`, U+2028, U+2029, backspace and form feed, and in floats.
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 
 use serde::Serialize;
-use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::ser::{CharEscape, Formatter, PrettyFormatter};
 use serde_json::{Result, Serializer};
 
 /// Indented by four blanks, without a newline at the end: config.json and `inspect`.
-pub fn pretty(value: &impl Serialize) -> Result<String> {
+pub(crate) fn pretty(value: &impl Serialize) -> Result<String> {
     render(value, PrettyFormatter::with_indent(b"    "))
-}
-
-/// On one line without blanks.
-pub fn compact(value: &impl Serialize) -> Result<String> {
-    render(value, CompactFormatter)
 }
 
 fn render(value: &impl Serialize, layout: impl Formatter) -> Result<String> {
@@ -98,6 +94,12 @@ impl<F: Formatter> Formatter for Go<F> {
 /// What Go escapes beyond JSON's own rules, so that JSON can stand in HTML and in JavaScript.
 fn escaped(c: char) -> bool {
     matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}')
+}
+
+/// On one line without blanks.
+#[cfg(test)]
+pub(crate) fn compact(value: &impl Serialize) -> Result<String> {
+    render(value, serde_json::ser::CompactFormatter)
 }
 
 #[cfg(test)]

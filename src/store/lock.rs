@@ -3,33 +3,36 @@
 //! The file goes away with the lock. Whoever waited for it finds it gone, or another in its place, and starts anew.
 //! docker-machine knows no locks and is not kept out.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rmachine_driver::MachineName;
 
-use super::{ClusterName, StoreError};
+use crate::model::ClusterName;
+use crate::store::StoreError;
 
 /// The right to change one machine, until it is dropped.
 #[derive(Debug)]
-pub struct MachineLock {
+pub(crate) struct MachineLock {
     name: MachineName,
     _file: FileLock,
 }
 
 /// The right to make the CA and the client's certificate, until it is dropped.
 #[derive(Debug)]
-pub struct CertsLock(FileLock);
+pub(crate) struct CertsLock(#[cfg_attr(not(test), expect(dead_code, reason = "held for its drop"))] FileLock);
 
 /// The right to found a cluster or to change its managers, until it is dropped: one at a time is what raft bears best.
 #[derive(Debug)]
-pub struct ClusterLock(#[expect(dead_code, reason = "held for its drop")] FileLock);
+pub(crate) struct ClusterLock(#[expect(dead_code, reason = "held for its drop")] FileLock);
 
 impl MachineLock {
-    pub fn name(&self) -> &MachineName {
+    pub(crate) fn name(&self) -> &MachineName {
         &self.name
     }
 
@@ -73,7 +76,8 @@ impl CertsLock {
     }
 
     /// The file that is locked.
-    pub fn path(&self) -> &Path {
+    #[cfg(test)]
+    pub(crate) fn path(&self) -> &Path {
         &self.0.path
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use rmachine_driver::{DriverState, MachineName};
 use serde_json::{Map, Value};
 
-use super::config::{HostConfig, ParseError, VERSION};
+use crate::store::config::{HostConfig, ParseError, VERSION};
 
 type Object = Map<String, Value>;
 

@@ -7,13 +7,11 @@
 mod change;
 mod config;
 mod credentials;
-mod declared;
 mod error;
 mod files;
 mod journal;
-pub mod json;
+pub(crate) mod json;
 mod lock;
-mod member;
 mod migrate;
 mod own;
 mod place;
@@ -28,15 +26,14 @@ use std::{fs, io};
 
 use rmachine_driver::MachineName;
 
+use crate::model::ClusterName;
+
 pub use config::{AuthOptions, EngineOptions, HostConfig, HostOptions, List, SwarmOptions};
-pub use credentials::Account;
-pub use declared::{Declared, Due};
-pub use error::StoreError;
-pub use journal::StoreJournal;
-pub use lock::{CertsLock, ClusterLock, MachineLock};
-pub use member::{Availability, ClusterName, ClusterNameError, Membership, Role, SwarmSettings};
-pub use own::{Adopted, InstallMethod, OwnState};
-pub use place::Arrival;
+pub(crate) use error::StoreError;
+pub(crate) use journal::StoreJournal;
+pub(crate) use lock::{CertsLock, ClusterLock, MachineLock};
+pub use own::{Adopted, OwnState};
+pub(crate) use place::Arrival;
 
 /// docker-machine's file in a machine's folder.
 const CONFIG: &str = "config.json";
@@ -54,15 +51,15 @@ pub struct Store {
 /// A machine as it is on disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredMachine {
-    pub config: HostConfig,
-    pub own: OwnState,
+    pub(crate) config: HostConfig,
+    pub(crate) own: OwnState,
 }
 
 /// What could be read of a machine, for `ls` and for `rm` of a broken one.
 #[derive(Debug)]
-pub struct Readable {
-    pub config: Result<HostConfig, StoreError>,
-    pub own: Result<OwnState, StoreError>,
+pub(crate) struct Readable {
+    pub(crate) config: Result<HostConfig, StoreError>,
+    pub(crate) own: Result<OwnState, StoreError>,
 }
 
 impl Store {
@@ -74,7 +71,7 @@ impl Store {
         &self.root
     }
 
-    pub fn machines_dir(&self) -> PathBuf {
+    pub(crate) fn machines_dir(&self) -> PathBuf {
         self.root.join("machines")
     }
 
@@ -86,12 +83,12 @@ impl Store {
         self.root.join("certs")
     }
 
-    pub fn cache_dir(&self) -> PathBuf {
+    pub(crate) fn cache_dir(&self) -> PathBuf {
         self.root.join("cache")
     }
 
     /// All machines in byte order, broken ones too. Reads one directory and no file.
-    pub fn names(&self) -> Result<Vec<MachineName>, StoreError> {
+    pub(crate) fn names(&self) -> Result<Vec<MachineName>, StoreError> {
         let dir = self.machines_dir();
         let entries = match fs::read_dir(&dir) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -106,12 +103,12 @@ impl Store {
     }
 
     /// Whether the machine's folder is there.
-    pub fn exists(&self, name: &MachineName) -> bool {
+    pub(crate) fn exists(&self, name: &MachineName) -> bool {
         self.machine_dir(name).is_dir()
     }
 
     /// The same for whoever means to remove it: a folder that cannot be looked for is not missing.
-    pub fn find(&self, name: &MachineName) -> Result<bool, StoreError> {
+    pub(crate) fn find(&self, name: &MachineName) -> Result<bool, StoreError> {
         let dir = self.machine_dir(name);
         match fs::metadata(&dir) {
             Ok(found) => Ok(found.is_dir()),
@@ -122,18 +119,18 @@ impl Store {
 
     /// Takes no lock and writes nothing: an old config.json is migrated in memory alone. To change a machine, lock
     /// it first and load it then.
-    pub fn load(&self, name: &MachineName) -> Result<StoredMachine, StoreError> {
+    pub(crate) fn load(&self, name: &MachineName) -> Result<StoredMachine, StoreError> {
         let Readable { config, own } = self.load_lenient(name)?;
         Ok(StoredMachine { config: config?, own: own? })
     }
 
     /// Our own state alone, for what is asked of many machines.
-    pub fn load_own(&self, name: &MachineName) -> Result<OwnState, StoreError> {
+    pub(crate) fn load_own(&self, name: &MachineName) -> Result<OwnState, StoreError> {
         own::load(&self.machine_dir(name)).map(Option::unwrap_or_default)
     }
 
     /// What can be read of a machine; fails only when the machine is not there.
-    pub fn load_lenient(&self, name: &MachineName) -> Result<Readable, StoreError> {
+    pub(crate) fn load_lenient(&self, name: &MachineName) -> Result<Readable, StoreError> {
         let dir = self.machine_dir(name);
         let config = config::load(&dir, &self.root, name);
         let own = own::load(&dir);
@@ -146,13 +143,13 @@ impl Store {
     }
 
     /// The process that is changing a machine right now, as far as it told.
-    pub fn busy(&self, name: &MachineName) -> Option<u32> {
+    pub(crate) fn busy(&self, name: &MachineName) -> Option<u32> {
         MachineLock::holder(&self.machines_dir(), name)
     }
 
     /// Waits until no other process works on the machine, which need not exist yet. Makes the store's folders, so
     /// every command but `create` looks first whether the machine is there.
-    pub async fn lock(&self, name: &MachineName, wait: Duration) -> Result<MachineLock, StoreError> {
+    pub(crate) async fn lock(&self, name: &MachineName, wait: Duration) -> Result<MachineLock, StoreError> {
         files::make_dir(&self.machines_dir())?;
         let lock = MachineLock::take(&self.machines_dir(), name, wait).await?;
         self.sweep(name);
@@ -160,13 +157,17 @@ impl Store {
     }
 
     /// Waits for the right to make or renew the CA and the client's certificate.
-    pub async fn certs_lock(&self, wait: Duration) -> Result<CertsLock, StoreError> {
+    pub(crate) async fn certs_lock(&self, wait: Duration) -> Result<CertsLock, StoreError> {
         files::make_dir(&self.certs_dir())?;
         CertsLock::take(&self.root, wait).await
     }
 
     /// Waits for the right to found a cluster, or to change who its managers are.
-    pub async fn cluster_lock(&self, name: &ClusterName, wait: Duration) -> Result<ClusterLock, StoreError> {
+    pub(crate) async fn cluster_lock(
+        &self,
+        name: &ClusterName,
+        wait: Duration,
+    ) -> Result<ClusterLock, StoreError> {
         files::make_dir(&self.root)?;
         ClusterLock::take(&self.root, name, wait).await
     }
@@ -180,7 +181,7 @@ impl Store {
     }
 
     /// Deletes a file, which may be gone already.
-    pub fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn remove_file(&self, path: &Path) -> Result<(), StoreError> {
         files::remove_file(path).map_err(StoreError::write(path))
     }
 
@@ -190,7 +191,7 @@ impl Store {
     }
 
     /// Deletes a file or folder of the store's, if it is there.
-    pub fn clear(&self, path: &Path) -> Result<(), StoreError> {
+    pub(crate) fn clear(&self, path: &Path) -> Result<(), StoreError> {
         files::clear(path).map_err(StoreError::write(path))
     }
 

@@ -10,19 +10,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Declared, EngineOptions, Membership, OWN, StoreError, files, json};
+use crate::model::InstallMethod;
+use crate::model::{Declared, Membership};
+use crate::store::{EngineOptions, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;
-
-/// How the engine comes onto the host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InstallMethod {
-    #[default]
-    Script,
-    Distro,
-    None,
-}
 
 /// How an engine is reached that somebody else configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,53 +31,53 @@ pub enum Adopted {
 pub struct OwnState {
     version: u64,
     /// In the tag of everything a driver makes for this machine.
-    pub uuid: Uuid,
-    pub phase: Phase,
+    pub(crate) uuid: Uuid,
+    pub(crate) phase: Phase,
     /// Unknown for a machine that docker-machine made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<Timestamp>,
+    pub(crate) created: Option<Timestamp>,
     /// When `prune` may remove it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     /// The pinned host key, one line in OpenSSH's form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host_key: Option<String>,
+    pub(crate) host_key: Option<String>,
     /// The key that the host is about to show in place of the pinned one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_host_key: Option<String>,
+    pub(crate) next_host_key: Option<String>,
     /// The name by which `~/.ssh/config` knows the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ssh_host: Option<String>,
+    pub(crate) ssh_host: Option<String>,
     #[serde(default)]
-    pub install_method: InstallMethod,
+    pub(crate) install_method: InstallMethod,
     /// The version that the engine is pinned to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub engine_version: Option<String>,
+    pub(crate) engine_version: Option<String>,
     /// The engine is somebody else's: nothing on its host is ours to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub adopted: Option<Adopted>,
+    pub(crate) adopted: Option<Adopted>,
     /// What its engine was told, or may have been if a run was cut off: to be taken back when it is not wanted any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<EngineOptions>,
+    pub(crate) told: Vec<EngineOptions>,
     /// The cluster that it belongs to, or is to join.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub swarm: Option<Membership>,
+    pub(crate) swarm: Option<Membership>,
     /// What the cluster's file said of it, where it was made of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub declared: Option<Declared>,
+    pub(crate) declared: Option<Declared>,
     /// What stacks of its cluster want of its engine, by the stack's name: nothing of it is missing from the cluster's file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub stacks: BTreeMap<String, Vec<String>>,
+    pub(crate) stacks: BTreeMap<String, Vec<String>>,
     /// What its `create` made stays at the provider when it fails, to be looked at.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keep_on_failure: bool,
+    pub(crate) keep_on_failure: bool,
     /// What the last failed step said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
     #[serde(default)]
-    pub journal: Vec<JournalRecord>,
+    pub(crate) journal: Vec<JournalRecord>,
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub(crate) extra: Map<String, Value>,
 }
 
 impl OwnState {

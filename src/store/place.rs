@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use rmachine_driver::MachineName;
 
-use super::{CONFIG, MachineLock, OWN, OwnState, Store, StoreError, StoredMachine, config, files};
+use crate::store::{CONFIG, MachineLock, OWN, OwnState, Store, StoreError, StoredMachine, config, files};
 
 /// A machine and the files that lie beside its config.json.
-pub struct Arrival<'a> {
-    pub lock: &'a MachineLock,
-    pub machine: &'a StoredMachine,
-    pub files: &'a [(String, Vec<u8>)],
+pub(crate) struct Arrival<'a> {
+    pub(crate) lock: &'a MachineLock,
+    pub(crate) machine: &'a StoredMachine,
+    pub(crate) files: &'a [(String, Vec<u8>)],
 }
 
 /// Files of a machine may hold keys and tokens.
@@ -19,7 +19,7 @@ const MODE: u32 = 0o600;
 impl Store {
     /// All of them, or none: what cannot be placed takes the others back. Between two of several a kill may leave the
     /// first, each whole.
-    pub fn place(&self, arrivals: &[Arrival<'_>]) -> Result<(), StoreError> {
+    pub(crate) fn place(&self, arrivals: &[Arrival<'_>]) -> Result<(), StoreError> {
         let mut placed: Vec<(PathBuf, PathBuf)> = Vec::new();
         let done = self.build_all(arrivals).and_then(|built| {
             for (new, dir) in built {
@@ -41,7 +41,7 @@ impl Store {
     }
 
     /// Understands the two files of a machine that is not here yet.
-    pub fn read_arrival(
+    pub(crate) fn read_arrival(
         &self,
         name: &MachineName,
         config: &str,
@@ -66,7 +66,7 @@ impl Store {
         batch.stage(&new.join(CONFIG), arrival.machine.config.to_json_pretty()?.as_bytes(), MODE)?;
         batch.stage(&new.join(OWN), arrival.machine.own.text()?.as_bytes(), MODE)?;
         for (name, bytes) in arrival.files {
-            if !super::change::is_plain(name) || [CONFIG, OWN].contains(&name.as_str()) {
+            if !crate::store::change::is_plain(name) || [CONFIG, OWN].contains(&name.as_str()) {
                 return Err(StoreError::ImportName(name.clone()));
             }
             batch.stage(&new.join(name), bytes, MODE)?;

@@ -18,7 +18,7 @@ use std::time::Duration;
 use rmachine_driver::{DriverState, MachineName};
 use tempfile::TempDir;
 
-use super::*;
+use crate::store::*;
 
 const NOW: Duration = Duration::ZERO;
 const LONG: Duration = Duration::from_secs(60);

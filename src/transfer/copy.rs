@@ -9,10 +9,10 @@ use futures_util::stream;
 use tokio::sync::mpsc::channel;
 use uuid::Uuid;
 
-use super::plan::{Item, plan};
-use super::side::{Opening, Side, Trouble};
-use super::{Options, Place, TransferError, Watcher};
 use crate::ssh::{FileInfo, FileKind};
+use crate::transfer::plan::{Item, plan};
+use crate::transfer::side::{Opening, Side, Trouble};
+use crate::transfer::{Options, Place, TransferError, Watcher};
 
 /// Small files cost round trips, not bytes: several go at a time.
 const AT_ONCE: usize = 8;
@@ -21,14 +21,14 @@ const PIECES: usize = 8;
 
 /// What was copied, and what was not.
 #[derive(Debug, Default)]
-pub struct Copied {
-    pub files: u64,
-    pub bytes: u64,
-    pub errors: Vec<TransferError>,
+pub(crate) struct Copied {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) errors: Vec<TransferError>,
 }
 
 /// Copies sources into a folder, or one of them to a name. What fails does not keep the rest.
-pub async fn copy(
+pub(crate) async fn copy(
     sources: &[Place],
     target: &Place,
     options: Options,
@@ -177,7 +177,11 @@ fn part_of(end: &Path) -> PathBuf {
     end.with_file_name(name)
 }
 
-async fn open(to: &Place, way: Way, there: bool) -> Result<(super::side::Open, Way), TransferError> {
+async fn open(
+    to: &Place,
+    way: Way,
+    there: bool,
+) -> Result<(crate::transfer::side::Open, Way), TransferError> {
     let (path, how) = match &way {
         Way::Beside { part, .. } => (part.clone(), Opening::New { mode: 0o600 }),
         Way::InPlace(end) => (end.clone(), Opening::InPlace),

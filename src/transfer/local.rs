@@ -1,7 +1,9 @@
 //! The files of this computer, in the words that the other side has.
 
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs;
+use std::fs::{File, FileTimes, OpenOptions, Permissions};
+use std::io;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,8 +11,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
 
-use super::side::{Piece, Trouble};
 use crate::ssh::{FileInfo, FileKind};
+use crate::transfer::side::{Piece, Trouble};
 
 const CHUNK: usize = 256 * 1024;
 

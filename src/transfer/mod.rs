@@ -13,24 +13,24 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-pub use copy::{Copied, copy};
-pub use side::Side;
+pub(crate) use copy::{Copied, copy};
+pub(crate) use side::Side;
 
 /// A path, and whose.
 #[derive(Clone)]
-pub struct Place {
-    pub side: Side,
-    pub path: PathBuf,
+pub(crate) struct Place {
+    pub(crate) side: Side,
+    pub(crate) path: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// Folders too, with modes and times.
-    pub recursive: bool,
+    pub(crate) recursive: bool,
 }
 
 /// Hears how far it is.
-pub trait Watcher: Send + Sync {
+pub(crate) trait Watcher: Send + Sync {
     /// So much is to be copied in all.
     fn begin(&self, files: u64, bytes: u64);
     fn file(&self, name: &str);
@@ -40,18 +40,18 @@ pub trait Watcher: Send + Sync {
 /// What could not be done, where, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("cannot {verb} {place}: {reason}")]
-pub struct TransferError {
-    pub verb: &'static str,
+pub(crate) struct TransferError {
+    pub(crate) verb: &'static str,
     /// As the user writes it, with the machine before it.
-    pub place: String,
-    pub reason: String,
-    pub hint: Option<String>,
+    pub(crate) place: String,
+    pub(crate) reason: String,
+    pub(crate) hint: Option<String>,
     /// A part that could not be taken away again.
-    pub left: Option<String>,
+    pub(crate) left: Option<String>,
 }
 
 impl Place {
-    pub fn new(side: Side, path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(side: Side, path: impl Into<PathBuf>) -> Self {
         Self { side, path: path.into() }
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::side::Trouble;
-use super::{Options, Place, TransferError};
 use crate::ssh::{FileInfo, FileKind};
+use crate::transfer::side::Trouble;
+use crate::transfer::{Options, Place, TransferError};
 
 /// All that one copy does, in the order in which it is done.
 #[derive(Default)]

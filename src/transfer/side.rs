@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::{Receiver, Sender};
 
-use super::local::{self, blocking};
 use crate::ssh::{FileInfo, Sftp, SftpError};
+use crate::transfer::local;
+use crate::transfer::local::blocking;
 
 #[derive(Clone)]
-pub enum Side {
+pub(crate) enum Side {
     Local,
     Host { machine: String, sftp: Sftp },
 }
@@ -63,7 +64,7 @@ fn text(path: &Path) -> Done<&str> {
 }
 
 impl Side {
-    pub fn machine(&self) -> Option<&str> {
+    pub(crate) fn machine(&self) -> Option<&str> {
         match self {
             Self::Local => None,
             Self::Host { machine, .. } => Some(machine),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Copied, Options, Place, Side, TransferError, Watcher, copy};
+use crate::transfer::{Copied, Options, Place, Side, TransferError, Watcher, copy};
 
 struct Nobody;
 

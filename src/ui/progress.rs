@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use rmachine_driver::{MachineName, Reporter, Silent};
 
-use super::Printer;
+use crate::ui::Printer;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Fancy on a terminal, plain otherwise
     #[default]
     Auto,
@@ -26,14 +26,14 @@ pub enum Progress {
 
 /// Who will see the progress, and of how much.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Audience {
+pub(crate) struct Audience {
     /// The terminal, if there is one, cannot or should not be drawn on.
-    pub poor_terminal: bool,
+    pub(crate) poor_terminal: bool,
     /// Several machines are worked on at once.
-    pub several: bool,
+    pub(crate) several: bool,
 }
 
-pub fn reporter(progress: Progress, printer: Printer, audience: Audience) -> Arc<dyn Reporter> {
+pub(crate) fn reporter(progress: Progress, printer: Printer, audience: Audience) -> Arc<dyn Reporter> {
     let terminal = printer.stdout_is_terminal() && printer.stderr_is_terminal() && !audience.poor_terminal;
     match progress {
         Progress::Fancy => Arc::new(Fancy::default()),

@@ -1,13 +1,14 @@
 //! Questions to a person: yes or no, and passphrases.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::io;
+use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rmachine_driver::secrecy::SecretString;
 
-use super::Printer;
 use crate::ssh::Prompter;
+use crate::ui::Printer;
 
 /// Asks on stdout and reads one word from stdin, as docker-machine does: any word that begins with y is a yes.
 pub fn confirm(printer: Printer, question: &str) -> io::Result<bool> {

@@ -1,14 +1,16 @@
 //! The whole terminal for one picture that changes, until it is given back as it was.
 
-use std::io::{self, IsTerminal};
+use std::io;
+use std::io::IsTerminal;
 use std::sync::Once;
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use crossterm::event;
+use crossterm::event::{Event, KeyCode, KeyModifiers};
 use crossterm::terminal;
 use tokio::sync::mpsc;
 
-use super::Printer;
+use crate::ui::Printer;
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -17,7 +19,7 @@ const LISTEN: Duration = Duration::from_millis(200);
 
 /// What a user does at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     Quit,
     Interrupt,
     /// The terminal has another size now.
@@ -25,14 +27,14 @@ pub enum Act {
 }
 
 /// Given back on every way out: return, error, signal, and a panic, which in the released program runs no destructors.
-pub struct Screen {
+pub(crate) struct Screen {
     printer: Printer,
     acts: mpsc::Receiver<Act>,
     raw: bool,
 }
 
 impl Screen {
-    pub fn on(printer: Printer) -> Self {
+    pub(crate) fn on(printer: Printer) -> Self {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
             let earlier = std::panic::take_hook();
@@ -53,7 +55,7 @@ impl Screen {
     }
 
     /// Never ends where there is no keyboard.
-    pub async fn act(&mut self) -> Act {
+    pub(crate) async fn act(&mut self) -> Act {
         match self.acts.recv().await {
             Some(act) => act,
             None => std::future::pending().await,
@@ -61,13 +63,13 @@ impl Screen {
     }
 
     /// Columns and rows.
-    pub fn size(&self) -> (usize, usize) {
+    pub(crate) fn size(&self) -> (usize, usize) {
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
         (columns.max(1).into(), rows.max(1).into())
     }
 
     /// What was there is written over, not wiped first, so that nothing flickers. Lines must fit.
-    pub fn draw(&self, lines: &[String]) {
+    pub(crate) fn draw(&self, lines: &[String]) {
         let text = lines.iter().map(|line| format!("{line}\x1b[K")).collect::<Vec<_>>().join("\r\n");
         self.printer.raw(&format!("\x1b[H{text}\x1b[J"));
     }

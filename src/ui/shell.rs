@@ -1,8 +1,9 @@
 //! Environment settings in the words of each shell. Pure text.
 
 /// A shell that `env` can speak to. An unknown name gets the words of a Bourne shell, as in docker-machine.
+#[expect(clippy::enum_variant_names, reason = "PowerShell is a name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shell {
+pub(crate) enum Shell {
     Bourne,
     Fish,
     PowerShell,
@@ -12,7 +13,7 @@ pub enum Shell {
 }
 
 impl Shell {
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         match name {
             "fish" => Self::Fish,
             "powershell" => Self::PowerShell,
@@ -24,7 +25,7 @@ impl Shell {
     }
 
     /// Sets a variable; what the shell would expand inside the value is escaped.
-    pub fn set(self, key: &str, value: &str) -> String {
+    pub(crate) fn set(self, key: &str, value: &str) -> String {
         match self {
             Self::Bourne => format!("export {key}=\"{}\"", escape(value, "\"$`", '\\')),
             Self::Fish => format!("set -gx {key} \"{}\";", escape(value, "\"$", '\\')),
@@ -35,7 +36,7 @@ impl Shell {
         }
     }
 
-    pub fn unset(self, key: &str) -> String {
+    pub(crate) fn unset(self, key: &str) -> String {
         match self {
             Self::Bourne => format!("unset {key}"),
             Self::Fish => format!("set -e {key};"),
@@ -47,7 +48,7 @@ impl Shell {
     }
 
     /// The two closing lines that tell how to use the rest. The blank at the end of the first is docker-machine's.
-    pub fn hint(self, command: &str) -> String {
+    pub(crate) fn hint(self, command: &str) -> String {
         let (comment, line) = match self {
             Self::Bourne => ("#", format!("eval $({command})")),
             Self::Fish => ("#", format!("eval ({command})")),

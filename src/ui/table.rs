@@ -5,7 +5,7 @@ use std::io::Write;
 use tabwriter::TabWriter;
 
 /// Aligns lines whose cells are separated by tabs.
-pub fn align(text: &str) -> String {
+pub(crate) fn align(text: &str) -> String {
     // Go counts the padding into the least width of five; this crate adds it.
     let mut writer = TabWriter::new(Vec::new()).minwidth(2).padding(3);
     let written = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());

@@ -6,11 +6,11 @@ use std::collections::HashMap;
 
 use gtmpl_ng::{Context, FuncError, Number, Template, Value};
 
-pub use moments::duration;
+pub(crate) use moments::duration;
 
 /// What the data of a template was to docker-machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     /// JSON: any key may be asked for, and there are functions that write JSON.
     Json,
     /// A struct: a field that it does not have is an error. Its durations and states are numbers underneath.
@@ -24,7 +24,7 @@ fn too_deep(template: &str) -> bool {
 }
 
 /// Renders a template; errors come in Go's sentence.
-pub fn render(template: &str, data: &serde_json::Value, shape: Shape) -> Result<String, String> {
+pub(crate) fn render(template: &str, data: &serde_json::Value, shape: Shape) -> Result<String, String> {
     if too_deep(template) {
         return Err("template parsing error: template: it is nested too deeply".to_owned());
     }
@@ -144,7 +144,7 @@ fn pretty_json(args: &[Value]) -> Result<Value, FuncError> {
 }
 
 /// Four blanks a level, as docker-machine indents.
-pub fn pretty(value: &serde_json::Value) -> String {
+pub(crate) fn pretty(value: &serde_json::Value) -> String {
     let mut out = Vec::new();
     let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, indent);

@@ -9,13 +9,13 @@ use crate::transfer::Watcher;
 
 /// All clones are the same bar.
 #[derive(Clone)]
-pub struct TransferBar {
+pub(crate) struct TransferBar {
     bar: Arc<ProgressBar>,
     began: Instant,
 }
 
 impl TransferBar {
-    pub fn new(hidden: bool) -> Self {
+    pub(crate) fn new(hidden: bool) -> Self {
         let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
         let template = "{bar:24.cyan} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left {wide_msg}";
@@ -25,11 +25,11 @@ impl TransferBar {
         Self { bar: Arc::new(bar), began: Instant::now() }
     }
 
-    pub fn finish(&self) {
+    pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    pub fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.began.elapsed().as_secs_f64()
     }
 }

@@ -260,3 +260,15 @@ fn a_driver_depends_on_shared_crates_alone() {
         ]
     );
 }
+
+/// The checkout itself.
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn src_follows_the_staircase_of_the_architecture() {
+    let document = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let staircase = Staircase::parse(&document).unwrap();
+    assert_eq!(Source::read(root()).faults(&staircase), [""; 0]);
+}

@@ -20,11 +20,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rmachine::cluster::{Kit, Limits, Node, Place, Wanted, plan};
-use rmachine::lifecycle::{CreatePlan, Failure, Lifecycle};
+use rmachine::machines::{CreatePlan, Machines};
+use rmachine::model::{Availability, ClusterName, Failure, Role, SwarmSettings};
 use rmachine::pki;
 use rmachine::registry::Registry;
 use rmachine::ssh::SshEnv;
-use rmachine::store::{Availability, ClusterName, HostConfig, OwnState, Role, Store, SwarmSettings};
+use rmachine::store::{HostConfig, OwnState, Store};
+use rmachine::swarm::Swarm;
 use rmachine::ui::TerminalPrompter;
 use rmachine_driver::secrecy::ExposeSecret;
 use rmachine_driver::{DraftRequest, MachineName, Options, Silent, Source, Value as OptionValue};
@@ -339,7 +341,7 @@ async fn measure(nodes: usize) -> (f64, f64) {
     let fleet = Arc::new(Fleet::default());
     let ports = engines(nodes, &fleet, &store).await;
     let registry = Registry::default();
-    let lifecycle = Lifecycle {
+    let machines = Machines {
         store: store.clone(),
         registry: registry.clone(),
         ssh_env: SshEnv::default(),
@@ -350,7 +352,7 @@ async fn measure(nodes: usize) -> (f64, f64) {
         program: "rmachine".to_owned(),
     };
     let kit = Kit {
-        lifecycle,
+        swarm: Swarm { machines },
         draft: &|node| draft(&registry, &store, &ports, node),
         amend: &|_, _| Ok(()),
         tell: &|_| (),

@@ -6,14 +6,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rmachine::cli;
-use rmachine::context::Environment;
+use rmachine::commands::root;
+use rmachine::environment::Environment;
 use rmachine::registry::Registry;
 use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{
     CreateRequest, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState, Journal,
     JournalRecord, Leftovers, Login, MachineHandle, MachineName, MachineView, NoKeyring, OptionKind, Options,
-    Restart, Silent, Source, Tags, Uuid, Value,
+    Restart, Silent, Source, Tags, Uuid, Value, require,
 };
 use tempfile::TempDir;
 
@@ -59,8 +59,8 @@ fn registry() -> Registry {
 
 fn drivers() -> Vec<Arc<dyn Driver>> {
     let registry = registry();
-    assert!(registry.all().len() > ALONE.len());
-    registry.all().to_vec()
+    assert!(registry.all().count() > ALONE.len());
+    registry.all().cloned().collect()
 }
 
 fn alone() -> Vec<Arc<dyn Driver>> {
@@ -160,10 +160,12 @@ impl Machine {
 fn names_lead_to_one_driver_each() {
     let mut seen = Vec::new();
     for driver in drivers() {
-        for name in [driver.name()].iter().chain(driver.aliases()) {
+        for name in
+            std::iter::once(driver.name().to_owned()).chain(driver.aliases().into_iter().map(Into::into))
+        {
             assert!(name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{name}");
-            assert!(!seen.contains(name), "{name} is the name of two drivers");
-            assert_eq!(registry().find(name).unwrap().name(), driver.name());
+            assert!(!seen.contains(&name), "{name} is the name of two drivers");
+            assert_eq!(registry().find(&name).unwrap().name(), driver.name());
             seen.push(name);
         }
     }
@@ -193,8 +195,8 @@ fn options_clash_with_no_other_flag_and_no_other_variable() {
     let mut variables = Vec::new();
     for driver in drivers() {
         let words = ["rmachine", "create", "-d", driver.name()].map(str::to_owned);
-        cli::command("rmachine", &words, &Environment::default(), &registry).debug_assert();
-        for variable in driver.options().iter().filter_map(|o| o.env) {
+        root::command("rmachine", &words, &Environment::default(), &registry).debug_assert();
+        for variable in driver.options().into_iter().filter_map(|o| o.env) {
             let plain = variable.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
             assert!(plain && !variables.contains(&variable), "{variable} of {}", driver.name());
             variables.push(variable);
@@ -206,7 +208,7 @@ fn options_clash_with_no_other_flag_and_no_other_variable() {
 fn secrets_are_texts_without_a_default() {
     for driver in drivers() {
         for option in driver.options().iter().filter(|o| o.secret) {
-            assert_eq!(option.kind, OptionKind::Text(""), "{}", option.name);
+            assert_eq!(option.kind, OptionKind::text(""), "{}", option.name);
         }
     }
 }
@@ -256,7 +258,7 @@ fn imports_stay_in_the_machines_folder_and_off_the_stores_files() {
     for driver in drivers() {
         let mut options = enough(driver.as_ref());
         for option in driver.options().iter().filter(|o| o.name.ends_with("-key") && !o.secret) {
-            options.set(option.name, Value::Text("/home/u/keys/config.json".to_owned()), Source::Given);
+            options.set(&option.name, Value::Text("/home/u/keys/config.json".to_owned()), Source::Given);
         }
         for import in draft(driver.as_ref(), &options).map(|d| d.imports).unwrap_or_default() {
             let plain = Path::new(&import.name).file_name().is_some_and(|n| n == import.name.as_str());
@@ -272,7 +274,7 @@ fn secrets_are_neither_shown_nor_kept() {
     for driver in drivers() {
         let mut options = enough(driver.as_ref());
         for option in driver.options().iter().filter(|o| o.secret) {
-            options.set(option.name, Value::Secret(SecretString::from(SECRET)), Source::Given);
+            options.set(&option.name, Value::Secret(SecretString::from(SECRET)), Source::Given);
         }
         assert!(!format!("{options:?}").contains(SECRET), "{}", driver.name());
         let drafted = draft(driver.as_ref(), &options);
@@ -321,7 +323,7 @@ fn features_agree_with_each_other() {
             assert!(features.host, "{name}: a key for no host");
             assert!(!features.ssh_config, "{name}: the address is ours, the user's configuration has no say");
         }
-        if let Restart::Refused(why) = features.restart {
+        if let Restart::Refused(why) = &features.restart {
             assert!(!why.is_empty(), "{name}");
         }
         if features.restart == Restart::OverSsh {
@@ -398,7 +400,7 @@ async fn what_cannot_be_reached_is_not_called_gone() {
             assert_ne!(error.leftovers, Leftovers::None, "{}: {error}", driver.name());
             assert_eq!(machine.all(), before, "{} forgot what it could not remove", driver.name());
         }
-        let tagged = driver.tagged(&NoKeyring).await;
+        let tagged = driver.tagged_resources().unwrap().list_tagged(&NoKeyring).await;
         if INSTALLED.contains(&driver.name()) {
             assert!(tagged.unwrap().is_empty(), "{}", driver.name());
         } else {
@@ -410,9 +412,20 @@ async fn what_cannot_be_reached_is_not_called_gone() {
 #[tokio::test]
 async fn drivers_that_make_nothing_have_nothing() {
     for driver in alone() {
-        assert!(driver.tagged(&NoKeyring).await.unwrap().is_empty(), "{}", driver.name());
-        assert!(driver.images().await.unwrap().is_empty(), "{}", driver.name());
-        assert!(!driver.features().images, "{}", driver.name());
+        assert!(driver.tagged_resources().is_none(), "{}", driver.name());
+        assert!(driver.images().is_none(), "{}", driver.name());
+    }
+}
+
+#[test]
+fn a_missing_capability_is_refused_in_one_sentence() {
+    for driver in alone() {
+        let error = require(driver.as_ref(), driver.snapshots()).err().unwrap();
+        assert_eq!(error.kind, DriverErrorKind::Unsupported);
+        assert_eq!(error.message, format!("the driver {:?} has no snapshots", driver.name()));
+    }
+    for driver in drivers() {
+        assert_eq!(require(driver.as_ref(), driver.images()).is_ok(), driver.name() == "docker");
     }
 }
 

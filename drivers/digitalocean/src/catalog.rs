@@ -1,19 +1,24 @@
 //! What the provider offers, and what it costs.
 
+use std::borrow::Cow;
+
 use rmachine_driver::{Catalog, CatalogSpec, DriverError, Quote};
 
 use crate::api::Api;
 use crate::model::{Image, Region, Size};
 
-pub(crate) const CATALOGS: [CatalogSpec; 3] = [
-    CatalogSpec { name: "regions", help: "Regions", options: &["digitalocean-region"] },
-    CatalogSpec { name: "sizes", help: "Sizes, with their prices", options: &["digitalocean-size"] },
-    CatalogSpec {
-        name: "images",
-        help: "Images: the provider's, and snapshots of the account",
-        options: &["digitalocean-image"],
-    },
-];
+pub(crate) fn specs() -> Vec<CatalogSpec> {
+    let spec = |name: &'static str, help: &'static str, option: &'static str| CatalogSpec {
+        name: name.into(),
+        help: help.into(),
+        options: vec![option.into()],
+    };
+    vec![
+        spec("regions", "Regions", "digitalocean-region"),
+        spec("sizes", "Sizes, with their prices", "digitalocean-size"),
+        spec("images", "Images: the provider's, and snapshots of the account", "digitalocean-image"),
+    ]
+}
 
 pub(crate) async fn sizes(api: &Api) -> Result<Vec<Size>, DriverError> {
     Ok(api.list("/v2/sizes", "sizes").await?)
@@ -65,7 +70,7 @@ async fn regions(api: &Api) -> Result<Catalog, DriverError> {
     all.retain(|r| r.available);
     all.sort_by(|a, b| a.slug.cmp(&b.slug));
     let rows = all.into_iter().map(|r| vec![r.slug, r.name]).collect();
-    Ok(Catalog { columns: &["REGION", "NAME"], rows })
+    Ok(Catalog { columns: ["REGION", "NAME"].map(Cow::Borrowed).to_vec(), rows })
 }
 
 fn size_table(mut all: Vec<Size>) -> Catalog {
@@ -87,7 +92,9 @@ fn size_table(mut all: Vec<Size>) -> Catalog {
         ]
     };
     Catalog {
-        columns: &["SIZE", "CPUS", "MEMORY", "DISK", "PER HOUR", "PER MONTH", "CLASS", "REGIONS"],
+        columns: ["SIZE", "CPUS", "MEMORY", "DISK", "PER HOUR", "PER MONTH", "CLASS", "REGIONS"]
+            .map(Cow::Borrowed)
+            .to_vec(),
         rows: all.into_iter().map(row).collect(),
     }
 }
@@ -102,7 +109,7 @@ async fn images(api: &Api) -> Result<Catalog, DriverError> {
         .collect();
     rows.sort();
     rows.dedup();
-    Ok(Catalog { columns: &["IMAGE", "DISTRIBUTION", "NAME"], rows })
+    Ok(Catalog { columns: ["IMAGE", "DISTRIBUTION", "NAME"].map(Cow::Borrowed).to_vec(), rows })
 }
 
 /// Of a time like 2020-07-21T18:37:44Z, seconds since 1970.

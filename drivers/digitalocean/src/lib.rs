@@ -19,6 +19,7 @@ mod tags;
 mod tests;
 mod transport;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,9 +29,10 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use rmachine_driver::{
-    Catalog, CatalogSpec, CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverState,
-    ENGINE_PORT, Features, FirstHostKey, Import, Keyring, Login, MachineHandle, MachineView, OptionSpec,
-    Quote, Restart, Snapshot, Source, State, Tagged,
+    Accounts, BatchStates, Catalog, CatalogSpec, Catalogs, CreateRequest, Description, Draft, DraftRequest,
+    Driver, DriverError, DriverState, ENGINE_PORT, Features, Firewall, FirstHostKey, Import, Keyring, Login,
+    MachineHandle, MachineView, OptionSpec, Prices, Quote, Restart, Snapshot, Snapshots, Source, State,
+    Tagged, TaggedResources,
 };
 use tokio::sync::Mutex;
 
@@ -143,7 +145,7 @@ impl DigitalOcean {
 
 #[async_trait]
 impl Driver for DigitalOcean {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "digitalocean"
     }
 
@@ -154,14 +156,12 @@ impl Driver for DigitalOcean {
             boot: BOOT,
             restart: Restart::StopStart,
             login: Login::Generated,
-            images: false,
             first_host_key: Some(FirstHostKey {
-                told_at: Some(USER_DATA_AT),
-                opt_out: Some(options::NO_CLOUD_INIT),
+                user_data_url: Some(USER_DATA_AT.into()),
+                opt_out_flag: Some(options::NO_CLOUD_INIT.into()),
             }),
-            billed: true,
-            lists: true,
-            here: false,
+            is_billed: true,
+            is_local: false,
         }
     }
 
@@ -202,10 +202,6 @@ impl Driver for DigitalOcean {
         self.size(machine).await.map(drop)
     }
 
-    async fn quote(&self, machine: &MachineView<'_>) -> Result<Option<Quote>, DriverError> {
-        Ok(Some(catalog::quote(&self.size(machine).await?)))
-    }
-
     async fn create(
         &self,
         machine: &mut MachineHandle<'_>,
@@ -238,55 +234,12 @@ impl Driver for DigitalOcean {
         }
     }
 
-    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
-        let mut states: Vec<Option<Result<State, DriverError>>> = machines.iter().map(|_| None).collect();
-        let mut groups: HashMap<String, Vec<(usize, &MachineView<'_>, Session)>> = HashMap::new();
-        for (i, machine) in machines.iter().enumerate() {
-            match self.of(machine).await {
-                Ok(session) => {
-                    let key =
-                        format!("{} {}", machine.state.text("APIURL"), session.api.token.expose_secret());
-                    groups.entry(key).or_default().push((i, machine, session));
-                }
-                Err(e) => states[i] = Some(Err(e)),
-            }
-        }
-        let asked = groups.values().map(async |group| match &group[..] {
-            few if few.len() < FEW => {
-                let each = few.iter().map(async |(i, machine, _)| (*i, self.state(machine).await));
-                join_all(each).await
-            }
-            many => self.together(many).await,
-        });
-        for (i, state) in join_all(asked).await.into_iter().flatten() {
-            states[i] = Some(state);
-        }
-        states.into_iter().map(|state| state.unwrap_or(Ok(State::None))).collect()
+    fn local_keys(&self) -> Vec<Cow<'static, str>> {
+        [account::TOKEN, "TokenFile", "TokenCommand", "APIURL"].map(Cow::Borrowed).to_vec()
     }
 
-    fn awaits_caller(&self, state: &DriverState) -> bool {
-        firewall::is_for_caller(state)
-    }
-
-    async fn let_in(&self, machine: &mut MachineHandle<'_>, from: IpAddr) -> Result<(), DriverError> {
-        firewall::let_in(machine, &self.handle(machine).await?.api, from).await
-    }
-
-    async fn guard(&self, machine: &mut MachineHandle<'_>, words: &[String]) -> Result<(), DriverError> {
-        power::made(machine)?;
-        firewall::guard(machine, &self.handle(machine).await?.api, words).await
-    }
-
-    fn stays(&self) -> &'static [&'static str] {
-        &[account::TOKEN, "TokenFile", "TokenCommand", "APIURL"]
-    }
-
-    fn secrets(&self) -> &'static [&'static str] {
-        &[account::TOKEN]
-    }
-
-    async fn give_up_secret(&self, machine: &mut MachineHandle<'_>) -> Result<Option<String>, DriverError> {
-        account::give_up(machine, &self.handle(machine).await?).await
+    fn secret_keys(&self) -> Vec<Cow<'static, str>> {
+        vec![account::TOKEN.into()]
     }
 
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
@@ -316,7 +269,149 @@ impl Driver for DigitalOcean {
         remove::remove(machine, &session).await
     }
 
-    async fn tagged(&self, keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
+    fn accounts(&self) -> Option<&dyn Accounts> {
+        Some(self)
+    }
+
+    fn batch_states(&self) -> Option<&dyn BatchStates> {
+        Some(self)
+    }
+
+    fn catalogs(&self) -> Option<&dyn Catalogs> {
+        Some(self)
+    }
+
+    fn firewall(&self) -> Option<&dyn Firewall> {
+        Some(self)
+    }
+
+    fn prices(&self) -> Option<&dyn Prices> {
+        Some(self)
+    }
+
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn tagged_resources(&self) -> Option<&dyn TaggedResources> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Accounts for DigitalOcean {
+    async fn identify_account(&self, secret: &SecretString) -> Result<String, DriverError> {
+        let session = Session { api: self.enter("", secret.clone())?, unsure_of: None };
+        Ok(session.account().await?)
+    }
+
+    async fn move_secret_to_keyring(
+        &self,
+        machine: &mut MachineHandle<'_>,
+    ) -> Result<Option<String>, DriverError> {
+        account::give_up(machine, &self.handle(machine).await?).await
+    }
+}
+
+#[async_trait]
+impl BatchStates for DigitalOcean {
+    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
+        let mut states: Vec<Option<Result<State, DriverError>>> = machines.iter().map(|_| None).collect();
+        let mut groups: HashMap<String, Vec<(usize, &MachineView<'_>, Session)>> = HashMap::new();
+        for (i, machine) in machines.iter().enumerate() {
+            match self.of(machine).await {
+                Ok(session) => {
+                    let key =
+                        format!("{} {}", machine.state.text("APIURL"), session.api.token.expose_secret());
+                    groups.entry(key).or_default().push((i, machine, session));
+                }
+                Err(e) => states[i] = Some(Err(e)),
+            }
+        }
+        let asked = groups.values().map(async |group| match &group[..] {
+            few if few.len() < FEW => {
+                let each = few.iter().map(async |(i, machine, _)| (*i, self.state(machine).await));
+                join_all(each).await
+            }
+            many => self.together(many).await,
+        });
+        for (i, state) in join_all(asked).await.into_iter().flatten() {
+            states[i] = Some(state);
+        }
+        states.into_iter().map(|state| state.unwrap_or(Ok(State::None))).collect()
+    }
+}
+
+#[async_trait]
+impl Catalogs for DigitalOcean {
+    fn catalog_specs(&self) -> Vec<CatalogSpec> {
+        catalog::specs()
+    }
+
+    async fn fetch_catalog(&self, name: &str, keyring: &dyn Keyring) -> Result<Catalog, DriverError> {
+        let session = self.sessions(keyring).await?.into_iter().next().ok_or_else(account::no_token)?;
+        catalog::catalog(&session.api, name).await
+    }
+}
+
+#[async_trait]
+impl Firewall for DigitalOcean {
+    fn admits_only_caller(&self, state: &DriverState) -> bool {
+        firewall::is_for_caller(state)
+    }
+
+    async fn admit_caller(&self, machine: &mut MachineHandle<'_>, from: IpAddr) -> Result<(), DriverError> {
+        firewall::let_in(machine, &self.handle(machine).await?.api, from).await
+    }
+
+    async fn set_allowed_sources(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        sources: &[String],
+    ) -> Result<(), DriverError> {
+        power::made(machine)?;
+        firewall::guard(machine, &self.handle(machine).await?.api, sources).await
+    }
+}
+
+#[async_trait]
+impl Prices for DigitalOcean {
+    async fn quote(&self, machine: &MachineView<'_>) -> Result<Quote, DriverError> {
+        Ok(catalog::quote(&self.size(machine).await?))
+    }
+}
+
+#[async_trait]
+impl Snapshots for DigitalOcean {
+    async fn take_snapshot(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        name: &str,
+    ) -> Result<Snapshot, DriverError> {
+        power::snapshot(machine, &self.handle(machine).await?.api, name).await
+    }
+
+    async fn list_snapshots(&self, machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
+        let Some(id) = power::id_of(machine.state) else { return Ok(Vec::new()) };
+        power::snapshots(&self.of(machine).await?.api, id).await
+    }
+
+    async fn restore_snapshot(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<(), DriverError> {
+        power::restore(machine, &self.handle(machine).await?.api, name).await
+    }
+
+    async fn remove_snapshot(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        name: &str,
+    ) -> Result<bool, DriverError> {
+        power::remove_snapshot(machine, &self.handle(machine).await?.api, name).await
+    }
+}
+
+#[async_trait]
+impl TaggedResources for DigitalOcean {
+    async fn list_tagged(&self, keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
         let mut all = Vec::new();
         for session in self.sessions(keyring).await? {
             all.extend(remove::tagged(&session.api).await?);
@@ -329,41 +424,6 @@ impl Driver for DigitalOcean {
             remove::remove_tagged(&session.api, tagged).await?;
         }
         Ok(())
-    }
-
-    async fn snapshot(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<Snapshot, DriverError> {
-        power::snapshot(machine, &self.handle(machine).await?.api, name).await
-    }
-
-    async fn snapshots(&self, machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
-        let Some(id) = power::id_of(machine.state) else { return Ok(Vec::new()) };
-        power::snapshots(&self.of(machine).await?.api, id).await
-    }
-
-    async fn restore(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<(), DriverError> {
-        power::restore(machine, &self.handle(machine).await?.api, name).await
-    }
-
-    async fn remove_snapshot(
-        &self,
-        machine: &mut MachineHandle<'_>,
-        name: &str,
-    ) -> Result<bool, DriverError> {
-        power::remove_snapshot(machine, &self.handle(machine).await?.api, name).await
-    }
-
-    fn catalogs(&self) -> &'static [CatalogSpec] {
-        &catalog::CATALOGS
-    }
-
-    async fn catalog(&self, name: &str, keyring: &dyn Keyring) -> Result<Catalog, DriverError> {
-        let session = self.sessions(keyring).await?.into_iter().next().ok_or_else(account::no_token)?;
-        catalog::catalog(&session.api, name).await
-    }
-
-    async fn account(&self, secret: &SecretString) -> Result<String, DriverError> {
-        let session = Session { api: self.enter("", secret.clone())?, unsure_of: None };
-        Ok(session.account().await?)
     }
 }
 

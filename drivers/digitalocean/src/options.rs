@@ -12,21 +12,16 @@ pub(crate) const USER_DATA: usize = 64 * 1024;
 pub(crate) const NEW: &str = "new";
 pub(crate) const NO_CLOUD_INIT: &str = "digitalocean-no-cloud-init";
 
-const fn text(
-    name: &'static str,
-    default: &'static str,
-    env: &'static str,
-    help: &'static str,
-) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::Text(default), env: Some(env), help, secret: false }
+fn text(name: &'static str, default: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(default), help).env(env)
 }
 
-const fn flag(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::Flag, env: Some(env), help, secret: false }
+fn flag(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::Flag, help).env(env)
 }
 
-const fn list(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind: OptionKind::List(&[]), env: Some(env), help, secret: false }
+fn list(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::list(), help).env(env)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {

@@ -23,8 +23,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Features, Keyring, Login, MachineHandle, MachineView, NodeImage, OptionSpec, Options,
-    Progress, Restart, State, Tagged,
+    ENGINE_PORT, Features, Images, Keyring, Login, MachineHandle, MachineView, NodeImage, OptionSpec,
+    Options, Progress, Restart, State, Tagged, TaggedResources,
 };
 pub use rmachine_engine_api::HostSettings;
 use rmachine_engine_api::{EngineHost, context};
@@ -71,7 +71,7 @@ impl Docker {
 
 #[async_trait]
 impl Driver for Docker {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "docker"
     }
 
@@ -82,11 +82,9 @@ impl Driver for Docker {
             boot: BOOT,
             restart: Restart::StopStart,
             login: Login::Generated,
-            images: true,
             first_host_key: None,
-            billed: false,
-            lists: false,
-            here: true,
+            is_billed: false,
+            is_local: true,
         }
     }
 
@@ -188,25 +186,11 @@ impl Driver for Docker {
         engine.post(&format!("/containers/{id}/kill"), PATIENCE).await
     }
 
-    async fn tagged(&self, _: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
-        let host = self.host()?;
-        // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
-        let unnamed = self.settings.host.host.is_none() && self.settings.host.context.is_none();
-        if unnamed && matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
-            return Ok(Vec::new());
-        }
-        remove::tagged(&mut Engine::at(host, PATIENCE).await?).await
-    }
-
-    async fn remove_tagged(&self, _: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
-        remove::remove_tagged(&mut self.engine().await?, tagged, &self.settings.locks).await
-    }
-
     async fn remove(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
         remove::remove(machine, &self.settings.locks).await
     }
 
-    async fn at_hand(&self, patience: Duration) -> Option<String> {
+    async fn available(&self, patience: Duration) -> Option<String> {
         let host = self.host().ok()?;
         let ping = async { host.connect(patience).await.ok()?.client.ping().await.ok() };
         tokio::time::timeout(patience, ping).await.ok()??;
@@ -215,7 +199,18 @@ impl Driver for Docker {
         Some(format!("the engine at {host}{of} answers"))
     }
 
-    async fn images(&self) -> Result<Vec<NodeImage>, DriverError> {
+    fn images(&self) -> Option<&dyn Images> {
+        Some(self)
+    }
+
+    fn tagged_resources(&self) -> Option<&dyn TaggedResources> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Images for Docker {
+    async fn list_images(&self) -> Result<Vec<NodeImage>, DriverError> {
         image::list(&mut self.engine().await?).await
     }
 
@@ -230,6 +225,23 @@ impl Driver for Docker {
 
     async fn remove_image(&self, name: &str) -> Result<bool, DriverError> {
         image::remove(&mut self.engine().await?, name).await
+    }
+}
+
+#[async_trait]
+impl TaggedResources for Docker {
+    async fn list_tagged(&self, _: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
+        let host = self.host()?;
+        // Where no engine was ever installed there is nothing, and nobody wants to read that it does not answer.
+        let unnamed = self.settings.host.host.is_none() && self.settings.host.context.is_none();
+        if unnamed && matches!(&host, EngineHost::Unix(socket) if !socket.exists()) {
+            return Ok(Vec::new());
+        }
+        remove::tagged(&mut Engine::at(host, PATIENCE).await?).await
+    }
+
+    async fn remove_tagged(&self, _: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
+        remove::remove_tagged(&mut self.engine().await?, tagged, &self.settings.locks).await
     }
 }
 
@@ -393,13 +405,13 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_at_hand() {
-        assert_eq!(docker("unix:///nowhere.sock").at_hand(Duration::from_millis(100)).await, None);
-        assert_eq!(docker("ssh://x").at_hand(Duration::from_millis(100)).await, None);
+        assert_eq!(docker("unix:///nowhere.sock").available(Duration::from_millis(100)).await, None);
+        assert_eq!(docker("ssh://x").available(Duration::from_millis(100)).await, None);
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("s.sock");
         let silent = tokio::net::UnixListener::bind(&socket).unwrap();
         let docker = docker(&format!("unix://{}", socket.display()));
-        assert_eq!(docker.at_hand(Duration::from_millis(100)).await, None, "it hangs");
+        assert_eq!(docker.available(Duration::from_millis(100)).await, None, "it hangs");
         let state = draft(&docker).unwrap().state;
         let mut engine = Engine::of_within(&state, Duration::from_millis(100)).await.unwrap();
         let told = engine.info().await.unwrap_err();

@@ -14,35 +14,40 @@ const LONGEST_HOSTNAME: usize = 63;
 /// Less than this, and systemd with an engine does not come up.
 const LEAST_MEMORY: i64 = 64 << 20;
 
-const fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind, env: Some(env), help, secret: false }
+fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, kind, help).env(env)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
-    use OptionKind::{Flag, List, Text};
+    use OptionKind::Flag;
     vec![
-        spec("docker-cpus", Text(""), "RMACHINE_DOCKER_CPUS", "CPUs, like 1.5 (if not given, no limit)"),
+        spec(
+            "docker-cpus",
+            OptionKind::text(""),
+            "RMACHINE_DOCKER_CPUS",
+            "CPUs, like 1.5 (if not given, no limit)",
+        ),
         spec(
             "docker-hostname",
-            Text(""),
+            OptionKind::text(""),
             "RMACHINE_DOCKER_HOSTNAME",
             "Host name (if not given, the machine's)",
         ),
         spec(
             "docker-image",
-            Text(""),
+            OptionKind::text(""),
             "RMACHINE_DOCKER_IMAGE",
             "Node image at the engine to use instead of the one that is built on first use",
         ),
         spec(
             "docker-memory",
-            Text(""),
+            OptionKind::text(""),
             "RMACHINE_DOCKER_MEMORY",
             "Memory, like 512m or 2g (if not given, no limit)",
         ),
         spec(
             "docker-network",
-            Text(NETWORK),
+            OptionKind::text(NETWORK),
             "RMACHINE_DOCKER_NETWORK",
             "Network at the engine; one that is not there is made, and removed with its last machine",
         ),
@@ -54,19 +59,34 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         ),
         spec(
             "docker-package",
-            List(&[]),
+            OptionKind::list(),
             "RMACHINE_DOCKER_PACKAGE",
             "Further Debian package in the node image",
         ),
-        spec("docker-port", List(&[]), "RMACHINE_DOCKER_PORT", "Port to publish: [[IP:]HOST:]MACHINE[/udp]"),
+        spec(
+            "docker-port",
+            OptionKind::list(),
+            "RMACHINE_DOCKER_PORT",
+            "Port to publish: [[IP:]HOST:]MACHINE[/udp]",
+        ),
         spec(
             "docker-publish",
             Flag,
             "RMACHINE_DOCKER_PUBLISH",
             "Reach the machine through ports on 127.0.0.1, as is always done where its own address cannot be reached",
         ),
-        spec("docker-suite", Text("trixie"), "RMACHINE_DOCKER_SUITE", "Debian suite of the node image"),
-        spec("docker-volume", List(&[]), "RMACHINE_DOCKER_VOLUME", "Volume or folder: SOURCE:PATH[:ro]"),
+        spec(
+            "docker-suite",
+            OptionKind::text("trixie"),
+            "RMACHINE_DOCKER_SUITE",
+            "Debian suite of the node image",
+        ),
+        spec(
+            "docker-volume",
+            OptionKind::list(),
+            "RMACHINE_DOCKER_VOLUME",
+            "Volume or folder: SOURCE:PATH[:ro]",
+        ),
     ]
 }
 

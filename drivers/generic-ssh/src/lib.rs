@@ -3,6 +3,7 @@
 //! It makes nothing and removes nothing; it keeps the address and a copy of the key. Start, stop and kill are refused,
 //! as docker-machine refuses them.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -23,18 +24,18 @@ const BOOT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Generic;
 
-const fn option(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind, env: Some(env), help, secret: false }
+fn option(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, kind, help).env(env)
 }
 
 #[async_trait]
 impl Driver for Generic {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "generic"
     }
 
-    fn aliases(&self) -> &'static [&'static str] {
-        &["generic-ssh"]
+    fn aliases(&self) -> Vec<Cow<'static, str>> {
+        vec!["generic-ssh".into()]
     }
 
     fn features(&self) -> Features {
@@ -44,11 +45,9 @@ impl Driver for Generic {
             boot: BOOT,
             restart: Restart::OverSsh,
             login: Login::Given,
-            images: false,
             first_host_key: None,
-            billed: false,
-            lists: false,
-            here: false,
+            is_billed: false,
+            is_local: false,
         }
     }
 
@@ -62,14 +61,14 @@ impl Driver for Generic {
             ),
             option(
                 "generic-ip-address",
-                OptionKind::Text(""),
+                OptionKind::text(""),
                 "GENERIC_IP_ADDRESS",
                 "IP address or name of the host, or a Host of ~/.ssh/config",
             ),
-            option("generic-ssh-user", OptionKind::Text("root"), "GENERIC_SSH_USER", "SSH user"),
+            option("generic-ssh-user", OptionKind::text("root"), "GENERIC_SSH_USER", "SSH user"),
             option(
                 "generic-ssh-key",
-                OptionKind::Text(""),
+                OptionKind::text(""),
                 "GENERIC_SSH_KEY",
                 "SSH private key (if not given, the agent and the default keys are tried)",
             ),

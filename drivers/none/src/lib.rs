@@ -13,7 +13,7 @@ pub struct NoDriver;
 
 #[async_trait]
 impl Driver for NoDriver {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "none"
     }
 
@@ -22,24 +22,16 @@ impl Driver for NoDriver {
             host: false,
             ssh_config: false,
             boot: Duration::ZERO,
-            restart: Restart::Refused("hosts without a driver cannot be restarted"),
+            restart: Restart::Refused("hosts without a driver cannot be restarted".into()),
             login: Login::Given,
-            images: false,
             first_host_key: None,
-            billed: false,
-            lists: false,
-            here: false,
+            is_billed: false,
+            is_local: false,
         }
     }
 
     fn options(&self) -> Vec<OptionSpec> {
-        vec![OptionSpec {
-            name: "url",
-            kind: OptionKind::Text(""),
-            env: None,
-            help: "URL of host when no driver is selected",
-            secret: false,
-        }]
+        vec![OptionSpec::new("url", OptionKind::text(""), "URL of host when no driver is selected")]
     }
 
     fn draft(&self, request: &DraftRequest<'_>) -> Result<Draft, DriverError> {

@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rmachine_driver::{
-    CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
-    ENGINE_PORT, Endpoint, Features, FirstHostKey, HostAddr, Keyring, Leftovers, Login, MachineHandle,
-    MachineView, OptionSpec, Restart, Snapshot, State, Tagged,
+    BatchStates, CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind,
+    DriverState, ENGINE_PORT, Endpoint, Features, FirstHostKey, HostAddr, Keyring, Leftovers, Login,
+    MachineHandle, MachineView, OptionSpec, Restart, Snapshot, Snapshots, State, Tagged, TaggedResources,
 };
 use tokio::sync::OnceCell;
 
@@ -89,7 +89,7 @@ impl Virtualbox {
 
 #[async_trait]
 impl Driver for Virtualbox {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         "virtualbox"
     }
 
@@ -100,11 +100,9 @@ impl Driver for Virtualbox {
             boot: BOOT,
             restart: Restart::StopStart,
             login: Login::Generated,
-            images: false,
-            first_host_key: Some(FirstHostKey { told_at: None, opt_out: None }),
-            billed: false,
-            lists: true,
-            here: true,
+            first_host_key: Some(FirstHostKey { user_data_url: None, opt_out_flag: None }),
+            is_billed: false,
+            is_local: true,
         }
     }
 
@@ -184,14 +182,6 @@ impl Driver for Virtualbox {
         }
     }
 
-    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
-        let vms = match self.vms().await {
-            Ok(vms) => vms,
-            Err(e) => return machines.iter().map(|_| Err(again(&e))).collect(),
-        };
-        machines.iter().map(|machine| state_among(machine, &vms)).collect()
-    }
-
     async fn start(&self, machine: &mut MachineHandle<'_>) -> Result<(), DriverError> {
         let id = id(machine.name.as_str(), machine.state);
         power::start(machine, self.manager().await?, &id).await
@@ -216,28 +206,51 @@ impl Driver for Virtualbox {
         remove::all(machine, manager.map_err(|e| e.left(left()))?).await
     }
 
-    async fn tagged(&self, _keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
-        // Where VirtualBox was never installed there is nothing, and nobody wants to read that it is missing.
-        match self.vms().await {
-            Err(e) if e.kind == DriverErrorKind::Missing => Ok(Vec::new()),
-            vms => Ok(remove::tagged(&vms?)),
-        }
+    async fn available(&self, _patience: Duration) -> Option<String> {
+        find::program(&self.settings)
+            .map(|_| "VirtualBox is installed here, and no engine answers".to_owned())
     }
 
-    async fn remove_tagged(&self, _keyring: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
-        remove::remove_tagged(self.manager().await?, tagged).await
+    fn batch_states(&self) -> Option<&dyn BatchStates> {
+        Some(self)
     }
 
-    async fn snapshot(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<Snapshot, DriverError> {
+    fn snapshots(&self) -> Option<&dyn Snapshots> {
+        Some(self)
+    }
+
+    fn tagged_resources(&self) -> Option<&dyn TaggedResources> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl BatchStates for Virtualbox {
+    async fn states(&self, machines: &[MachineView<'_>]) -> Vec<Result<State, DriverError>> {
+        let vms = match self.vms().await {
+            Ok(vms) => vms,
+            Err(e) => return machines.iter().map(|_| Err(again(&e))).collect(),
+        };
+        machines.iter().map(|machine| state_among(machine, &vms)).collect()
+    }
+}
+
+#[async_trait]
+impl Snapshots for Virtualbox {
+    async fn take_snapshot(
+        &self,
+        machine: &mut MachineHandle<'_>,
+        name: &str,
+    ) -> Result<Snapshot, DriverError> {
         let id = id(machine.name.as_str(), machine.state);
         snapshot::take(machine, self.manager().await?, &id, name).await
     }
 
-    async fn snapshots(&self, machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
+    async fn list_snapshots(&self, machine: &MachineView<'_>) -> Result<Vec<Snapshot>, DriverError> {
         snapshot::list(self.manager().await?, &id(machine.name.as_str(), machine.state)).await
     }
 
-    async fn restore(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<(), DriverError> {
+    async fn restore_snapshot(&self, machine: &mut MachineHandle<'_>, name: &str) -> Result<(), DriverError> {
         let id = id(machine.name.as_str(), machine.state);
         snapshot::restore(machine, self.manager().await?, &id, name).await
     }
@@ -249,10 +262,20 @@ impl Driver for Virtualbox {
     ) -> Result<bool, DriverError> {
         snapshot::remove(self.manager().await?, &id(machine.name.as_str(), machine.state), name).await
     }
+}
 
-    async fn at_hand(&self, _patience: Duration) -> Option<String> {
-        find::program(&self.settings)
-            .map(|_| "VirtualBox is installed here, and no engine answers".to_owned())
+#[async_trait]
+impl TaggedResources for Virtualbox {
+    async fn list_tagged(&self, _keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError> {
+        // Where VirtualBox was never installed there is nothing, and nobody wants to read that it is missing.
+        match self.vms().await {
+            Err(e) if e.kind == DriverErrorKind::Missing => Ok(Vec::new()),
+            vms => Ok(remove::tagged(&vms?)),
+        }
+    }
+
+    async fn remove_tagged(&self, _keyring: &dyn Keyring, tagged: &[Tagged]) -> Result<(), DriverError> {
+        remove::remove_tagged(self.manager().await?, tagged).await
     }
 }
 

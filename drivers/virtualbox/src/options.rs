@@ -26,16 +26,16 @@ const CARDS: &[&str] =
 const PROMISCUOUS: &[&str] = &["deny", "allow-vms", "allow-all"];
 const FRONTENDS: &[&str] = &["headless", "gui", "sdl", "separate"];
 
-const fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec { name, kind, env: Some(env), help, secret: false }
+fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, kind, help).env(env)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
-    use OptionKind::{Flag, Int, Text};
+    use OptionKind::{Flag, Int};
     vec![
         spec(
             "virtualbox-boot2docker-url",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_BOOT2DOCKER_URL",
             "ISO of boot2docker, or a file of it, to boot instead of an image",
         ),
@@ -54,19 +54,19 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         ),
         spec(
             "virtualbox-hostonly-cidr",
-            Text(CIDR),
+            OptionKind::text(CIDR),
             "VIRTUALBOX_HOSTONLY_CIDR",
             "This computer's address on the host-only network, with the prefix's length",
         ),
         spec(
             "virtualbox-hostonly-nicpromisc",
-            Text("deny"),
+            OptionKind::text("deny"),
             "VIRTUALBOX_HOSTONLY_NIC_PROMISC",
             "Promiscuous mode of the host-only card: deny, allow-vms or allow-all",
         ),
         spec(
             "virtualbox-hostonly-nictype",
-            Text("82540EM"),
+            OptionKind::text("82540EM"),
             "VIRTUALBOX_HOSTONLY_NIC_TYPE",
             "Type of the host-only card",
         ),
@@ -78,30 +78,35 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         ),
         spec(
             "virtualbox-image",
-            Text(IMAGE),
+            OptionKind::text(IMAGE),
             "VIRTUALBOX_IMAGE",
             "Cloud image: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, a URL, or a file (qcow2, vmdk, vdi, raw, ova)",
         ),
         spec(
             "virtualbox-image-checksum",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_IMAGE_CHECKSUM",
             "SHA-256 or SHA-512 of the image, where none is published beside it",
         ),
         spec(
             "virtualbox-image-mirror",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_IMAGE_MIRROR",
             "Base URL to fetch the images known by name from, instead of their publisher's",
         ),
         spec(
             "virtualbox-import-boot2docker-vm",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_BOOT2DOCKER_IMPORT_VM",
             "Refused: machines of boot2docker's first client are no longer imported",
         ),
         spec("virtualbox-memory", Int(1024), "VIRTUALBOX_MEMORY_SIZE", "Memory in MB"),
-        spec("virtualbox-nat-nictype", Text("82540EM"), "VIRTUALBOX_NAT_NICTYPE", "Type of the NAT card"),
+        spec(
+            "virtualbox-nat-nictype",
+            OptionKind::text("82540EM"),
+            "VIRTUALBOX_NAT_NICTYPE",
+            "Type of the NAT card",
+        ),
         spec(
             "virtualbox-nat-only",
             Flag,
@@ -128,19 +133,19 @@ pub(crate) fn specs() -> Vec<OptionSpec> {
         ),
         spec(
             "virtualbox-share-folder",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_SHARE_FOLDER",
             "Folder to share instead, as FOLDER:NAME",
         ),
         spec(
             "virtualbox-ui-type",
-            Text("headless"),
+            OptionKind::text("headless"),
             "VIRTUALBOX_UI_TYPE",
             "How the machine is shown: headless, gui, sdl or separate",
         ),
         spec(
             "virtualbox-userdata",
-            Text(""),
+            OptionKind::text(""),
             "VIRTUALBOX_USERDATA",
             "File with user-data of yours for cloud-init",
         ),

@@ -6,11 +6,11 @@ use std::ops::Range;
 use rmachine_driver::{Login, MachineName};
 use toml::de::{DeTable, DeValue};
 
-use super::super::model::Node;
-use super::super::read::{Place, Value};
-use super::{Base, File};
-use crate::store::{Availability, ClusterName, Role};
-use crate::swarm::quorum;
+use crate::cluster::file::{Base, File};
+use crate::cluster::model::Node;
+use crate::cluster::read::{Place, Value};
+use crate::model::{Availability, ClusterName, Role};
+use crate::swarm::rules::quorum;
 
 /// More than a number that went wrong should make.
 const MOST: usize = 1000;

@@ -7,9 +7,9 @@ use rmachine_driver::secrecy::SecretString;
 use rmachine_driver::{Driver, OptionKind, OptionSpec, Value as OptionValue};
 use toml::de::{DeTable, DeValue};
 
-use super::super::model::{Given, Node, Options};
-use super::super::read::{Place, Value, integer, kind, scalar};
-use super::File;
+use crate::cluster::file::File;
+use crate::cluster::model::{Given, Node, Options};
+use crate::cluster::read::{Place, Value, integer, kind, scalar};
 use crate::engine::options::closest;
 
 const ENGINE: &str = "engine-";
@@ -28,7 +28,7 @@ impl File<'_, '_> {
             }
             None => {
                 let names = self.around.registry.names();
-                let meant = closest(&name, names.iter().copied()).map_or_else(
+                let meant = closest(&name, names.iter().map(String::as_str)).map_or_else(
                     || format!("there are: {}", names.join(", ")),
                     |m| format!("did you mean {m:?}?"),
                 );
@@ -91,12 +91,12 @@ impl File<'_, '_> {
                 self.unknown_option(key.span(), name, what, specs, prefix, whose);
                 continue;
             };
-            if options.contains_key(spec.name) {
+            if options.contains_key(spec.name.as_ref()) {
                 self.reader
                     .problem(key.span(), format!("{name:?} is given twice: it is {:?} too", spec.name));
                 continue;
             }
-            options.extend(self.value(name, value, spec).map(|given| (spec.name.to_owned(), given)));
+            options.extend(self.value(name, value, spec).map(|given| (spec.name.to_string(), given)));
         }
         options
     }
@@ -110,7 +110,7 @@ impl File<'_, '_> {
         prefix: &str,
         whose: &str,
     ) {
-        let short: Vec<&str> = specs.iter().map(|s| s.name.strip_prefix(prefix).unwrap_or(s.name)).collect();
+        let short: Vec<&str> = specs.iter().map(|s| s.name.strip_prefix(prefix).unwrap_or(&s.name)).collect();
         let bare = name.strip_prefix(prefix).unwrap_or(name);
         let elsewhere =
             self.around.registry.owner_of(name).map(|owner| format!("it belongs to the driver {owner:?}"));
@@ -139,7 +139,7 @@ impl File<'_, '_> {
                 return self.refuse(key, value, "written here: only texts come from the environment");
             }
             (OptionKind::Text(_), None) if spec.secret => {
-                let name = spec.env.unwrap_or("NAME");
+                let name = spec.env.as_deref().unwrap_or("NAME");
                 let text = format!(
                     "{key:?} is a secret and does not belong into a file: {key} = {{ env = {name:?} }} takes it from \
                      the environment"
@@ -204,7 +204,7 @@ impl File<'_, '_> {
 }
 
 /// Where an option stands that an error speaks of by its flag, and else the group of the node.
-pub fn place_of(node: &Node, message: &str) -> Place {
+pub(crate) fn place_of(node: &Node, message: &str) -> Place {
     let given = node.options.iter().chain(&node.shared);
     let spoken = given.filter(|(name, _)| message.contains(&format!("--{name}")) || speaks_of(message, name));
     spoken.map(|(_, given)| given.at).next().unwrap_or(node.at)

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use minijinja::{Environment, context};
 use rmachine_driver::{OptionKind, OptionSpec};
 
-use super::super::Outcome;
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::store::ClusterName;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::model::ClusterName;
+use crate::model::Failure;
 
 const EXAMPLE: &str = include_str!("../../../templates/clusters/cluster.toml");
 
@@ -28,11 +28,12 @@ pub(super) struct Args {
     driver: String,
 }
 
-pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
-    let name = ClusterName::parse(&args.name).map_err(|e| CommandError::usage(e.to_string()))?;
-    let driver = ctx.registry.find(&args.driver).filter(|d| d.features().host).ok_or_else(|| {
-        CommandError::usage(format!("there is no driver {:?} that makes hosts", args.driver))
-    })?;
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
+    let name = ClusterName::parse(&args.name).map_err(|e| Failure::usage(e.to_string()))?;
+    let driver = ctx.registry.open(&args.driver).await.map_err(Failure::from)?;
+    let driver = driver
+        .filter(|d| d.features().host)
+        .ok_or_else(|| Failure::usage(format!("there is no driver {:?} that makes hosts", args.driver)))?;
     let text = example(&name, driver.name(), &driver.options())?;
     if args.file.as_os_str() == "-" {
         ctx.printer.raw(&text);
@@ -42,27 +43,29 @@ pub(super) fn run(ctx: &Context, args: &Args) -> Outcome {
     // The user's own file, which nothing of ours lies beside.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
     let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|e| CommandError::failed(format!("cannot write {path}: {e}")))?;
+    written.map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
     ctx.printer.line(&format!("Wrote {path}: edit it, then `{} cluster plan`", ctx.program));
     Ok(())
 }
 
-fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<String, CommandError> {
+fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<String, Failure> {
     let prefix = format!("{driver}-");
     let option = |spec: &OptionSpec| {
-        let name = spec.name.strip_prefix(&prefix).unwrap_or(spec.name);
-        let value = match spec.kind {
-            OptionKind::Text(_) if spec.secret => format!("{{ env = {:?} }}", spec.env.unwrap_or("NAME")),
+        let name = spec.name.strip_prefix(&prefix).unwrap_or(&spec.name);
+        let value = match &spec.kind {
+            OptionKind::Text(_) if spec.secret => {
+                format!("{{ env = {:?} }}", spec.env.as_deref().unwrap_or("NAME"))
+            }
             OptionKind::Text(default) => format!("{default:?}"),
             OptionKind::Flag => "true".to_owned(),
             OptionKind::Int(default) => default.to_string(),
             OptionKind::List(default) => format!("{default:?}"),
         };
         let pad = " ".repeat(35_usize.saturating_sub(name.len() + value.len()).max(1));
-        context! { name, value, pad, help => spec.help }
+        context! { name, value, pad, help => spec.help.as_ref() }
     };
     let options: Vec<_> = specs.iter().map(option).collect();
     let rendered =
         Environment::new().render_str(EXAMPLE, context! { name => name.as_str(), driver, options });
-    rendered.map_err(|e| CommandError::failed(format!("the example cannot be written: {e}")))
+    rendered.map_err(|e| Failure::new(format!("the example cannot be written: {e}")))
 }

@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use rmachine_driver::MachineName;
 
-use super::Outcome;
-use super::create::plan_of;
-use super::options::{amendments_from_file, apply, from_file, shared};
-use super::swarm::StatusForm;
-use crate::cluster::file::{Surroundings, parse, place_of};
+use crate::app::Context;
+use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
-use crate::context::Context;
-use crate::deploy::Request;
-use crate::error::{CommandError, Exit};
-use crate::lifecycle::{CreatePlan, Failure};
-use crate::store::{ClusterName, Due, StoredMachine};
+use crate::commands::machine::create::plan_of;
+use crate::commands::shared::Outcome;
+use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
+use crate::commands::swarm::StatusForm;
+use crate::machines::CreatePlan;
+use crate::model::{ClusterName, Due};
+use crate::model::{Exit, Failure};
+use crate::stacks::deploy::Request;
+use crate::store::StoredMachine;
 use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ Examples:
   rmachine cluster up
   rmachine cluster roll --replace workers
   rmachine cluster down")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -153,24 +154,27 @@ struct Status {
     form: StatusForm,
 }
 
-pub async fn run(ctx: &Context, args: &Args) -> Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
-        Verb::Init(args) => init::run(ctx, args),
+        Verb::Init(args) => init::run(ctx, args).await,
         Verb::Plan(args) => plan(ctx, args).await,
         Verb::Up(args) => up(ctx, args).await,
         Verb::Roll(args) => roll(ctx, args).await,
         Verb::Down(args) => down(ctx, args).await,
-        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file)?.name).await,
+        Verb::Status(args) => args.form.show(ctx, &read(ctx, &args.file).await?.name).await,
     }
 }
 
 /// Reads the file, and finds out of every group whether its machines could be made.
-fn read(ctx: &Context, file: &File) -> Result<Wanted, CommandError> {
+async fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
-        CommandError::failed(format!("cannot read {}: {e}", path.display()))
+        Failure::new(format!("cannot read {}: {e}", path.display()))
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
+    for name in driver_names(&text) {
+        ctx.registry.open(&name).await.map_err(Failure::from)?;
+    }
     let specs = shared();
     let env = |name: &str| ctx.env.get(name).map(str::to_owned);
     let around = Surroundings { registry: &ctx.registry, shared: &specs, env: &env };
@@ -194,14 +198,14 @@ fn can_be_made(ctx: &Context, path: &Path, wanted: &Wanted) -> Outcome {
         }
         let at = told.0;
         seen.push(told);
-        errors.push(CommandError::from(failure).prefix(&format!("{}:{at}: {}: ", path.display(), node.name)));
+        errors.push(failure.prefix(&format!("{}:{at}: {}: ", path.display(), node.name)));
     }
-    CommandError::join(errors)
+    Failure::join(errors)
 }
 
-fn refused(path: &Path, problems: &[Remark]) -> CommandError {
+fn refused(path: &Path, problems: &[Remark]) -> Failure {
     let lines: Vec<String> = problems.iter().map(|p| told(path, p)).collect();
-    CommandError::failed(lines.join("\n"))
+    Failure::new(lines.join("\n"))
 }
 
 fn told(path: &Path, remark: &Remark) -> String {
@@ -213,7 +217,7 @@ fn draft(ctx: &Context, node: &Node) -> Result<CreatePlan, Failure> {
     let driver = driver.ok_or_else(|| Failure::new(format!("there is no driver {:?}", node.driver)))?;
     let common = from_file(&shared(), &node.shared, &ctx.env);
     let own = from_file(&driver.options(), &node.options, &ctx.env);
-    Ok(plan_of(ctx, node.name.clone(), driver, &common, &own, true)?)
+    plan_of(ctx, node.name.clone(), driver, &common, &own, true)
 }
 
 fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), Failure> {
@@ -223,14 +227,14 @@ fn amend(ctx: &Context, node: &Node, machine: &mut StoredMachine) -> Result<(), 
     }
     apply(machine, &options)?;
     // What a stack has brought is not in the file, and wanted all the same.
-    crate::deploy::tell_of_stacks(machine);
+    crate::stacks::deploy::tell_of_stacks(machine);
     Ok(())
 }
 
 /// Everything that work on a cluster needs, for as long as that work takes.
 async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit<'_>) -> T) -> T {
     let kit = Kit {
-        lifecycle: ctx.lifecycle_for(wanted.nodes.len().max(2)),
+        swarm: ctx.swarm_for(wanted.nodes.len().max(2)),
         draft: &|node| draft(ctx, node),
         amend: &|node, machine| amend(ctx, node, machine),
         tell: &|text| ctx.last_word(text),
@@ -238,30 +242,26 @@ async fn with_kit<T>(ctx: &Context, wanted: &Wanted, work: impl AsyncFnOnce(&Kit
     work(&kit).await
 }
 
-async fn compare(
-    kit: &Kit<'_>,
-    wanted: &Wanted,
-    stacks: &[Request],
-) -> Result<(Plan, Present), CommandError> {
+async fn compare(kit: &Kit<'_>, wanted: &Wanted, stacks: &[Request]) -> Result<(Plan, Present), Failure> {
     let present = kit.look(wanted).await?;
     let mut plan = crate::cluster::plan::plan(wanted, &present);
-    stacks::compare(&kit.lifecycle, wanted, stacks, &present, &mut plan).await?;
+    stacks::compare(&kit.swarm, wanted, stacks, &present, &mut plan).await?;
     Ok((plan, present))
 }
 
 async fn plan(ctx: &Context, args: &PlanArgs) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let stacks = stacks::requests(&wanted, &args.file.file)?;
     let (plan, _) = with_kit(ctx, &wanted, async |kit| compare(kit, &wanted, &stacks).await).await?;
     ctx.printer.raw(&show::plan(&wanted, &plan, args.output));
     if args.detailed_exitcode && !plan.is_empty() {
-        return Err(CommandError::silent(Exit::Remote(2)));
+        return Err(Failure::silent(Exit::Remote(2)));
     }
     Ok(())
 }
 
 async fn up(ctx: &Context, args: &Up) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let at_once = args.parallel.map_or(tokio::sync::Semaphore::MAX_PERMITS, |n| n as usize);
     let limits = Limits { at_once, wait: Duration::from_secs(args.patience.wait) };
     let mut stacks = stacks::requests(&wanted, &args.file.file)?;
@@ -294,27 +294,27 @@ async fn converge(
         ctx.when_interrupted("Interrupted. The same words again go on where it was.");
         let done = kit.up(wanted, &plan, &present, limits).await;
         done.map_err(|failures| failed(ctx, failures))?;
-        stacks::bring(ctx, &kit.lifecycle, wanted, stacks).await?;
+        stacks::bring(ctx, &kit.swarm, wanted, stacks).await?;
     }
-    Err(CommandError::failed("the cluster does not come to rest: something else changes it")
+    Err(Failure::new("the cluster does not come to rest: something else changes it")
         .hint(format!("{} cluster plan", ctx.program)))
 }
 
-fn failed(ctx: &Context, failures: Vec<Failure>) -> CommandError {
-    let errors = failures.into_iter().map(|f| CommandError::from(Failure { before_making: false, ..f }));
-    match CommandError::join(errors.collect()) {
+fn failed(ctx: &Context, failures: Vec<Failure>) -> Failure {
+    let errors = failures.into_iter().map(|f| Failure { exit: Exit::Failed, ..f });
+    match Failure::join(errors.collect()) {
         Err(joined) => joined.hint(format!("`{} cluster up` goes on where it was", ctx.program)),
-        Ok(()) => CommandError::silent(Exit::Failed),
+        Ok(()) => Failure::silent(Exit::Failed),
     }
 }
 
-fn agreed(ctx: &Context, question: &str) -> Result<bool, CommandError> {
+fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
     confirm(ctx.printer, question)
-        .map_err(|e| CommandError::failed(e.to_string()).hint("add -y to do it without being asked"))
+        .map_err(|e| Failure::new(e.to_string()).hint("add -y to do it without being asked"))
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {
-    let wanted = read(ctx, &args.file)?;
+    let wanted = read(ctx, &args.file).await?;
     let names = chosen(&wanted, &args.which)?;
     let due = match (args.replace, args.restart) {
         (true, _) => Due::Replace,
@@ -323,9 +323,9 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
     };
     let limits = Limits { at_once: 1, wait: Duration::from_secs(args.patience.wait) };
     let work = async |kit: &Kit<'_>| -> Outcome {
-        let known = down::members(&kit.lifecycle, &wanted.name)?;
+        let known = down::members(&kit.swarm, &wanted.name)?;
         if let Some(missing) = names.iter().find(|n| !known.contains(n)) {
-            return Err(CommandError::failed(format!("the machine {missing} is not there yet"))
+            return Err(Failure::new(format!("the machine {missing} is not there yet"))
                 .hint(format!("{} cluster up", ctx.program)));
         }
         if due == Due::Replace {
@@ -345,13 +345,13 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
 }
 
 /// The machines that these words name, each once.
-fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, CommandError> {
+fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Failure> {
     let nodes = &wanted.nodes;
     for word in words {
         if !nodes.iter().any(|n| n.group == *word || n.name.as_str() == word) {
             let mut groups: Vec<&str> = nodes.iter().map(|n| n.group.as_str()).collect();
             groups.dedup();
-            return Err(CommandError::usage(format!("the file has no group and no machine {word:?}"))
+            return Err(Failure::usage(format!("the file has no group and no machine {word:?}"))
                 .hint(format!("its groups: {}", groups.join(", "))));
         }
     }
@@ -361,10 +361,10 @@ fn chosen(wanted: &Wanted, words: &[String]) -> Result<Vec<MachineName>, Command
 
 async fn down(ctx: &Context, args: &Down) -> Outcome {
     let name = match &args.cluster {
-        Some(name) => ClusterName::parse(name).map_err(|e| CommandError::usage(e.to_string()))?,
-        None => read(ctx, &args.file)?.name,
+        Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
+        None => read(ctx, &args.file).await?.name,
     };
-    let members = down::members(&ctx.lifecycle(), &name)?;
+    let members = down::members(&ctx.swarm(), &name)?;
     if members.is_empty() {
         ctx.last_word(&format!("Nothing to remove: no machine belongs to the cluster {name}."));
         return Ok(());
@@ -375,10 +375,10 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
         return Ok(());
     }
     ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
-    let lifecycle = ctx.lifecycle_for(members.len());
-    down::down(&lifecycle, &name, args.force).await.map_err(|failures| {
-        let errors = failures.into_iter().map(CommandError::from).collect();
-        CommandError::join(errors).err().unwrap_or_else(|| CommandError::silent(Exit::Failed))
+    let swarm = ctx.swarm_for(members.len());
+    down::down(&swarm, &name, args.force).await.map_err(|failures| {
+        let errors = failures.into_iter().collect();
+        Failure::join(errors).err().unwrap_or_else(|| Failure::silent(Exit::Failed))
     })?;
     ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
     Ok(())

@@ -4,21 +4,22 @@ use std::path::Path;
 
 use rmachine_driver::secrecy::SecretString;
 
+use crate::app::Context;
 use crate::cluster::{Action, Place, Plan, Present, Stack, StackParameter, Step, Subject, Wanted};
 use crate::commands::stack::deploy::{given, show, tell};
-use crate::context::Context;
-use crate::deploy::{self, Ground, Request, Standing};
-use crate::error::CommandError;
-use crate::lifecycle::Lifecycle;
-use crate::stacks::{Given, StackName};
+use crate::model::Failure;
+use crate::stacks::definition::{Given, StackName};
+use crate::stacks::deploy;
+use crate::stacks::deploy::{Ground, Request, Standing};
+use crate::swarm::Swarm;
 
 /// Paths in the file are meant from where the file is.
-pub(super) fn requests(wanted: &Wanted, file: &Path) -> Result<Vec<Request>, CommandError> {
+pub(super) fn requests(wanted: &Wanted, file: &Path) -> Result<Vec<Request>, Failure> {
     wanted.stacks.iter().map(|stack| request(stack, file)).collect()
 }
 
-fn request(stack: &Stack, file: &Path) -> Result<Request, CommandError> {
-    let told = |e: CommandError, at: &Place| e.prefix(&format!("{}:{at}: ", file.display()));
+fn request(stack: &Stack, file: &Path) -> Result<Request, Failure> {
+    let told = |e: Failure, at: &Place| e.prefix(&format!("{}:{at}: ", file.display()));
     let folder = file.parent().unwrap_or(Path::new(""));
     let mut all: Vec<Given> = Vec::new();
     for (name, parameter) in &stack.parameters {
@@ -40,12 +41,12 @@ fn request(stack: &Stack, file: &Path) -> Result<Request, CommandError> {
 
 /// Adds to a plan what there is to do for the stacks.
 pub(super) async fn compare(
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     wanted: &Wanted,
     stacks: &[Request],
     present: &Present,
     plan: &mut Plan,
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let step = |action, name: &StackName, reasons| Step {
         action,
         subject: Subject::Stack(name.to_string()),
@@ -59,10 +60,10 @@ pub(super) async fn compare(
         }
         return Ok(());
     }
-    let ground = Ground::look(lifecycle, &wanted.name).await?;
+    let ground = Ground::look(swarm, &wanted.name).await?;
     let mut steps = Vec::new();
     for request in stacks {
-        match deploy::standing(lifecycle, &ground, request) {
+        match deploy::standing(swarm, &ground, request) {
             Ok(Standing::Absent) => steps.push(step(Action::Add, &request.name, in_the_file())),
             Ok(Standing::Other(reasons)) => steps.push(step(Action::Change, &request.name, reasons)),
             Ok(Standing::AsWanted { running, desired }) if running < desired => {
@@ -74,7 +75,7 @@ pub(super) async fn compare(
             Err(_) if !plan.is_empty() => {
                 steps.push(step(Action::Change, &request.name, vec!["once the nodes are there".to_owned()]));
             }
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(failure),
         }
     }
     for name in deploy::undeclared(&ground, stacks) {
@@ -87,24 +88,24 @@ pub(super) async fn compare(
 /// What is there as the file has it stays as it is.
 pub(super) async fn bring(
     ctx: &Context,
-    lifecycle: &Lifecycle,
+    swarm: &Swarm,
     wanted: &Wanted,
     stacks: &[Request],
-) -> Result<(), CommandError> {
+) -> Result<(), Failure> {
     let cluster = wanted.name.as_str();
     for request in stacks {
-        let ground = Ground::look(lifecycle, &wanted.name).await?;
-        if let Standing::AsWanted { .. } = deploy::standing(lifecycle, &ground, request)? {
+        let ground = Ground::look(swarm, &wanted.name).await?;
+        if let Standing::AsWanted { .. } = deploy::standing(swarm, &ground, request)? {
             continue;
         }
         let show = |key: &str, secret: &SecretString| show(ctx, key, secret);
-        let done = deploy::deploy(lifecycle, &wanted.name, request, &show).await?;
+        let done = deploy::deploy(swarm, &wanted.name, request, &show).await?;
         tell(ctx, cluster, request, &done);
     }
-    let ground = Ground::look(lifecycle, &wanted.name).await?;
+    let ground = Ground::look(swarm, &wanted.name).await?;
     for name in deploy::undeclared(&ground, stacks) {
         // What it wanted of engines the next comparison with the file takes back.
-        deploy::remove(lifecycle, &wanted.name, &name).await?;
+        deploy::remove(swarm, &wanted.name, &name).await?;
         ctx.last_word(&format!("Removed the stack {name}; its volumes stay on their nodes"));
     }
     Ok(())

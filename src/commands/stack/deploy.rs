@@ -3,12 +3,13 @@ use std::path::Path;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::{seconds, which};
-use crate::commands::Outcome;
-use crate::context::Context;
-use crate::deploy::{self, Done, Request};
-use crate::error::CommandError;
-use crate::stacks::{Given, GivenValue};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::stack::{seconds, which};
+use crate::model::Failure;
+use crate::stacks::definition::{Given, GivenValue};
+use crate::stacks::deploy;
+use crate::stacks::deploy::{Done, Request};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -55,16 +56,16 @@ impl Args {
         let given = self.set.iter().map(|word| given(word, Path::new(""))).collect::<Result<Vec<_>, _>>()?;
         let mut request = Request::new(&self.stack, self.name.as_deref(), &given, self.publish)?;
         request.wait = seconds(self.wait);
-        let lifecycle = ctx.lifecycle_for(2);
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm_for(2);
+        let cluster = which(&swarm, Some(&self.cluster))?;
         if self.dry_run {
-            let compose = deploy::preview(&lifecycle, &cluster.name, &request).await?;
+            let compose = deploy::preview(&swarm, &cluster.name, &request).await?;
             ctx.printer.line(&compose.pretty());
             return Ok(());
         }
         ctx.when_interrupted("Interrupted. Deploying again goes on.");
         let show = |key: &str, secret: &SecretString| show(ctx, key, secret);
-        let done = deploy::deploy(&lifecycle, &cluster.name, &request, &show).await?;
+        let done = deploy::deploy(&swarm, &cluster.name, &request, &show).await?;
         tell(ctx, &self.cluster, &request, &done);
         Ok(())
     }
@@ -88,14 +89,13 @@ pub(in crate::commands) fn show(ctx: &Context, key: &str, secret: &SecretString)
 
 /// `NAME=VALUE`; `NAME=@FILE` reads what must not be on a command line, `@-` from standard input. Files are meant from
 /// that folder.
-pub(in crate::commands) fn given(word: &str, folder: &Path) -> Result<Given, CommandError> {
+pub(in crate::commands) fn given(word: &str, folder: &Path) -> Result<Given, Failure> {
     let (name, value) = word
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| CommandError::usage(format!("--set takes NAME=VALUE, not {word:?}")))?;
+        .ok_or_else(|| Failure::usage(format!("--set takes NAME=VALUE, not {word:?}")))?;
     let Some(path) = value.strip_prefix('@') else { return Ok(Given::word(name, value)) };
-    let broken =
-        |e: std::io::Error| CommandError::failed(format!("--set {name}: {path} cannot be read: {e}"));
+    let broken = |e: std::io::Error| Failure::new(format!("--set {name}: {path} cannot be read: {e}"));
     let mut text = String::new();
     if path == "-" {
         std::io::stdin().read_to_string(&mut text).map_err(broken)?;

@@ -1,9 +1,9 @@
-use super::which;
-use crate::commands::Outcome;
-use crate::context::Context;
-use crate::deploy::deployed;
-use crate::error::CommandError;
-use crate::stacks::{Stack, built_in_names};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::stack::which;
+use crate::model::Failure;
+use crate::stacks::definition::{Stack, built_in_names};
+use crate::stacks::deploy::deployed;
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
@@ -45,9 +45,9 @@ impl Args {
     }
 
     async fn on(&self, ctx: &Context, cluster: &str) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(cluster))?;
-        let stacks = deployed(&lifecycle, &cluster.name).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(cluster))?;
+        let stacks = deployed(&swarm, &cluster.name).await?;
         let rows = stacks.iter().map(|s| {
             let source = s.source.as_deref().unwrap_or("-");
             (s.name.as_str(), format!("{source}\t{}\t{} of {}", s.services, s.running, s.desired))
@@ -63,7 +63,7 @@ impl Args {
         json: &impl serde::Serialize,
     ) -> Outcome {
         if let Output::Json = self.output {
-            let text = serde_json::to_string_pretty(json).map_err(|e| CommandError::failed(e.to_string()))?;
+            let text = serde_json::to_string_pretty(json).map_err(|e| Failure::new(e.to_string()))?;
             ctx.printer.line(&text);
             return Ok(());
         }

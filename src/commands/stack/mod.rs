@@ -7,13 +7,12 @@ mod show;
 
 use std::time::Duration;
 
-use super::Outcome;
-use super::swarm::which;
-use crate::context::Context;
-use crate::deploy::{Gone, remove};
-use crate::error::CommandError;
-use crate::lifecycle::Failure;
-use crate::stacks::{StackError, StackName};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::which;
+use crate::model::Failure;
+use crate::stacks::definition::StackName;
+use crate::stacks::deploy::{Gone, remove};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -27,7 +26,7 @@ Examples:
 
 A stack is a folder with a compose.yml and, if it takes parameters, a stack.toml. Nothing of the stacks that come with
 the program is opened to the world unless --publish says so.")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -46,7 +45,7 @@ enum Verb {
     Rm(Rm),
 }
 
-pub async fn run(ctx: &Context, args: &Args) -> Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
         Verb::Ls(args) => args.run(ctx).await,
         Verb::Show(args) => args.run(ctx),
@@ -70,9 +69,9 @@ struct Rm {
 impl Rm {
     async fn run(&self, ctx: &Context) -> Outcome {
         let name = name(&self.stack)?;
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
-        let gone = remove(&lifecycle, &cluster.name, &name).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
+        let gone = remove(&swarm, &cluster.name, &name).await?;
         ctx.last_word(&format!(
             "Removed the stack {name} from {}; its volumes stay on their nodes",
             cluster.name
@@ -96,17 +95,10 @@ fn left(ctx: &Context, gone: &Gone) {
 }
 
 /// A deployed stack, which may have come from a folder.
-fn name(word: &str) -> Result<StackName, CommandError> {
+fn name(word: &str) -> Result<StackName, Failure> {
     Ok(StackName::parse(word)?)
 }
 
 fn seconds(number: u64) -> Duration {
     Duration::from_secs(number.min(24 * 3600))
-}
-
-/// What a user typed makes no sense: nothing was asked of anybody.
-impl From<StackError> for CommandError {
-    fn from(error: StackError) -> Self {
-        Failure::from(error).into()
-    }
 }

@@ -1,9 +1,9 @@
-use super::{name, which};
-use crate::commands::Outcome;
-use crate::context::Context;
-use crate::deploy;
-use crate::error::CommandError;
-use crate::stacks::StackName;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::stack::{name, which};
+use crate::model::Failure;
+use crate::stacks::definition::StackName;
+use crate::stacks::deploy;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -50,14 +50,14 @@ struct Target {
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let stack = name(&self.stack)?;
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
         let target = match self.page.as_deref().and_then(service_and_port) {
             Some(target) => target,
             None => self.page(ctx, &stack).await?,
         };
         let at = (target.service.as_str(), target.port);
-        let way = deploy::open(&lifecycle, &cluster.name, &stack, at, self.port).await?;
+        let way = deploy::open(&swarm, &cluster.name, &stack, at, self.port).await?;
         let url = format!("http://127.0.0.1:{}{}", way.local_port(), target.path);
         ctx.printer.line(&url);
         ctx.last_word(&format!("{} of {stack}, on {}; Ctrl-C ends it", target.service, way.machine()));
@@ -69,10 +69,10 @@ impl Args {
     }
 
     /// A page that the stack says it has, and whose service is there.
-    async fn page(&self, ctx: &Context, name: &StackName) -> Result<Target, CommandError> {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
-        let pages = deploy::pages(&lifecycle, &cluster.name, name).await?;
+    async fn page(&self, ctx: &Context, name: &StackName) -> Result<Target, Failure> {
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
+        let pages = deploy::pages(&swarm, &cluster.name, name).await?;
         let wanted = self.page.as_deref();
         let found = match wanted {
             Some(word) => pages.iter().find(|p| p.name == word),
@@ -100,13 +100,13 @@ fn service_and_port(word: &str) -> Option<Target> {
     Some(Target { service: service.to_owned(), port: port.parse().ok()?, path: "/".to_owned() })
 }
 
-fn no_page(name: &StackName, wanted: Option<&str>, pages: &[deploy::OpenPage]) -> CommandError {
+fn no_page(name: &StackName, wanted: Option<&str>, pages: &[deploy::OpenPage]) -> Failure {
     let known: Vec<_> = pages.iter().map(|p| p.name.as_str()).collect();
     let message = match wanted {
         Some(word) => format!("the stack \"{name}\" has no page {word:?}"),
         None => format!("the stack \"{name}\" has no page that is known here"),
     };
-    let error = CommandError::failed(message);
+    let error = Failure::new(message);
     if known.is_empty() {
         error.hint("SERVICE:PORT names any service of it")
     } else {

@@ -1,6 +1,6 @@
-use crate::commands::Outcome;
-use crate::context::Context;
-use crate::stacks::{Kind, Manifest, Stack};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::stacks::definition::{Kind, Manifest, Stack};
 use crate::ui::table;
 
 #[derive(Debug, clap::Args)]

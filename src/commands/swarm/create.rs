@@ -3,15 +3,15 @@
 use clap::ArgMatches;
 use rmachine_driver::{Login, MachineName};
 
-use super::super::Outcome;
-use super::super::create::{interrupted, known_driver, plan};
-use super::{Founding, Settings, cluster_name};
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::lifecycle::{Failure, Making};
+use crate::app::Context;
+use crate::commands::machine::create::{interrupted, known_driver, plan};
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::{Founding, Settings, cluster_name};
+use crate::model::{ClusterName, Membership, Role, SwarmSettings};
+use crate::model::{Exit, Failure};
 use crate::registry::Registry;
-use crate::store::{ClusterName, Membership, Role, SwarmSettings};
-use crate::swarm::quorum;
+use crate::swarm::Making;
+use crate::swarm::rules::quorum;
 
 /// More than a flag that went wrong should make.
 const MOST: u32 = 500;
@@ -51,7 +51,7 @@ pub(super) struct Args {
 
 /// The flags of `create`, without those of the classic swarm.
 pub(super) fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
-    let command = super::super::create::augment(command, registry, driver);
+    let command = crate::commands::machine::create::augment(command, registry, driver);
     command
         .mut_args(|arg| if arg.get_id().as_str().starts_with("swarm") { arg.hide(true) } else { arg })
         .after_help(
@@ -88,39 +88,35 @@ pub(super) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
         "{}\nThe same words again go on with the swarm.",
         interrupted(&ctx.program, &names)
     ));
-    let lifecycle = ctx.lifecycle_for(names.len());
-    let results = lifecycle.swarm_make(work).await;
+    let swarm = ctx.swarm_for(names.len());
+    let results = swarm.create_nodes(work).await;
     conclude(ctx, &cluster, &names, results)
 }
 
-fn wanted(
-    ctx: &Context,
-    args: &Args,
-    cluster: &ClusterName,
-) -> Result<Vec<(MachineName, Role)>, CommandError> {
+fn wanted(ctx: &Context, args: &Args, cluster: &ClusterName) -> Result<Vec<(MachineName, Role)>, Failure> {
     if args.managers == 0 {
-        return Err(CommandError::usage("a swarm has at least one manager"));
+        return Err(Failure::usage("a swarm has at least one manager"));
     }
     if args.managers.saturating_add(args.workers) > MOST {
-        return Err(CommandError::usage(format!("that are more than {MOST} machines")));
+        return Err(Failure::usage(format!("that are more than {MOST} machines")));
     }
     let driver = known_driver(&ctx.argv, &ctx.env, &ctx.registry)?;
     if driver.features().login != Login::Generated {
         let message = format!("the driver {:?} makes one machine of one address", driver.name());
-        return Err(CommandError::usage(message)
+        return Err(Failure::usage(message)
             .hint("make each with `create --swarm-cluster NAME --swarm-role manager` or `worker`"));
     }
     let name = |role: Role, number: u32| {
         let letter = if role == Role::Manager { 'm' } else { 'w' };
         let name = MachineName::parse(&format!("{cluster}-{letter}{number}"));
-        name.map(|n| (n, role)).map_err(|e| CommandError::usage(e.to_string()))
+        name.map(|n| (n, role)).map_err(|e| Failure::usage(e.to_string()))
     };
     let managers = (1..=args.managers).map(|n| name(Role::Manager, n));
     managers.chain((1..=args.workers).map(|n| name(Role::Worker, n))).collect()
 }
 
-fn members(ctx: &Context, cluster: &ClusterName) -> Result<Vec<(MachineName, Role)>, CommandError> {
-    let members = ctx.lifecycle().cluster(cluster)?.members;
+fn members(ctx: &Context, cluster: &ClusterName) -> Result<Vec<(MachineName, Role)>, Failure> {
+    let members = ctx.swarm().cluster(cluster)?.members;
     Ok(members.into_iter().map(|m| (m.machine, m.membership.role)).collect())
 }
 
@@ -132,22 +128,23 @@ fn work(
     settings: &SwarmSettings,
     keep_on_failure: bool,
     matches: &ArgMatches,
-) -> Result<Vec<Making>, CommandError> {
-    let lifecycle = ctx.lifecycle();
+) -> Result<Vec<Making>, Failure> {
+    let swarm = ctx.swarm();
     let making = |(name, role): &(MachineName, Role)| {
         if !ctx.store.exists(name) {
             let mut plan = plan(ctx, name.clone(), keep_on_failure, true, matches)?;
             plan.own.swarm = Some(Membership::new(cluster.clone(), *role, settings.clone()));
             return Ok(Making::Create(Box::new(plan)));
         }
-        match lifecycle.membership(name) {
+        match swarm.membership(name) {
             Some(member) if member.cluster == *cluster => Ok(Making::Finish(name.clone())),
             other => {
                 let whose = other.map_or("no swarm".to_owned(), |m| format!("the swarm {}", m.cluster));
-                Err(CommandError::failed(format!(
-                    "Docker machine \"{name}\" already exists, and belongs to {whose}"
-                ))
-                .hint(format!("{} swarm join {name} --cluster {cluster}; or take another name", ctx.program)))
+                Err(Failure::new(format!("Docker machine \"{name}\" already exists, and belongs to {whose}"))
+                    .hint(format!(
+                        "{} swarm join {name} --cluster {cluster}; or take another name",
+                        ctx.program
+                    )))
             }
         }
     };
@@ -161,7 +158,7 @@ fn conclude(
     results: Vec<Result<(), Failure>>,
 ) -> Outcome {
     let (good, bad): (Vec<_>, Vec<_>) = names.iter().zip(results).partition(|(_, r)| r.is_ok());
-    let members = ctx.lifecycle().members(cluster)?;
+    let members = ctx.swarm().members(cluster)?;
     let managers = members.joined(Role::Manager).count();
     ctx.last_word(&format!(
         "{} of {} nodes are in the swarm {cluster}: {managers} managers, {} workers",
@@ -173,8 +170,8 @@ fn conclude(
         ctx.last_word(&format!("{} swarm status {cluster} shows it", ctx.program));
     }
     let errors = bad.into_iter().filter_map(|(name, result)| {
-        let failure = Failure { before_making: false, ..result.err()? };
-        Some(failure.prefix(&format!("{name}: ")).into())
+        let failure = Failure { exit: Exit::Failed, ..result.err()? };
+        Some(failure.prefix(&format!("{name}: ")))
     });
-    CommandError::join(errors.collect())
+    Failure::join(errors.collect())
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use super::super::Outcome;
-use super::{each, which};
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::store::Role;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::{each, which};
+use crate::model::Failure;
+use crate::model::Role;
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {
@@ -37,13 +37,13 @@ pub(super) struct Token {
 
 impl Token {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, Some(&self.cluster))?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, Some(&self.cluster))?;
         let role = match self.role {
             Kind::Worker => Role::Worker,
             Kind::Manager => Role::Manager,
         };
-        let token = lifecycle.swarm_token(&cluster, role, self.rotate).await?;
+        let token = swarm.token(&cluster, role, self.rotate).await?;
         ctx.printer.line(token.secret.expose_secret());
         if !self.quiet && ctx.printer.stdout_is_terminal() {
             let (program, name) = (&ctx.program, &cluster.name);
@@ -70,9 +70,9 @@ pub(super) struct Which {
 
 impl Which {
     pub(super) async fn lock(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        lifecycle.swarm_autolock(&cluster, !self.off).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        swarm.autolock(&cluster, !self.off).await?;
         if !self.off {
             ctx.last_word(&format!(
                 "A manager that starts now waits for its key. `{} swarm unlock-key {}` prints it: keep it.",
@@ -96,9 +96,9 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        let key = lifecycle.swarm_unlock_key(&cluster, self.rotate).await?;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        let key = swarm.unlock_key(&cluster, self.rotate).await?;
         ctx.printer.line(key.expose_secret());
         Ok(())
     }
@@ -124,52 +124,51 @@ pub(super) struct Unlock {
 
 impl Unlock {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
-        let cluster = which(&lifecycle, self.cluster.as_deref())?;
-        let locked = lifecycle.swarm_locked(&cluster).await;
+        let swarm = ctx.swarm();
+        let cluster = which(&swarm, self.cluster.as_deref())?;
+        let locked = swarm.locked_managers(&cluster).await;
         if locked.is_empty() {
             ctx.last_word(&format!("No manager of the swarm {} is locked", cluster.name));
             return Ok(());
         }
         let key = match &self.key_file {
             Some(path) => read_key(path)?,
-            None => match lifecycle.swarm_key_at_hand(&cluster).await {
+            None => match swarm.unlock_key_if_reachable(&cluster).await {
                 Some(key) => key,
                 None => ask()?,
             },
         };
         let names: Vec<String> = locked.iter().map(ToString::to_string).collect();
-        each(ctx, &names, true, async |name| lifecycle.swarm_unlock(name, &key).await).await?;
+        each(ctx, &names, true, async |name| swarm.unlock(name, &key).await).await?;
         ctx.last_word(&format!("Unlocked {}", names.join(" ")));
         Ok(())
     }
 }
 
-fn read_key(path: &std::path::Path) -> Result<SecretString, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| CommandError::failed(format!("open {}: {e}", path.display())))?;
+fn read_key(path: &std::path::Path) -> Result<SecretString, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
     key(&text)
 }
 
-fn ask() -> Result<SecretString, CommandError> {
+fn ask() -> Result<SecretString, Failure> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        let typed =
-            rpassword::prompt_password("Unlock key: ").map_err(|e| CommandError::failed(e.to_string()))?;
+        let typed = rpassword::prompt_password("Unlock key: ").map_err(|e| Failure::new(e.to_string()))?;
         return key(&typed);
     }
     let mut text = String::new();
-    stdin.lock().read_to_string(&mut text).map_err(|e| CommandError::failed(e.to_string()))?;
+    stdin.lock().read_to_string(&mut text).map_err(|e| Failure::new(e.to_string()))?;
     key(&text)
 }
 
 /// The key itself is in no error.
-fn key(text: &str) -> Result<SecretString, CommandError> {
+fn key(text: &str) -> Result<SecretString, Failure> {
     let text = text.trim();
     if text.starts_with("SWMKEY-") {
         return Ok(SecretString::from(text));
     }
-    Err(CommandError::failed("no key was given: an unlock key begins with SWMKEY-").hint(
+    Err(Failure::new("no key was given: an unlock key begins with SWMKEY-").hint(
         "give it with --key-file, or at standard input; a manager that is open tells it: swarm unlock-key",
     ))
 }

@@ -1,10 +1,10 @@
 //! Into a swarm and out of it.
 
-use super::super::Outcome;
-use super::{Founding, Settings, cluster_name, each, which};
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::store::Role;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::{Founding, Settings, cluster_name, each, which};
+use crate::model::Failure;
+use crate::model::Role;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
@@ -26,9 +26,9 @@ impl Init {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let cluster = cluster_name(self.cluster.as_ref().unwrap_or(&self.node))?;
         let settings = self.settings.resolve(Some(&self.founding))?;
-        let lifecycle = ctx.lifecycle();
+        let swarm = ctx.swarm();
         each(ctx, std::slice::from_ref(&self.node), false, async |name| {
-            lifecycle.swarm_init(name, &cluster, &settings).await
+            swarm.init(name, &cluster, &settings).await
         })
         .await?;
         if self.founding.autolock {
@@ -64,11 +64,10 @@ impl Join {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         self.settings.for_several(self.nodes.len())?;
         let settings = self.settings.resolve(None)?;
-        let lifecycle = ctx.lifecycle_for(self.nodes.len());
-        let cluster = which(&lifecycle, self.cluster.as_deref())?.name;
+        let swarm = ctx.swarm_for(self.nodes.len());
+        let cluster = which(&swarm, self.cluster.as_deref())?.name;
         let role = if self.manager { Role::Manager } else { Role::Worker };
-        each(ctx, &self.nodes, true, async |name| lifecycle.swarm_join(name, &cluster, role, &settings).await)
-            .await
+        each(ctx, &self.nodes, true, async |name| swarm.join(name, &cluster, role, &settings).await).await
     }
 }
 
@@ -85,8 +84,8 @@ pub(super) struct Leave {
 impl Leave {
     /// One after the other: whether a manager may go depends on those before it.
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle_for(self.nodes.len());
-        each(ctx, &self.nodes, false, async |name| lifecycle.swarm_leave(name, self.force).await).await
+        let swarm = ctx.swarm_for(self.nodes.len());
+        each(ctx, &self.nodes, false, async |name| swarm.leave(name, self.force).await).await
     }
 }
 
@@ -107,21 +106,21 @@ pub(super) struct Rm {
 
 impl Rm {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let lifecycle = ctx.lifecycle();
+        let swarm = ctx.swarm();
         let given = self.cluster.as_deref().or_else(|| {
             let only = self.nodes.first().map(String::as_str);
             only.filter(|n| {
-                rmachine_driver::MachineName::existing(n).is_ok_and(|n| lifecycle.membership(&n).is_some())
+                rmachine_driver::MachineName::existing(n).is_ok_and(|n| swarm.membership(&n).is_some())
             })
         });
-        let cluster = which(&lifecycle, given)?;
+        let cluster = which(&swarm, given)?;
         let mut errors = Vec::new();
         for node in &self.nodes {
-            match lifecycle.swarm_rm(&cluster, node, self.force).await {
+            match swarm.remove_dead_node(&cluster, node, self.force).await {
                 Ok(()) => ctx.printer.line(&format!("Removed {node} from the swarm {}", cluster.name)),
-                Err(e) => errors.push(CommandError::from(e)),
+                Err(e) => errors.push(e),
             }
         }
-        CommandError::join(errors)
+        Failure::join(errors)
     }
 }

@@ -1,22 +1,23 @@
 //! `swarm`: machines as nodes of a swarm. One file a group of verbs.
 
+mod backup;
 mod create;
 mod keys;
 mod membership;
 mod nodes;
-mod save;
 mod status;
 
 use futures_util::future::join_all;
 use rmachine_driver::MachineName;
 
-use super::Outcome;
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::lifecycle::{Cluster, Failure, Lifecycle};
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::model::Failure;
+use crate::model::{Availability, ClusterName, SwarmSettings};
 use crate::registry::Registry;
-use crate::store::{Availability, ClusterName, SwarmSettings};
-use crate::swarm::is_network;
+use crate::swarm::Cluster;
+use crate::swarm::Swarm;
+use crate::swarm::rules::is_network;
 
 pub(in crate::commands) use status::{HELP as STATUS_HELP, StatusForm};
 
@@ -30,7 +31,7 @@ Examples:
   rmachine swarm drain node3
 
 Tokens and keys are asked of the managers when they are needed, sent to engines alone, and kept nowhere.")]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -70,19 +71,19 @@ enum Verb {
     /// List the swarms that machines of this store belong to
     Ls(status::Ls),
     /// Write the state of a manager, its keys included, to a file
-    Backup(save::Backup),
+    Backup(backup::Backup),
     /// Put such a state onto a machine: a swarm in which it is the only manager
-    Restore(save::Restore),
+    Restore(backup::Restore),
     /// Make a new swarm of what one manager knows, when the others are lost
-    Recover(save::Recover),
+    Recover(backup::Recover),
 }
 
 /// Gives `swarm create` the flags of the driver that the words ask for.
-pub fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
+pub(crate) fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     command.mut_subcommand("create", |c| create::augment(c, registry, driver))
 }
 
-pub async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) -> Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) -> Outcome {
     match &args.verb {
         Verb::Create(args) => create::run(ctx, args, matches).await,
         Verb::Init(args) => args.run(ctx).await,
@@ -147,7 +148,7 @@ enum Given {
 }
 
 impl Settings {
-    fn resolve(&self, founding: Option<&Founding>) -> Result<SwarmSettings, CommandError> {
+    fn resolve(&self, founding: Option<&Founding>) -> Result<SwarmSettings, Failure> {
         for (flag, value) in [
             ("advertise-addr", &self.advertise_addr),
             ("data-path-addr", &self.data_path_addr),
@@ -157,7 +158,7 @@ impl Settings {
         }
         let pools = founding.map(|f| f.default_addr_pool.clone()).unwrap_or_default();
         if let Some(bad) = pools.iter().find(|p| !is_network(p)) {
-            return Err(CommandError::usage(format!(
+            return Err(Failure::usage(format!(
                 "--default-addr-pool must be a network like 10.20.0.0/16, not {bad:?}"
             )));
         }
@@ -176,14 +177,14 @@ impl Settings {
     }
 
     /// An address belongs to one node; an interface may be called the same on all.
-    fn for_several(&self, nodes: usize) -> Result<(), CommandError> {
+    fn for_several(&self, nodes: usize) -> Result<(), Failure> {
         let address = |text: &Option<String>| {
             text.as_deref().is_some_and(|t| {
                 t.parse::<std::net::IpAddr>().is_ok() || t.parse::<std::net::SocketAddr>().is_ok()
             })
         };
         if nodes > 1 && (address(&self.advertise_addr) || address(&self.data_path_addr)) {
-            return Err(CommandError::usage(
+            return Err(Failure::usage(
                 "an address belongs to one node: name only that one, or an interface that all have",
             ));
         }
@@ -191,52 +192,46 @@ impl Settings {
     }
 }
 
-fn plausible(flag: &str, value: Option<&str>) -> Result<(), CommandError> {
+fn plausible(flag: &str, value: Option<&str>) -> Result<(), Failure> {
     let good =
         |v: &str| !v.is_empty() && v.chars().all(|c| c.is_ascii_alphanumeric() || ".:-_[]%@".contains(c));
     match value.filter(|v| !good(v)) {
-        Some(bad) => {
-            Err(CommandError::usage(format!("--{flag} must be an address or an interface, not {bad:?}")))
-        }
+        Some(bad) => Err(Failure::usage(format!("--{flag} must be an address or an interface, not {bad:?}"))),
         None => Ok(()),
     }
 }
 
-fn cluster_name(text: &str) -> Result<ClusterName, CommandError> {
-    ClusterName::parse(text).map_err(|e| CommandError::usage(e.to_string()))
+fn cluster_name(text: &str) -> Result<ClusterName, Failure> {
+    ClusterName::parse(text).map_err(|e| Failure::usage(e.to_string()))
 }
 
 /// The cluster of that name, the one that this machine belongs to, or the only one there is.
-pub(super) fn which(lifecycle: &Lifecycle, given: Option<&str>) -> Result<Cluster, CommandError> {
+pub(super) fn which(swarm: &Swarm, given: Option<&str>) -> Result<Cluster, Failure> {
     let Some(word) = given else {
-        let mut clusters = lifecycle.clusters()?;
+        let mut clusters = swarm.clusters()?;
         return match (clusters.pop(), clusters.len()) {
             (Some(only), 0) => Ok(only),
-            (None, _) => Err(CommandError::failed("No machine of this store belongs to a swarm")
-                .hint(format!("{} swarm init NODE", lifecycle.program))),
+            (None, _) => Err(Failure::new("No machine of this store belongs to a swarm")
+                .hint(format!("{} swarm init NODE", swarm.machines.program))),
             (Some(last), _) => {
                 let names: Vec<_> = clusters.iter().map(|c| c.name.to_string()).collect();
-                Err(CommandError::usage(format!(
-                    "which swarm? There are {} and {}",
-                    names.join(", "),
-                    last.name
-                )))
+                Err(Failure::usage(format!("which swarm? There are {} and {}", names.join(", "), last.name)))
             }
         };
     };
-    let by_machine = MachineName::existing(word).ok().and_then(|name| lifecycle.membership(&name));
+    let by_machine = MachineName::existing(word).ok().and_then(|name| swarm.membership(&name));
     let name = match (ClusterName::parse(word), by_machine) {
         (Ok(name), member) => {
-            if lifecycle.members(&name)?.members.is_empty() {
+            if swarm.members(&name)?.members.is_empty() {
                 member.map_or(name, |m| m.cluster)
             } else {
                 name
             }
         }
         (Err(_), Some(member)) => member.cluster,
-        (Err(e), None) => return Err(CommandError::usage(e.to_string())),
+        (Err(e), None) => return Err(Failure::usage(e.to_string())),
     };
-    Ok(lifecycle.cluster(&name)?)
+    swarm.cluster(&name)
 }
 
 /// Several nodes, one after the other or at once; one that fails does not keep the others.
@@ -247,11 +242,12 @@ async fn each(
     act: impl AsyncFn(&MachineName) -> Result<(), Failure>,
 ) -> Outcome {
     if names.is_empty() {
-        return Err(CommandError::usage("Error: Expected to get one or more machine names as arguments"));
+        return Err(Failure::usage("Error: Expected to get one or more machine names as arguments"));
     }
-    let names = names.iter().map(|n| super::existing(ctx, n)).collect::<Result<Vec<_>, _>>()?;
+    let names =
+        names.iter().map(|n| crate::commands::shared::existing(ctx, n)).collect::<Result<Vec<_>, _>>()?;
     if let Some(missing) = names.iter().find(|n| !ctx.store.exists(n)) {
-        return Err(super::missing(ctx, missing.as_str()));
+        return Err(crate::commands::shared::missing(ctx, missing.as_str()));
     }
     let mut results = Vec::new();
     if at_once {
@@ -264,9 +260,9 @@ async fn each(
     let errors = names.iter().zip(results).filter_map(|(name, result)| {
         let failure = result.err()?;
         let named = failure.message.contains(name.as_str());
-        Some(CommandError::from(if named { failure } else { failure.prefix(&format!("{name}: ")) }))
+        Some(if named { failure } else { failure.prefix(&format!("{name}: ")) })
     });
-    CommandError::join(errors.collect())
+    Failure::join(errors.collect())
 }
 
 #[cfg(test)]

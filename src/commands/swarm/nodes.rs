@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::Outcome;
-use super::each;
-use crate::context::Context;
-use crate::error::CommandError;
-use crate::lifecycle::NodeChange;
-use crate::store::Availability;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::each;
+use crate::model::Availability;
+use crate::model::Failure;
+use crate::swarm::NodeChange;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Names {
@@ -57,11 +57,11 @@ impl Drain {
         if self.wait == 0 {
             return Ok(());
         }
-        let lifecycle = ctx.lifecycle_for(self.nodes.len());
+        let swarm = ctx.swarm_for(self.nodes.len());
         each(ctx, &self.nodes, true, async |name| {
-            match lifecycle.swarm_await_empty(name, Duration::from_secs(self.wait)).await? {
+            match swarm.await_empty(name, Duration::from_secs(self.wait)).await? {
                 0 => Ok(()),
-                left => Err(crate::lifecycle::Failure::new(format!(
+                left => Err(Failure::new(format!(
                     "{name} is drained, and {left} of its tasks still run after {} s",
                     self.wait
                 ))
@@ -84,13 +84,13 @@ impl Label {
         let is_label = |w: &&String| w.contains('=') || w.ends_with('-');
         let (labels, nodes): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|w| is_label(w));
         if labels.is_empty() {
-            return Err(CommandError::usage("name labels to set as KEY=VALUE, or to remove as KEY-"));
+            return Err(Failure::usage("name labels to set as KEY=VALUE, or to remove as KEY-"));
         }
         let mut set = Vec::new();
         let mut unset = Vec::new();
         for label in labels {
             match label.split_once('=') {
-                Some(("", _)) => return Err(CommandError::usage(format!("{label:?} has no key"))),
+                Some(("", _)) => return Err(Failure::usage(format!("{label:?} has no key"))),
                 Some((key, value)) => set.push((key.to_owned(), value.to_owned())),
                 None => unset.push(label.trim_end_matches('-').to_owned()),
             }
@@ -102,6 +102,6 @@ impl Label {
 
 /// One after the other, since each may decide about the next.
 async fn change(ctx: &Context, nodes: &[String], change: &NodeChange, force: bool) -> Outcome {
-    let lifecycle = ctx.lifecycle_for(nodes.len());
-    each(ctx, nodes, false, async |name| lifecycle.swarm_change(name, change, force).await).await
+    let swarm = ctx.swarm_for(nodes.len());
+    each(ctx, nodes, false, async |name| swarm.change(name, change, force).await).await
 }

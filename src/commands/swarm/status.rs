@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::Outcome;
-use super::which;
-use crate::context::Context;
-use crate::error::{CommandError, Exit};
-use crate::lifecycle::Cluster;
-use crate::store::{ClusterName, Role};
-use crate::swarm::Status;
+use crate::app::Context;
+use crate::commands::shared::Outcome;
+use crate::commands::swarm::which;
+use crate::model::{ClusterName, Role};
+use crate::model::{Exit, Failure};
+use crate::swarm::Cluster;
+use crate::swarm::rules::Status;
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -48,7 +48,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let cluster = which(&ctx.lifecycle(), self.cluster.as_deref())?;
+        let cluster = which(&ctx.swarm(), self.cluster.as_deref())?;
         self.form.show(ctx, &cluster.name).await
     }
 }
@@ -56,16 +56,15 @@ impl Args {
 impl StatusForm {
     /// Of a cluster whose name is known.
     pub(in crate::commands) async fn show(&self, ctx: &Context, cluster: &ClusterName) -> Outcome {
-        let status = ctx.lifecycle().swarm_status(cluster, Duration::from_secs(self.timeout)).await?;
+        let status = ctx.swarm().status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
-                let text =
-                    serde_json::to_string_pretty(&status).map_err(|e| CommandError::failed(e.to_string()))?;
+                let text = serde_json::to_string_pretty(&status).map_err(|e| Failure::new(e.to_string()))?;
                 ctx.printer.line(&text);
             }
             Output::Table => show(ctx, &status),
         }
-        if status.quorum { Ok(()) } else { Err(CommandError::silent(Exit::Failed)) }
+        if status.quorum { Ok(()) } else { Err(Failure::silent(Exit::Failed)) }
     }
 }
 
@@ -97,12 +96,12 @@ impl Ls {
     /// Out of the store; nobody is asked.
     pub(super) fn run(&self, ctx: &Context) -> Outcome {
         if self.output == Output::Json {
-            let listed: Vec<_> = ctx.lifecycle().clusters()?.iter().map(listed).collect();
+            let listed: Vec<_> = ctx.swarm().clusters()?.iter().map(listed).collect();
             ctx.printer.line(&format!("{:#}", Value::from(listed)));
             return Ok(());
         }
         let mut text = "CLUSTER\tMANAGERS\tWORKERS\tMACHINES\n".to_owned();
-        for cluster in ctx.lifecycle().clusters()? {
+        for cluster in ctx.swarm().clusters()? {
             if self.quiet {
                 ctx.printer.line(cluster.name.as_str());
                 continue;

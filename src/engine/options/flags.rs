@@ -4,19 +4,20 @@
 
 use serde_json::{Map, Value};
 
-use super::table::{self, Flag, Kind};
+use crate::engine::options::table;
+use crate::engine::options::table::{Flag, Kind};
 
 /// A command line, parted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Words {
-    pub kept: Vec<String>,
-    pub dropped: Vec<String>,
+pub(crate) struct Words {
+    pub(crate) kept: Vec<String>,
+    pub(crate) dropped: Vec<String>,
 }
 
 /// Parts the words of a command line of dockerd into those that may stay beside a daemon.json and those that may not.
 ///
 /// Unknown words stay, `$VARIABLES` that systemd fills in among them: what they hold cannot be seen from here.
-pub fn without_clashes(words: &[String], daemon_json: &Map<String, Value>) -> Words {
+pub(crate) fn without_clashes(words: &[String], daemon_json: &Map<String, Value>) -> Words {
     let mut parted = Words::default();
     let mut rest = words.iter().map(String::as_str);
     while let Some(word) = rest.next() {

@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value};
 
-use super::table::Kind;
-use super::value::Piece;
-use super::{EngineOpt, EngineSettings, OptionError};
+use crate::engine::options::table::Kind;
+use crate::engine::options::value::Piece;
+use crate::engine::options::{EngineOpt, EngineSettings, OptionError};
 
 /// Where the engine listens and what it proves itself with: rmachine's own part of daemon.json.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// As dockerd's `--host` takes them: `tcp://0.0.0.0:2376`, `unix:///var/run/docker.sock`.
-    pub hosts: Vec<String>,
-    pub ca_cert: String,
-    pub server_cert: String,
-    pub server_key: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) ca_cert: String,
+    pub(crate) server_cert: String,
+    pub(crate) server_key: String,
 }
 
 /// Reads a host's daemon.json; an empty file counts as an empty object, as it does for dockerd.
-pub fn parse_daemon_json(text: &str) -> Result<Map<String, Value>, OptionError> {
+pub(crate) fn parse_daemon_json(text: &str) -> Result<Map<String, Value>, OptionError> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim().is_empty() {
         return Ok(Map::new());
@@ -30,7 +30,7 @@ pub fn parse_daemon_json(text: &str) -> Result<Map<String, Value>, OptionError> 
 }
 
 /// What goes into the file.
-pub fn render(map: &Map<String, Value>) -> String {
+pub(crate) fn render(map: &Map<String, Value>) -> String {
     format!("{:#}\n", Value::Object(map.clone()))
 }
 
@@ -39,7 +39,7 @@ pub fn render(map: &Map<String, Value>) -> String {
 /// Lists grow by what they lack, objects by their keys, single values are replaced; a label, like any `key=value` of a
 /// list, replaces the one of the same key. What the engine was `told` before and is not any more goes, where it is still
 /// as it was told. All else stays, in its order. Merging the result again changes nothing.
-pub fn daemon_json(
+pub(crate) fn daemon_json(
     existing: &Map<String, Value>,
     told: &[EngineSettings],
     settings: &EngineSettings,
@@ -195,8 +195,8 @@ fn kind_of(value: &Value) -> &'static str {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::EngineFlags;
     use super::*;
+    use crate::engine::options::EngineFlags;
 
     fn endpoints() -> Endpoints {
         Endpoints {

@@ -11,16 +11,16 @@ mod table;
 mod unit;
 mod value;
 
-pub use flags::{Words, without_clashes};
-pub use merge::{Endpoints, daemon_json, parse_daemon_json, render};
-pub use parse::EngineOpt;
-pub use settings::{EngineFlags, EngineSettings};
-pub use table::closest;
-pub use unit::systemd_environment;
+pub(crate) use flags::without_clashes;
+pub(crate) use merge::{Endpoints, daemon_json, parse_daemon_json, render};
+pub(crate) use parse::EngineOpt;
+pub(crate) use settings::{EngineFlags, EngineSettings};
+pub(crate) use table::closest;
+pub(crate) use unit::systemd_environment;
 
 /// An engine option that cannot be, or a daemon.json that nothing can be added to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OptionError {
+pub(crate) enum OptionError {
     #[error("{name:?} is no option of the Docker engine{}", meant(*.nearest))]
     Unknown { name: String, nearest: Option<&'static str> },
     #[error("the engine option {name} cannot be used: {why}")]

@@ -1,12 +1,14 @@
 //! One engine option, typed.
 
-use super::OptionError;
-use super::table::{self, Flag, Kind, Whose};
-use super::value::{self, Piece};
+use crate::engine::options::OptionError;
+use crate::engine::options::table;
+use crate::engine::options::table::{Flag, Kind, Whose};
+use crate::engine::options::value;
+use crate::engine::options::value::Piece;
 
 /// A setting of the engine that a user asked for: understood, typed, and known to have a place in daemon.json.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EngineOpt {
+pub(crate) struct EngineOpt {
     pub(super) flag: &'static Flag,
     pub(super) piece: Piece,
     /// Worth telling: an old name that was taken for a new one.
@@ -14,9 +16,15 @@ pub struct EngineOpt {
 }
 
 impl EngineOpt {
+    /// The key of daemon.json that it sets.
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> &'static str {
+        self.flag.key
+    }
+
     /// Reads what follows `--engine-opt`: `name=value`, `name value` or, for what is true or false, `name` alone; with
     /// or without the dashes that dockerd wants.
-    pub fn parse(text: &str) -> Result<Self, OptionError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, OptionError> {
         let text = text.trim();
         let text = text.trim_start_matches('-');
         let (name, value) = match text.split_once(|c: char| c == '=' || c.is_whitespace()) {
@@ -52,11 +60,6 @@ impl EngineOpt {
         }
         let piece = value::read(&flag.kind, flag.name, text).ok_or_else(|| refused(expected()))?;
         Ok(Self { flag, piece, note: None })
-    }
-
-    /// The key of daemon.json that it sets.
-    pub fn key(&self) -> &'static str {
-        self.flag.key
     }
 }
 

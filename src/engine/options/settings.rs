@@ -1,36 +1,42 @@
 //! Everything that a user said of an engine, understood at once.
 
-use super::OptionError;
-use super::parse::EngineOpt;
-use super::value::Piece;
+use crate::engine::options::OptionError;
+use crate::engine::options::parse::EngineOpt;
+use crate::engine::options::value::Piece;
 
 /// The raw texts of docker-machine's `--engine-*` flags.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct EngineFlags<'a> {
-    pub opts: &'a [String],
-    pub labels: &'a [String],
-    pub insecure_registries: &'a [String],
-    pub registry_mirrors: &'a [String],
+pub(crate) struct EngineFlags<'a> {
+    pub(crate) opts: &'a [String],
+    pub(crate) labels: &'a [String],
+    pub(crate) insecure_registries: &'a [String],
+    pub(crate) registry_mirrors: &'a [String],
     /// Empty leaves the choice to the engine.
-    pub storage_driver: &'a str,
-    pub env: &'a [String],
+    pub(crate) storage_driver: &'a str,
+    pub(crate) env: &'a [String],
     /// The driver's name, for the label that docker-machine adds; empty adds none.
-    pub provider: &'a str,
+    pub(crate) provider: &'a str,
 }
 
 /// What an engine is to be told, each piece known to be well-formed.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct EngineSettings {
+pub(crate) struct EngineSettings {
     pub(super) opts: Vec<EngineOpt>,
     env: Vec<(String, String)>,
 }
 
 impl EngineSettings {
+    /// What was understood in another way than it was said.
+    #[cfg(test)]
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &str> {
+        self.opts.iter().filter_map(|o| o.note.as_deref())
+    }
+
     /// Refuses the first value that no engine could take.
     ///
     /// What stands later wins where a setting holds one value, as with dockerd's own flags; only two labels of one name
     /// are refused, since dockerd would.
-    pub fn parse(flags: &EngineFlags<'_>) -> Result<Self, OptionError> {
+    pub(crate) fn parse(flags: &EngineFlags<'_>) -> Result<Self, OptionError> {
         let mut opts = Vec::new();
         if !flags.storage_driver.is_empty() {
             opts.push(EngineOpt::of("storage-driver", flags.storage_driver, "--engine-storage-driver")?);
@@ -54,22 +60,17 @@ impl EngineSettings {
     }
 
     /// Variables for the engine's process, in order.
-    pub fn env(&self) -> &[(String, String)] {
+    pub(crate) fn env(&self) -> &[(String, String)] {
         &self.env
     }
 
-    /// What was understood in another way than it was said.
-    pub fn notes(&self) -> impl Iterator<Item = &str> {
-        self.opts.iter().filter_map(|o| o.note.as_deref())
-    }
-
     /// Whether there are engines that cannot take all of it.
-    pub fn wants_some_version(&self) -> bool {
+    pub(crate) fn wants_some_version(&self) -> bool {
         self.opts.iter().any(|o| o.flag.since.max(o.flag.settled) > (0, 0))
     }
 
     /// Whether the engine of a host can take all of it. A version that is none (`dev`) passes.
-    pub fn check_engine(&self, version: &str) -> Result<(), OptionError> {
+    pub(crate) fn check_engine(&self, version: &str) -> Result<(), OptionError> {
         let Some(number) = major_minor(version) else { return Ok(()) };
         let experimental = self.opts.iter().rev().find(|o| o.flag.name == "experimental").map(|o| &o.piece);
         let experimental = experimental == Some(&Piece::Scalar(true.into()));

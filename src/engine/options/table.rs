@@ -257,7 +257,7 @@ pub(super) fn nearest(word: &str) -> Option<&'static str> {
 }
 
 /// The one of these words that was probably meant.
-pub fn closest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let (far, name) = words.into_iter().map(|w| (distance(word, w), w)).min()?;
     (far <= 1 + word.len() / 4).then_some(name)
 }

@@ -3,7 +3,7 @@
 /// An `Environment=` line that gives the engine exactly this value.
 ///
 /// Inside double quotes systemd undoes C escapes and then expands `%`; `$` means nothing there.
-pub fn systemd_environment(name: &str, value: &str) -> String {
+pub(crate) fn systemd_environment(name: &str, value: &str) -> String {
     let mut line = format!("Environment=\"{name}=");
     for c in value.chars() {
         match c {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::table::Kind;
+use crate::engine::options::table::Kind;
 
 /// One piece of daemon.json, as one flag gives it.
 #[derive(Debug, Clone, PartialEq)]
@@ -192,7 +192,7 @@ fn feature(text: &str) -> Option<Piece> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::EngineOpt;
+    use crate::engine::options::EngineOpt;
 
     /// Each option as one line: what it sets, or why not.
     fn read(options: &[&str]) -> String {

@@ -2,9 +2,9 @@ use std::fmt::Write;
 
 use insta::assert_snapshot;
 
-use super::*;
 use crate::provision::ProvisionError;
 use crate::provision::progress::Failure;
+use crate::provision::tests::*;
 
 /// Each code that a script may end with, as a user sees it.
 #[test]

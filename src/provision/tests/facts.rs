@@ -1,5 +1,6 @@
-use super::*;
-use crate::provision::{Privilege, ProvisionError};
+use crate::provision::ProvisionError;
+use crate::provision::facts::Privilege;
+use crate::provision::tests::*;
 
 #[test]
 fn a_host_with_an_engine() {

@@ -8,8 +8,10 @@ mod scripts;
 
 use rmachine_driver::MachineName;
 
-use super::{Changes, Facts, FileName, InstallMethod, Tls, Wanted};
 use crate::engine::options::{EngineFlags, EngineSettings};
+use crate::provision::facts::Facts;
+use crate::provision::plan::{Changes, FileName};
+use crate::provision::{InstallMethod, Tls, Wanted};
 
 const TRIXIE: &str = include_str!("../../../tests/fixtures/provision/trixie-engine.facts");
 const BOOKWORM: &str = include_str!("../../../tests/fixtures/provision/bookworm-engine.facts");

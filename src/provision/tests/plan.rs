@@ -1,7 +1,8 @@
 use insta::assert_snapshot;
 
-use super::*;
-use crate::provision::{EngineVersion, HostFile, ProvisionError, UnitFile, first_files, plan};
+use crate::provision::plan::plan;
+use crate::provision::tests::*;
+use crate::provision::{EngineVersion, HostFile, ProvisionError, UnitFile, first_files};
 
 fn error(answer: &str, wanted: &Wanted) -> ProvisionError {
     plan(&facts_of(answer), wanted).unwrap_err()

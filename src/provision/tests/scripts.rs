@@ -6,9 +6,10 @@ use minijinja::context;
 use proptest::prelude::*;
 use rmachine_driver::secrecy::ExposeSecret;
 
-use super::*;
+use crate::provision::EngineVersion;
+use crate::provision::plan::{Install, plan};
 use crate::provision::script;
-use crate::provision::{EngineVersion, Install, plan};
+use crate::provision::tests::*;
 
 fn configure() -> String {
     let changes = plan(&facts_of(TRIXIE), &wanted()).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::lab::{Agent, Home, Sshd, Typist, chmod, join, join_as, public};
+use crate::ssh::tests::lab::{Agent, Home, Sshd, Typist, chmod, join, join_as, public};
 use crate::ssh::{HostKeyPolicy, Prompter, SshEnv, SshError, fingerprint};
 
 async fn try_with(

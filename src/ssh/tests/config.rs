@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::*;
+use crate::ssh::config::*;
 
 fn home(files: &[(&str, &str)]) -> TempDir {
     let dir = tempfile::tempdir().unwrap();

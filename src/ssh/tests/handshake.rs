@@ -6,7 +6,7 @@ use rmachine_driver::Endpoint;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::lab::{Home, Sshd, TIMEOUT, endpoint, free_port, join, join_as};
+use crate::ssh::tests::lab::{Home, Sshd, TIMEOUT, endpoint, free_port, join, join_as};
 use crate::ssh::{Connect, HostKeyPolicy, SshEnv, SshError, Unattended, connect, fingerprint};
 
 async fn briefly(endpoint: &Endpoint) -> SshError {
@@ -165,7 +165,7 @@ async fn a_host_that_lost_the_pinned_type_has_changed() {
     let home = Home::new();
     let key = home.key("id_ed25519", &["ed25519"], "");
     let sshd = Sshd::with(&[&key], &["ecdsa"], "");
-    let pinned = HostKeyPolicy::Pinned(vec![super::lab::public(&key)]);
+    let pinned = HostKeyPolicy::Pinned(vec![crate::ssh::tests::lab::public(&key)]);
     let e = join_as(&sshd.endpoint(Some(&key)), &home.env(), pinned, &Unattended).await.unwrap_err();
     assert!(matches!(e, SshError::HostKeyChanged { .. }), "{e}");
 }

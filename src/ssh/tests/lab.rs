@@ -1,7 +1,8 @@
 //! Hosts, keys and agents for the tests: real ones, on loopback, gone when dropped.
 
 use std::fmt::Write;
-use std::fs::{self, Permissions};
+use std::fs;
+use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::keys::{Algorithm, HashAlg, PrivateKey};
-use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
+use russh::server;
+use russh::server::{Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Preferred, Sig};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::lab::{Home, Sshd, TIMEOUT, endpoint, join};
+use crate::ssh::tests::lab::{Home, Sshd, TIMEOUT, endpoint, join};
 use crate::ssh::{ExitStatus, SshError};
 
 /// What this host is like.

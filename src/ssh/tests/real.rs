@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::lab::{Home, Sshd, TIMEOUT, join};
+use crate::ssh::tests::lab::{Home, Sshd, TIMEOUT, join};
 use crate::ssh::{ExitStatus, Session, Size, SshError, Stream, Terminal};
 
 struct Lab {

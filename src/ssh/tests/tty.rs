@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use super::lab::{Home, Sshd, join};
+use crate::ssh::tests::lab::{Home, Sshd, join};
 use crate::ssh::{ExitStatus, SshError, Terminal};
 
 /// Names, in the environment of a child, what it does on its terminal.
@@ -73,7 +73,7 @@ fn it_is_given_back_after_a_signal_and_a_panic() {
     }
 }
 
-fn local() -> Terminal<crate::ssh::LocalStdin, tokio::io::Stdout> {
+fn local() -> Terminal<crate::ssh::terminal::LocalStdin, tokio::io::Stdout> {
     let terminal = Terminal::local("vt220").unwrap().expect("no terminal");
     let look = Command::new("stty").arg("-a").stdin(Stdio::inherit()).output().unwrap();
     assert!(String::from_utf8(look.stdout).unwrap().contains("-icanon"), "it is not raw");
@@ -93,7 +93,8 @@ async fn use_shell() {
         tty.display()
     );
     let command = command.replace("[ \"$(head", "stty -icanon && [ \"$(head");
-    let ended = tokio::time::timeout(super::lab::TIMEOUT, session.shell(Some(&command), local())).await;
+    let ended =
+        tokio::time::timeout(crate::ssh::tests::lab::TIMEOUT, session.shell(Some(&command), local())).await;
     assert_eq!(ended.unwrap().unwrap(), ExitStatus::Code(7));
 }
 

@@ -1,6 +1,6 @@
 //! Bad input: each ends in one error that names the file, and `rm` still works.
 
-use super::*;
+use crate::store::tests::*;
 
 const ROOT: &str = "<S>";
 
@@ -12,8 +12,8 @@ fn error(store: &Store, text: &str) -> String {
 #[test]
 fn a_missing_machine() {
     let Scene { store, dir } = scene();
-    let sentence = "Docker machine \"x\" does not exist. Use \"docker-machine ls\" to list machines. Use \
-                    \"docker-machine create\" to add a new one.";
+    let sentence = "Docker machine \"x\" does not exist. Use \"rmachine ls\" to list machines. Use \
+                    \"rmachine create\" to add a new one.";
     assert_eq!(error(&store, "x"), sentence);
     assert!(ls(dir.path()).is_empty(), "asking makes nothing");
     fs::create_dir_all(store.machines_dir()).unwrap();

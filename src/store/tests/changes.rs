@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 
 use rmachine_driver::{Import, Phase};
 
-use super::*;
+use crate::store::tests::*;
 
 fn import(from: &Path, name: &str, optional: bool) -> Import {
     Import { from: from.to_owned(), name: name.to_owned(), optional }

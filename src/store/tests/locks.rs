@@ -4,7 +4,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::*;
+use crate::store::tests::*;
 
 #[test]
 fn a_held_lock_names_its_holder() {

@@ -1,6 +1,6 @@
 //! Files of older versions: read in memory, kept as config.json.bak at the first save.
 
-use super::*;
+use crate::store::tests::*;
 
 #[test]
 fn old_files_become_version_3() {

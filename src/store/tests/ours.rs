@@ -2,7 +2,8 @@
 
 use rmachine_driver::{Journal, JournalRecord, Leftovers, Phase, Resource};
 
-use super::*;
+use crate::model::InstallMethod;
+use crate::store::tests::*;
 
 fn record(kind: &str, id: &str) -> JournalRecord {
     JournalRecord { kind: kind.to_owned(), id: id.to_owned() }

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use super::*;
+use crate::store::tests::*;
 
 const STORE: &str = "RMACHINE_TEST_STORE";
 const NOBODY: u32 = 65534;

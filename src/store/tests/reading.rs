@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::time::Instant;
 
-use super::*;
+use crate::store::tests::*;
 
 #[test]
 fn an_empty_or_missing_store_has_no_machines() {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::*;
+use crate::store::tests::*;
 
 fn reread(text: &str, as_name: &str) -> String {
     let config = HostConfig::parse(text.as_bytes(), Path::new("/S"), &name(as_name)).unwrap();

@@ -10,7 +10,7 @@ const STATES: [&str; 8] =
     ["Running", "Paused", "Saved", "Stopped", "Stopping", "Starting", "Error", "Timeout"];
 
 /// As Go prints one that is rounded to milliseconds: `52ms`, `1.072s`, `1m2.5s`.
-pub fn duration(took: Duration) -> String {
+pub(crate) fn duration(took: Duration) -> String {
     let millis = (took.as_nanos() + 500_000) / 1_000_000;
     if (1..1000).contains(&millis) {
         return format!("{millis}ms");

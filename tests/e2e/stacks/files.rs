@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use rmachine::stacks::{
+use rmachine::stacks::definition::{
     Compose, Given, Kind, Member, Settings, Stack, StackName, Surroundings, built_in_names,
 };
 

@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use rmachine_driver::{
-    Driver, DriverError, DriverState, Journal, JournalRecord, MachineHandle, MachineName, MachineView,
-    NoKeyring, Silent, Tags, Uuid,
+    DriverError, DriverState, Journal, JournalRecord, MachineHandle, MachineName, MachineView, NoKeyring,
+    Silent, Snapshots, Tags, Uuid,
 };
 use rmachine_driver_virtualbox::{Settings, Virtualbox};
 
@@ -66,21 +66,21 @@ async fn a_machine_is_again_what_it_was() {
         keyring: &NoKeyring,
         reporter: &Silent,
     };
-    assert!(driver.snapshots(&view).await.unwrap().is_empty());
+    assert!(driver.list_snapshots(&view).await.unwrap().is_empty());
     scene.vbox(&["modifyvm", "n1", "--memory", "100"]);
-    let first = driver.snapshot(&mut machine, "before it").await.unwrap();
+    let first = driver.take_snapshot(&mut machine, "before it").await.unwrap();
     assert_eq!((first.name.as_str(), first.id.len()), ("before it", 36));
     assert!(first.created > 1_700_000_000);
-    let error = driver.snapshot(&mut machine, "before it").await.unwrap_err();
+    let error = driver.take_snapshot(&mut machine, "before it").await.unwrap_err();
     assert!(error.to_string().contains("has a snapshot \"before it\" already"), "{error}");
     scene.vbox(&["modifyvm", "n1", "--memory", "200"]);
-    driver.snapshot(&mut machine, "after it").await.unwrap();
-    let all = driver.snapshots(&view).await.unwrap();
+    driver.take_snapshot(&mut machine, "after it").await.unwrap();
+    let all = driver.list_snapshots(&view).await.unwrap();
     assert_eq!(all.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["before it", "after it"]);
     assert_eq!(all[0], first);
-    driver.restore(&mut machine, "before it").await.unwrap();
+    driver.restore_snapshot(&mut machine, "before it").await.unwrap();
     assert!(scene.vbox(&["showvminfo", "n1", "--machinereadable"]).contains("memory=100\n"));
-    let error = driver.restore(&mut machine, "never").await.unwrap_err();
+    let error = driver.restore_snapshot(&mut machine, "never").await.unwrap_err();
     assert!(
         error.to_string().contains("there is no snapshot \"never\", but these: before it, after it"),
         "{error}"

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rmachine_driver::secrecy::ExposeSecret;
-use rmachine_driver::{DraftRequest, Driver, DriverErrorKind, Keyring, MachineName};
+use rmachine_driver::{Accounts, BatchStates, DraftRequest, Driver, DriverErrorKind, Keyring, MachineName};
 
 use super::rig::{InProcess, Rig, Ring, TOKEN, given, settings};
 use crate::DigitalOcean;
@@ -85,9 +85,12 @@ async fn docker_machines_own_token_still_opens() {
     assert_eq!(rig.driver.state(&machine.view()).await.unwrap(), rmachine_driver::State::Running);
     assert!(machine.ring.accounts().unwrap().is_empty(), "it is copied nowhere");
     // Taken out, it opens from where it is now.
-    assert_eq!(rig.driver.give_up_secret(&mut machine.handle()).await.unwrap().as_deref(), Some("team-1"));
+    assert_eq!(
+        rig.driver.move_secret_to_keyring(&mut machine.handle()).await.unwrap().as_deref(),
+        Some("team-1")
+    );
     assert!(!serde_json::to_string(&machine.state).unwrap().contains(TOKEN));
-    assert_eq!(rig.driver.give_up_secret(&mut machine.handle()).await.unwrap(), None);
+    assert_eq!(rig.driver.move_secret_to_keyring(&mut machine.handle()).await.unwrap(), None);
     rig.cloud.add_token("other", "team-2");
     assert_eq!(
         with(&rig, "other").driver.state(&machine.view()).await.unwrap(),

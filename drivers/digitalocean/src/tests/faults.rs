@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use rmachine_digitalocean_server::{At, What, When};
-use rmachine_driver::{Driver, DriverErrorKind, State};
+use rmachine_driver::{Driver, DriverErrorKind, Firewall, State};
 
 use super::rig::{Machine, Rig};
 
@@ -204,11 +204,11 @@ async fn at_each_call_that_tells_the_firewall_who_we_are() {
             let mut machine = rig.machine(&[("firewall", "auto")]);
             machine.create(&rig).await.unwrap();
             rig.cloud.fault(At::Call(rig.cloud.calls() + 1), when, way.clone());
-            let done = rig.driver.let_in(&mut machine.handle(), from).await;
+            let done = rig.driver.admit_caller(&mut machine.handle(), from).await;
             let what = format!("{when:?} {way:?}: {done:?}");
             assert_eq!(rig.cloud.hits(), 1, "{what}");
             rig.cloud.clear_faults();
-            rig.another().driver.let_in(&mut machine.handle(), from).await.expect(&what);
+            rig.another().driver.admit_caller(&mut machine.handle(), from).await.expect(&what);
             assert_eq!(rig.cloud.firewalls().len(), 1, "{what}");
             assert_eq!(rig.cloud.open_to("22"), ["198.51.100.9/32"], "{what}");
             recovers(&rig, &mut machine, false, &what).await;

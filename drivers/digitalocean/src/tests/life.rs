@@ -1,7 +1,10 @@
 //! From the first to the last day of a droplet.
 
 use rmachine_digitalocean_server::Accepts;
-use rmachine_driver::{Driver, DriverErrorKind, Keyring, Leftovers, State, Tagged};
+use rmachine_driver::{
+    Catalogs, Driver, DriverErrorKind, Firewall, Keyring, Leftovers, Prices, Snapshots, State, Tagged,
+    TaggedResources,
+};
 
 use super::rig::{HOST_KEY, Machine, Rig, Ring};
 
@@ -79,12 +82,12 @@ async fn a_firewall_for_whoever_makes_it() {
     let rig = Rig::new();
     let mut machine = rig.machine(&[("firewall", "auto"), ("ssh-port", "2222")]);
     machine.create(&rig).await.unwrap();
-    assert!(rig.driver.awaits_caller(&machine.state));
+    assert!(rig.driver.admits_only_caller(&machine.state));
     assert_eq!(rig.cloud.open_to("2222"), ["0.0.0.0/0", "::/0"]);
     assert!(rig.cloud.open_to("2376").is_empty() && rig.cloud.open_to("22").is_empty());
     rig.cloud.forget_log();
     for from in ["198.51.100.9", "::ffff:198.51.100.9"] {
-        rig.driver.let_in(&mut machine.handle(), from.parse().unwrap()).await.unwrap();
+        rig.driver.admit_caller(&mut machine.handle(), from.parse().unwrap()).await.unwrap();
         assert_eq!(rig.cloud.open_to("2222"), ["198.51.100.9/32"]);
         assert_eq!(rig.cloud.open_to("2376"), ["198.51.100.9/32"]);
     }
@@ -93,13 +96,13 @@ async fn a_firewall_for_whoever_makes_it() {
     // Other words; somebody who removed it by hand does not keep it from being there again.
     let guard = async |machine: &mut Machine, words: &[&str]| {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-        rig.driver.guard(&mut machine.handle(), &words).await
+        rig.driver.set_allowed_sources(&mut machine.handle(), &words).await
     };
     guard(&mut machine, &["10.9.0.0/16", "port:443"]).await.unwrap();
     assert_eq!(rig.cloud.open_to("2222"), ["10.9.0.0/16"]);
     assert_eq!(rig.cloud.open_to("443"), ["0.0.0.0/0", "::/0"]);
     guard(&mut machine, &["none"]).await.unwrap();
-    assert!(rig.cloud.firewalls().is_empty() && !rig.driver.awaits_caller(&machine.state));
+    assert!(rig.cloud.firewalls().is_empty() && !rig.driver.admits_only_caller(&machine.state));
     guard(&mut machine, &["auto"]).await.unwrap();
     assert_eq!(rig.cloud.firewalls().len(), 1);
     let error = guard(&mut machine, &["nonsense"]).await.unwrap_err();
@@ -165,10 +168,10 @@ async fn images_by_the_name_of_a_snapshot() {
     rig.cloud.knobs(|k| k.images = Accepts::KnownImages);
     let mut machine = rig.machine(&[]);
     machine.create(&rig).await.unwrap();
-    let baked = rig.driver.snapshot(&mut machine.handle(), "baked").await.unwrap();
-    let twice = rig.driver.snapshot(&mut machine.handle(), "baked").await.unwrap_err();
+    let baked = rig.driver.take_snapshot(&mut machine.handle(), "baked").await.unwrap();
+    let twice = rig.driver.take_snapshot(&mut machine.handle(), "baked").await.unwrap_err();
     assert!(twice.message.contains("already"), "{twice}");
-    assert_eq!(rig.driver.snapshots(&machine.view()).await.unwrap(), std::slice::from_ref(&baked));
+    assert_eq!(rig.driver.list_snapshots(&machine.view()).await.unwrap(), std::slice::from_ref(&baked));
     for (name, image) in [("by-name", "baked"), ("by-id", baked.id.as_str())] {
         let mut other = rig.named(name, &[("image", image)]);
         other.create(&rig).await.unwrap();
@@ -176,7 +179,7 @@ async fn images_by_the_name_of_a_snapshot() {
     }
     let error = rig.named("web3", &[("image", "nothing-like-that")]).create(&rig).await.unwrap_err();
     assert!(error.message.contains("invalid image") && error.leftovers == Leftovers::None, "{error}");
-    rig.driver.restore(&mut machine.handle(), "baked").await.unwrap();
+    rig.driver.restore_snapshot(&mut machine.handle(), "baked").await.unwrap();
     assert!(rig.driver.remove_snapshot(&mut machine.handle(), "baked").await.unwrap());
     assert!(!rig.driver.remove_snapshot(&mut machine.handle(), "baked").await.unwrap());
     rig.assert_described();
@@ -199,11 +202,11 @@ async fn what_cannot_be_had_is_refused_before_anything_is_made() {
     let small = rig.machine(&[("size", "s-1vcpu-512mb-10gb"), ("region", "fra1")]);
     let error = rig.driver.check(&small.view()).await.unwrap_err();
     assert!(error.message.contains("it is in nyc3"), "{error}");
-    let quote = rig.driver.quote(&rig.machine(&[]).view()).await.unwrap().unwrap();
+    let quote = rig.driver.quote(&rig.machine(&[]).view()).await.unwrap();
     assert_eq!((quote.per_hour.as_str(), quote.per_month.as_str()), ("$0.00893", "$6.00"));
     assert!(rig.cloud.holds().is_empty());
     for catalog in ["regions", "sizes", "images"] {
-        let listed = rig.driver.catalog(catalog, &Ring::default()).await.unwrap();
+        let listed = rig.driver.fetch_catalog(catalog, &Ring::default()).await.unwrap();
         assert!(listed.rows.iter().all(|r| r.len() == listed.columns.len()) && listed.rows.len() >= 3);
     }
     rig.assert_described();
@@ -218,7 +221,7 @@ async fn leftovers_are_found_by_their_tags() {
     let before = rig.cloud.add_key("mine", "ssh-ed25519 BBBB mine");
     let ring = Ring::default();
     assert!(ring.accounts().unwrap().is_empty());
-    let found: Vec<Tagged> = rig.another().driver.tagged(&ring).await.unwrap();
+    let found: Vec<Tagged> = rig.another().driver.list_tagged(&ring).await.unwrap();
     let mut kinds: Vec<&str> = found.iter().map(|t| t.resource.kind.as_str()).collect();
     kinds.sort_unstable();
     assert_eq!(kinds, ["droplet", "firewall", "key", "reserved-ip"]);

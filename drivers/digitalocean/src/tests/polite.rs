@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rmachine_digitalocean_server::{At, What, When};
-use rmachine_driver::{Driver, State};
+use rmachine_driver::{BatchStates, Driver, Firewall, Prices, State};
 use tokio::time::Instant;
 
 use super::rig::{Memory, Rig};
@@ -29,7 +29,7 @@ async fn a_guarded_create_takes_seven_calls_and_the_looks() {
     let rig = Rig::new();
     let mut machine = rig.machine(&[("firewall", "auto")]);
     machine.create(&rig).await.unwrap();
-    rig.driver.let_in(&mut machine.handle(), "198.51.100.9".parse().unwrap()).await.unwrap();
+    rig.driver.admit_caller(&mut machine.handle(), "198.51.100.9".parse().unwrap()).await.unwrap();
     let log = rig.cloud.log();
     let looks = log.iter().filter(|l| l.method == "GET" && l.path.starts_with("/v2/droplets/")).count();
     assert!(log.len() - looks <= 7, "{log:#?}");

@@ -181,7 +181,7 @@ pub(super) fn given(driver: &dyn Driver, options: &[(&str, &str)]) -> Options {
     for (name, value) in options {
         let name = format!("digitalocean-{name}");
         let spec = specs.iter().find(|s| s.name == name).unwrap();
-        let value = match spec.kind {
+        let value = match &spec.kind {
             rmachine_driver::OptionKind::Flag => Value::Flag(true),
             rmachine_driver::OptionKind::Int(_) => Value::Int(value.parse().unwrap()),
             rmachine_driver::OptionKind::Text(_) if spec.secret => Value::Secret((*value).into()),

@@ -67,7 +67,7 @@ fn all_of_docker_machines_flags_are_there_with_their_variables() {
         ("share-folder", "SHARE_FOLDER"),
     ] {
         let spec = ours.iter().find(|spec| spec.name == format!("virtualbox-{name}"));
-        assert_eq!(spec.and_then(|s| s.env), Some(format!("VIRTUALBOX_{env}").as_str()), "{name}");
+        assert_eq!(spec.and_then(|s| s.env.as_deref()), Some(format!("VIRTUALBOX_{env}").as_str()), "{name}");
     }
 }
 

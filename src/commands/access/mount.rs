@@ -1,0 +1,127 @@
+//! `mount`: a folder of a machine as a folder here, by the sshfs program, told which host key to expect.
+
+use std::path::Path;
+
+use crate::app::Context;
+use crate::commands::access::scp::{Written, ended, improper, load};
+use crate::machines::Mountable;
+use crate::model::Failure;
+use crate::ssh::external;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Needs sshfs (and FUSE) here; on the machine its SFTP server is enough. The machine's pinned host key, its port, user, key
+and jump host are what sshfs is told.
+
+Examples:
+  rmachine mount node1:/srv ./srv
+  rmachine mount deploy@node1:www ./www        # in the user's home
+  rmachine mount -u node1:/srv ./srv           # or: fusermount -u ./srv")]
+pub(crate) struct Args {
+    /// The folder there, then the folder here
+    #[arg(value_name = "[USER@][MACHINE:]PATH [MOUNTPOINT]")]
+    paths: Vec<String>,
+
+    /// Take the mount away again
+    #[arg(long, short)]
+    unmount: bool,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    let (source, mountpoint) = match &args.paths[..] {
+        [source] => (source, None),
+        [source, mountpoint] => (source, Some(mountpoint.as_str())),
+        _ => return Err(improper(ctx, "mount")),
+    };
+    let (user, machine, path) = match Written::parse(source) {
+        Written::There { user, machine, path } => (user, machine, path),
+        // docker-machine's rule for every command that takes one machine.
+        Written::Here(path) => (None, "default".to_owned(), path),
+    };
+    let mountpoint = mountpoint.unwrap_or(&path);
+    if args.unmount {
+        return unmount(ctx, mountpoint).await;
+    }
+    let sshfs = ctx.find_program("sshfs").ok_or_else(|| {
+        Failure::new("You must have a copy of the sshfs binary locally to use the mount feature")
+            .hint("on Debian and Ubuntu: apt-get install sshfs; on macOS: macFUSE and sshfs")
+    })?;
+    let loaded = load(ctx, user.as_deref(), &machine)?;
+    if !Path::new(mountpoint).is_dir() {
+        return Err(Failure::new(format!("the mountpoint {mountpoint} is not a directory"))
+            .hint(format!("mkdir -p {mountpoint}")));
+    }
+    let mountable = ctx.machines().mountable(&loaded, &path).await?;
+    let words = sshfs_words(&mountable, &path, mountpoint);
+    ended("sshfs", external::run(&sshfs, &words, &[]).await)
+}
+
+async fn unmount(ctx: &Context, mountpoint: &str) -> crate::commands::shared::Outcome {
+    let program = ctx.find_program("fusermount").or_else(|| ctx.find_program("fusermount3"));
+    let program = program.ok_or_else(|| {
+        Failure::new("You must have a copy of the fusermount binary locally to use the unmount option")
+            .hint("on Debian and Ubuntu: apt-get install fuse3; on macOS: umount")
+    })?;
+    let words = ["-u".to_owned(), "--".to_owned(), mountpoint.to_owned()];
+    ended("fusermount", external::run(&program, &words, &[]).await)
+}
+
+fn sshfs_words(m: &Mountable, path: &str, mountpoint: &str) -> Vec<String> {
+    let mut options = vec![
+        "StrictHostKeyChecking=yes".to_owned(),
+        format!("UserKnownHostsFile={}", m.known_hosts.display()),
+        format!("HostKeyAlias={}", m.alias),
+        "PasswordAuthentication=no".to_owned(),
+        "LogLevel=error".to_owned(),
+        format!("Port={}", m.endpoint.port),
+    ];
+    if let Some(key) = &m.endpoint.key {
+        options.push("IdentitiesOnly=yes".to_owned());
+        options.push(format!("IdentityFile={}", key.display()));
+    }
+    options.extend(m.jump.as_ref().map(|jump| format!("ProxyJump={jump}")));
+    options.push("reconnect".to_owned());
+    let host = m.endpoint.host.as_str();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let mut words: Vec<String> = options.iter().flat_map(|o| ["-o".to_owned(), escaped(o)]).collect();
+    words.push(format!("{}@{host}:{path}", m.endpoint.user));
+    // A name that begins with a dash is no option.
+    words.push(if mountpoint.starts_with('/') { mountpoint.to_owned() } else { format!("./{mountpoint}") });
+    words
+}
+
+/// FUSE parts options at commas.
+fn escaped(option: &str) -> String {
+    option.replace('\\', "\\\\").replace(',', "\\,")
+}
+
+#[cfg(test)]
+mod tests {
+    use rmachine_driver::{Endpoint, HostAddr};
+
+    use super::*;
+
+    #[test]
+    fn sshfs_is_told_whom_to_expect() {
+        let endpoint = Endpoint {
+            host: HostAddr::parse("2001:db8::5").unwrap(),
+            port: 2222,
+            user: "debian".into(),
+            key: Some("/S/machines/n,1/id".into()),
+            host_key: None,
+        };
+        let m = Mountable {
+            endpoint,
+            known_hosts: "/S/machines/n,1/known_hosts".into(),
+            alias: "rmachine-n1".into(),
+            jump: Some("bastion".into()),
+        };
+        assert_eq!(
+            sshfs_words(&m, "/srv", "-x").join(" "),
+            "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=/S/machines/n\\,1/known_hosts -o \
+             HostKeyAlias=rmachine-n1 -o PasswordAuthentication=no -o LogLevel=error -o Port=2222 -o \
+             IdentitiesOnly=yes -o IdentityFile=/S/machines/n\\,1/id -o ProxyJump=bastion -o reconnect \
+             debian@[2001:db8::5]:/srv ./-x"
+        );
+    }
+}

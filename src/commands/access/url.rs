@@ -1,0 +1,16 @@
+use crate::app::Context;
+use crate::commands::shared::OneName;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    name: OneName,
+}
+
+pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
+    let machine = ctx.machines().load(&name)?;
+    let url = machine.description().engine_url.ok_or_else(crate::commands::access::env::not_running)?;
+    ctx.printer.line(&url);
+    Ok(())
+}

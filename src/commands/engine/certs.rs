@@ -1,0 +1,139 @@
+use jiff::{Timestamp, Unit};
+use rmachine_driver::MachineName;
+use serde_json::{Value, json};
+
+use crate::app::Context;
+use crate::machines::Machine;
+use crate::machines::certs::{Certificate, CertificateKind};
+use crate::model::Failure;
+use crate::ui::table;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Lists the CA, its client and the certificate of every engine, with the day on which each ends. Nobody is asked: these
+are the files of the store. Certificates with less than 30 days are renewed by `provision` and `regenerate-certs`.
+
+Examples:
+  rmachine certs
+  rmachine certs --output json | jq -r '.[] | select(.DaysLeft < 90) | .Machines[]'
+  rmachine regenerate-certs -f node1             # a new one for the engine
+  rmachine regenerate-certs -f --client-certs    # a new client too")]
+pub(crate) struct Args {
+    /// Only what hangs on these machines
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// table or json
+    #[arg(long, short, default_value = "table", value_parser = ["table", "json"], value_name = "FORM")]
+    output: String,
+}
+
+pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    let chosen = chosen_machines(ctx, &args.names)?;
+    let mut list = ctx.machines().certificates(&chosen);
+    if !args.names.is_empty() {
+        list.retain(|c| !c.machines.is_empty());
+    }
+    let now = Timestamp::now();
+    if args.output == "json" {
+        let list: Vec<Value> = list.iter().map(|c| described(c, now)).collect();
+        let text = crate::store::json::pretty(&list).map_err(|e| Failure::new(e.to_string()))?;
+        ctx.printer.line(&text);
+        return Ok(());
+    }
+    let mut text = "CERTIFICATE\tMACHINE\tENDS\tDAYS LEFT\tFILE\n".to_owned();
+    list.iter().for_each(|c| text.push_str(&row(c, now)));
+    ctx.printer.raw(&table::align(&text));
+    Ok(())
+}
+
+/// All that can be read, unless some are named: those have to be there.
+fn chosen_machines(ctx: &Context, names: &[String]) -> Result<Vec<Machine>, Failure> {
+    let machines = ctx.machines();
+    if names.is_empty() {
+        let all = ctx.store.names().map_err(Failure::from)?;
+        return Ok(all.iter().filter_map(|name| machines.load(name).ok()).collect());
+    }
+    names.iter().map(|name| machines.load(&crate::commands::shared::existing(ctx, name)?)).collect()
+}
+
+fn word(kind: CertificateKind) -> &'static str {
+    match kind {
+        CertificateKind::Ca => "ca",
+        CertificateKind::Client => "client",
+        CertificateKind::Server => "server",
+    }
+}
+
+fn days(ends: Timestamp, now: Timestamp) -> i64 {
+    ends.duration_since(now).as_secs().div_euclid(24 * 3600)
+}
+
+fn row(c: &Certificate, now: Timestamp) -> String {
+    let machine = match &c.machines[..] {
+        [] => "-".to_owned(),
+        [one] => one.to_string(),
+        several => format!("{} machines", several.len()),
+    };
+    let (ends, left) = match &c.ends {
+        Ok(ends) => (ends.strftime("%F").to_string(), days(*ends, now).to_string()),
+        Err(reason) => (format!("unknown: {}", reason.replace(['\n', '\t'], " ")), "-".to_owned()),
+    };
+    format!("{}\t{machine}\t{ends}\t{left}\t{}\n", word(c.kind), c.path.display())
+}
+
+fn described(c: &Certificate, now: Timestamp) -> Value {
+    json!({
+        "Kind": word(c.kind),
+        "Machines": c.machines.iter().map(MachineName::as_str).collect::<Vec<_>>(),
+        "File": c.path,
+        "Ends": c.ends.as_ref().ok().map(|t| t.round(Unit::Second).unwrap_or(*t).to_string()),
+        "DaysLeft": c.ends.as_ref().ok().map(|t| days(*t, now)),
+        "Error": c.ends.as_ref().err(),
+    })
+}
+
+/// A line for a person at a terminal, and for no program: any other output of `ls` is docker-machine's.
+pub(crate) fn note_due(ctx: &Context, machines: &[&Machine]) {
+    if !ctx.printer.stdout_is_terminal() || !ctx.printer.stderr_is_terminal() {
+        return;
+    }
+    let now = Timestamp::now();
+    let owned: Vec<Machine> = machines.iter().map(|m| (*m).clone()).collect();
+    for c in ctx.machines().certificates(&owned).iter().filter(|c| c.is_due(now)) {
+        let program = &ctx.program;
+        let (what, advice) = match (c.kind, &c.machines[..]) {
+            (CertificateKind::Server, [name, ..]) => {
+                (format!("of {name}"), format!("{program} regenerate-certs -f {name}"))
+            }
+            (kind, names) => {
+                let names: Vec<&str> = names.iter().map(MachineName::as_str).collect();
+                let advice = format!("{program} regenerate-certs -f --client-certs {}", names.join(" "));
+                (format!("({}) {}", word(kind), c.path.display()), advice)
+            }
+        };
+        let left = c.ends.as_ref().map_or(0, |ends| days(*ends, now));
+        let when = if left < 0 { "has ended".to_owned() } else { format!("ends in {left} days") };
+        ctx.printer.error_line(&format!("The certificate {what} {when}: `{advice}`"));
+    }
+}
+
+/// What `inspect` shows of a machine beside docker-machine's keys, and only when it is due.
+pub(crate) fn due(ctx: &Context, machine: &Machine) -> Option<Value> {
+    let now = Timestamp::now();
+    let due = ctx.machines().due_certificates(machine, now);
+    let of = |c: &Certificate| json!({ "Kind": word(c.kind), "Ends": c.ends.as_ref().ok().map(ToString::to_string) });
+    (!due.is_empty()).then(|| due.iter().map(of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_whole_ones() {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let at = |seconds: i64| days(Timestamp::from_second(1_800_000_000 + seconds).unwrap(), now);
+        assert_eq!([at(86_400), at(86_399), at(0), at(-1)], [1, 0, 0, -1]);
+    }
+}

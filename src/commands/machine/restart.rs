@@ -1,0 +1,18 @@
+use crate::app::Context;
+use crate::commands::shared::Names;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    names: Names,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    let machines = ctx.machines();
+    crate::commands::shared::each(ctx, &args.names, |machine| machines.restart(machine)).await?;
+    ctx.last_word(&format!(
+        "Restarted machines may have new IP addresses. You may need to re-run the `{} env` command.",
+        ctx.program
+    ));
+    Ok(())
+}

@@ -1,0 +1,81 @@
+use crate::app::Context;
+use crate::model::Failure;
+use crate::ui::confirm;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Machines to remove, one after the other
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+
+    /// Forget the machine even when its provider cannot be asked; implies -y
+    #[arg(long, short)]
+    force: bool,
+
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
+pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    if args.names.is_empty() {
+        return Err(Failure::new("Error: Expected to get one or more machine names as arguments"));
+    }
+    ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
+    ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
+    if !args.yes
+        && !args.force
+        && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(|e| unanswered(&e))?
+    {
+        return Ok(());
+    }
+    let swarm = ctx.swarm();
+    let mut errors = Vec::new();
+    for name in &args.names {
+        match remove(ctx, &swarm, name, args).await {
+            Ok(()) => ctx.printer.line(&format!("Successfully removed {name}")),
+            // With --force each is told at once and the exit stays 0: cleaning scripts go on.
+            Err(e) if args.force => ctx.print_failure(&e),
+            Err(e) => errors.push(e),
+        }
+    }
+    Failure::join(errors)
+}
+
+async fn remove(
+    ctx: &Context,
+    swarm: &crate::swarm::Swarm,
+    name: &str,
+    args: &Args,
+) -> crate::commands::shared::Outcome {
+    let force = args.force;
+    let prefix = format!("Error removing host {name:?}: ");
+    let existing = match crate::commands::shared::existing(ctx, name) {
+        Ok(existing) => ctx.store.find(&existing).map(|there| there.then_some(existing)),
+        Err(_) => Ok(None),
+    };
+    let existing = existing.map_err(|e| {
+        let error = Failure::from(e);
+        error.prefix(&prefix).hint("whether the machine is there is not known: nothing was removed")
+    })?;
+    let Some(machine) = existing else {
+        let error = crate::commands::shared::missing(ctx, name);
+        return Err(if force {
+            Failure::new(format!("Can't remove {name:?}"))
+        } else {
+            error.prefix(&prefix)
+        });
+    };
+    // A swarm that goes as a whole needs no goodbyes.
+    let going: Vec<_> =
+        args.names.iter().filter_map(|n| crate::commands::shared::existing(ctx, n).ok()).collect();
+    swarm.remove_among(&machine, force, &going).await.map_err(|e| {
+        let error: Failure = e;
+        error.prefix(&prefix)
+    })
+}
+
+fn unanswered(e: &std::io::Error) -> Failure {
+    Failure::new(e.to_string()).hint("add -y to remove without being asked")
+}

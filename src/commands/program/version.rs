@@ -1,0 +1,28 @@
+use crate::app::Context;
+use crate::model::Failure;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The machine whose engine's version is asked; without a name, this program's is told
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+    if args.names.is_empty() {
+        ctx.printer.line(&own(&ctx.program));
+        return Ok(());
+    }
+    let name = crate::commands::shared::one_name(ctx, &args.names)?;
+    let machines = ctx.machines();
+    let machine = machines.load(&name)?;
+    let version = machines.engine_version(&machine).await;
+    let version = version.map_err(|e| Failure::new(format!("Unable to query docker version: {e}")))?;
+    ctx.printer.line(&version);
+    Ok(())
+}
+
+/// The sentence that wrappers parse.
+pub(crate) fn own(program: &str) -> String {
+    format!("{program} version {}, build {}", env!("CARGO_PKG_VERSION"), env!("RMACHINE_BUILD"))
+}

@@ -1,0 +1,349 @@
+//! The list of commands: what each is called, where it stands in the help, and what runs it.
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::app::{Context, Globals};
+use crate::cli::help::Groups;
+use crate::cli::refused::Refused;
+use crate::cli::{go, help, refused};
+use crate::commands::access::{active, config, env, ip, mount, run, scp, ssh, url};
+use crate::commands::engine::{certs, node_image, provision, regenerate_certs, upgrade};
+use crate::commands::machine::{
+    adopt, create, export, firewall, import, inspect, kill, ls, prune, restart, rm, snapshot, start, status,
+    stop,
+};
+use crate::commands::observe::{logs, metrics, top};
+use crate::commands::program::{catalog, completion, credentials, man, version};
+use crate::commands::shared::Outcome;
+use crate::commands::{cluster, stack, swarm};
+use crate::environment::Environment;
+use crate::registry::Registry;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rmachine",
+    about = "From nothing to a running Docker swarm, on whatever boots or answers SSH",
+    disable_version_flag = true,
+    disable_help_subcommand = false,
+    arg_required_else_help = false,
+    subcommand_required = false,
+    infer_subcommands = false,
+    max_term_width = 110,
+    after_help = EXAMPLES
+)]
+pub(crate) struct Root {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+
+    /// Print the version and exit
+    #[arg(long, short = 'v')]
+    pub(crate) version: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rmachine create -d generic --generic-ip-address 192.0.2.5 node1
+  eval $(rmachine env node1) && docker info
+  rmachine create --help          # each command has its own";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the machine that $DOCKER_HOST points to
+    Active(active::Args),
+    /// Take in an engine that somebody else configured, and change nothing on it
+    Adopt(adopt::Args),
+    /// A list of a provider's: `augment` adds a command for each driver that has some
+    #[command(skip)]
+    Catalog(catalog::Asked),
+    /// List certificates and when they end
+    Certs(certs::Args),
+    /// Plan, bring about, roll and remove a cluster that a file declares
+    Cluster(cluster::Args),
+    /// Print the script by which a shell completes our words
+    Completion(completion::Args),
+    /// Print the docker CLI's flags for a machine
+    Config(config::Args),
+    /// Create a machine
+    #[command(disable_help_flag = false)]
+    Create(create::Args),
+    /// Keep, list and forget the secrets of accounts at providers
+    Credentials(credentials::Args),
+    /// Print the environment that points the docker CLI to a machine
+    Env(env::Args),
+    /// Write machines to an archive, for another computer
+    Export(export::Args),
+    /// Say who may reach a machine, at providers that keep the others away
+    Firewall(firewall::Args),
+    /// Take in machines of an archive
+    Import(import::Args),
+    /// Print what is known of a machine
+    Inspect(inspect::Args),
+    /// Print the address of machines
+    Ip(ip::Args),
+    /// Stop machines at once, by force
+    Kill(kill::Args),
+    /// Follow the logs of a swarm's services, of all nodes at once
+    Logs(logs::Args),
+    /// List machines
+    Ls(ls::Args),
+    /// Print or write manual pages
+    Man(man::Args),
+    /// Mount a folder of a machine here, by sshfs
+    Mount(mount::Args),
+    /// Tell a Prometheus outside where the engines are
+    Metrics(metrics::Args),
+    /// Build, list and remove the images that machines are made from
+    NodeImage(node_image::Args),
+    /// Install and configure the engine of machines again; changes only what differs
+    Provision(provision::Args),
+    /// Show, and with -y remove, expired machines and leftovers that no store knows
+    Prune(prune::Args),
+    /// Make new certificates for engines
+    RegenerateCerts(regenerate_certs::Args),
+    /// Restart machines
+    Restart(restart::Args),
+    /// Remove machines
+    Rm(rm::Args),
+    #[command(name = "__rsh", hide = true)]
+    Rsh(scp::RshArgs),
+    /// Copy files to, from and between machines
+    Scp(scp::Args),
+    /// Run a command on every node of a cluster
+    Run(run::Args),
+    /// Keep machines as they are now; list, bring back and forget what is kept
+    Snapshot(snapshot::Args),
+    /// Open a terminal on a machine, or run a command there
+    Ssh(ssh::Args),
+    /// Deploy sets of services on swarms: monitoring, logging, routing, your own
+    Stack(stack::Args),
+    /// Start machines
+    Start(start::Args),
+    /// Print whether a machine is running
+    Status(status::Args),
+    /// Stop machines
+    Stop(stop::Args),
+    /// Make swarms of machines, and look after them
+    Swarm(swarm::Args),
+    /// Upgrade the engine of machines
+    Upgrade(upgrade::Args),
+    /// Show how busy the nodes of a swarm are
+    Top(top::Args),
+    /// Print the URL of a machine's engine
+    Url(url::Args),
+    /// Print the version of this program, or of a machine's engine
+    Version(version::Args),
+}
+
+/// What belongs together stands on one line.
+pub(crate) const GROUPS: Groups = &[
+    (
+        "Machines",
+        &[
+            &[("create", "make machines"), ("rm", "remove them")],
+            &[("ls", "list them"), ("status", "is one running"), ("inspect", "all that is known of it")],
+            &[("start", "boot"), ("stop", "shut down"), ("restart", "both"), ("kill", "cut the power")],
+            &[
+                ("export", "to another computer"),
+                ("import", "from there"),
+                ("adopt", "an engine that is there"),
+            ],
+        ],
+    ),
+    (
+        "Work with one",
+        &[
+            &[("env", "point the docker CLI to it"), ("config", "the same as flags")],
+            &[("ip", "its address"), ("url", "its engine's URL"), ("active", "which one $DOCKER_HOST names")],
+            &[("ssh", "a terminal or a command"), ("scp", "copy files"), ("mount", "a folder of it here")],
+        ],
+    ),
+    (
+        "Engines",
+        &[
+            &[("provision", "configure again"), ("upgrade", "to a newer engine")],
+            &[("certs", "certificates and their end"), ("regenerate-certs", "make them anew")],
+        ],
+    ),
+    (
+        "Clusters",
+        &[
+            &[
+                ("swarm", "make and change swarms"),
+                ("cluster", "from a file"),
+                ("stack", "monitoring and more"),
+            ],
+            &[
+                ("run", "a command on every node"),
+                ("top", "their load"),
+                ("logs", "of services"),
+                ("metrics", "for Prometheus"),
+            ],
+        ],
+    ),
+    (
+        "Housekeeping",
+        &[
+            &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
+            &[
+                ("snapshot", "an image of a machine"),
+                ("firewall", "who gets in"),
+                ("credentials", "of providers"),
+            ],
+            &[
+                ("version", "of us or of an engine"),
+                ("help", "of a command"),
+                ("completion", "for a shell"),
+                ("man", "pages"),
+            ],
+        ],
+    ),
+];
+
+/// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
+pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
+    let driver = create::chosen_driver(words, env).unwrap_or_else(|| registry.default_driver().name.clone());
+    let root = Root::command().name(program.to_owned()).bin_name(program.to_owned());
+    let root = root
+        .mut_subcommand("create", |c| create::augment(c, registry, &driver))
+        .mut_subcommand("adopt", |c| adopt::augment(c, registry))
+        .mut_subcommand("node-image", |c| node_image::augment(c, words, env, registry))
+        .mut_subcommand("provision", provision::augment)
+        .mut_subcommand("swarm", |c| swarm::augment(c, registry, &driver))
+        .subcommands(catalog::commands(registry))
+        // A flag that is given twice has the last value, as in Go.
+        .args_override_self(true);
+    help::screens(root, program, GROUPS)
+}
+
+/// Parses, with docker-machine's looser grammar taken care of.
+pub(crate) fn parse(
+    program: &str,
+    argv: &[String],
+    env: &Environment,
+    registry: &Registry,
+) -> Result<(Root, clap::ArgMatches), clap::Error> {
+    let mut command = command(program, argv, env, registry);
+    // Flags that clap adds itself, like --help, are known only after this.
+    command.build();
+    let words = go::normalize(argv, &command);
+    let matches = command.try_get_matches_from_mut(words)?;
+    let root = match catalog::asked(&matches, registry) {
+        Some(asked) => Root {
+            globals: Globals::from_arg_matches(&matches)?,
+            version: false,
+            command: Some(Command::Catalog(asked)),
+        },
+        None => Root::from_arg_matches(&matches)?,
+    };
+    Ok((root, matches))
+}
+
+/// What remains of a command line that clap refused: help is printed, everything else is a failure.
+pub(crate) fn refused(
+    program: &str,
+    argv: &[String],
+    error: &clap::Error,
+    env: &Environment,
+    registry: &Registry,
+) -> Outcome {
+    if refused::print_answer(error) {
+        return Ok(());
+    }
+    let path = subcommands(program, argv, env, registry);
+    let flag = refused::unknown_flag(error);
+    // Its flags are unknown because the driver is.
+    if flag.is_some() && path.first().is_some_and(|name| name == "create") {
+        create::known_driver(argv, env, registry)?;
+    }
+    let mut root = command(program, argv, env, registry);
+    root.build();
+    let flag_owner =
+        flag.and_then(|flag| registry.owner_of(flag.split(['=', ' ']).next().unwrap_or_default()));
+    Err(refused::failure(&Refused {
+        program,
+        argv,
+        error,
+        root: &root,
+        path: &path,
+        flag_owner: flag_owner.as_deref(),
+    }))
+}
+
+/// The command that is meant, whatever is wrong with its flags, and the one below it.
+fn subcommands(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Vec<String> {
+    let mut command = command(program, argv, env, registry).ignore_errors(true);
+    command.build();
+    let words = go::normalize(argv, &command);
+    let matches = command.try_get_matches_from(words).unwrap_or_default();
+    let mut path = Vec::new();
+    let mut at = matches.subcommand();
+    while let Some((name, below)) = at {
+        path.push(name.to_owned());
+        at = below.subcommand();
+    }
+    path
+}
+
+/// Runs one command to its end.
+pub(crate) async fn run(ctx: &Context, command: Command, matches: &clap::ArgMatches) -> Outcome {
+    match command {
+        Command::Active(args) => active::run(ctx, &args).await,
+        Command::Adopt(args) => adopt::run(ctx, &args, matches).await,
+        Command::Catalog(args) => catalog::run(ctx, &args).await,
+        Command::Certs(args) => certs::run(ctx, &args),
+        Command::Cluster(args) => cluster::run(ctx, &args).await,
+        Command::Completion(args) => completion::run(ctx, &args),
+        Command::Config(args) => config::run(ctx, &args).await,
+        Command::Create(args) => create::run(ctx, &args, matches).await,
+        Command::Credentials(args) => credentials::run(ctx, &args).await,
+        Command::Env(args) => env::run(ctx, &args).await,
+        Command::Export(args) => export::run(ctx, &args),
+        Command::Firewall(args) => firewall::run(ctx, &args).await,
+        Command::Import(args) => import::run(ctx, &args).await,
+        Command::Inspect(args) => inspect::run(ctx, &args),
+        Command::Ip(args) => ip::run(ctx, &args),
+        Command::Kill(args) => kill::run(ctx, &args).await,
+        Command::Logs(args) => logs::run(ctx, &args).await,
+        Command::Ls(args) => ls::run(ctx, &args).await,
+        Command::Man(args) => man::run(ctx, &args),
+        Command::Mount(args) => mount::run(ctx, &args).await,
+        Command::Metrics(args) => metrics::run(ctx, &args),
+        Command::NodeImage(args) => node_image::run(ctx, &args, matches).await,
+        Command::Provision(args) => provision::run(ctx, &args, matches).await,
+        Command::Prune(args) => prune::run(ctx, &args).await,
+        Command::RegenerateCerts(args) => regenerate_certs::run(ctx, &args).await,
+        Command::Restart(args) => restart::run(ctx, &args).await,
+        Command::Rm(args) => rm::run(ctx, &args).await,
+        Command::Rsh(args) => scp::rsh_run(ctx, &args).await,
+        Command::Scp(args) => scp::run(ctx, &args).await,
+        Command::Run(args) => run::run(ctx, &args).await,
+        Command::Snapshot(args) => snapshot::run(ctx, &args).await,
+        Command::Ssh(args) => ssh::run(ctx, &args).await,
+        Command::Stack(args) => stack::run(ctx, &args).await,
+        Command::Start(args) => start::run(ctx, &args).await,
+        Command::Status(args) => status::run(ctx, &args).await,
+        Command::Stop(args) => stop::run(ctx, &args).await,
+        Command::Upgrade(args) => upgrade::run(ctx, &args).await,
+        Command::Swarm(args) => swarm::run(ctx, &args, matches).await,
+        Command::Top(args) => top::run(ctx, &args).await,
+        Command::Url(args) => url::run(ctx, &args),
+        Command::Version(args) => version::run(ctx, &args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_has_its_place() {
+        let registry = Registry::default();
+        let root = command("rmachine", &[], &Environment::default(), &registry);
+        for (name, _) in help::ungrouped(&root, GROUPS) {
+            assert!(registry.find(&name).is_some(), "{name} has no place and is no driver's");
+        }
+    }
+}
