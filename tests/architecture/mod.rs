@@ -272,3 +272,8 @@ fn src_follows_the_staircase_of_the_architecture() {
     let staircase = Staircase::parse(&document).unwrap();
     assert_eq!(Source::read(root()).faults(&staircase), [""; 0]);
 }
+
+#[test]
+fn driver_crates_depend_on_shared_crates_alone() {
+    assert_eq!(drivers::faults(root()), [""; 0]);
+}
