@@ -79,7 +79,27 @@ async fn files_are_held_against_their_checksum() {
 fn a_disk_gets_a_uuid_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let disk = dir.path().join("x.vdi");
+    let mut header = vec![0xee; 512];
+    header[64..72].copy_from_slice(&[0x7f, 0x10, 0xda, 0xbe, 0x01, 0x00, 0x01, 0x00]);
+    std::fs::write(&disk, &header).unwrap();
+    let uuid = Uuid::parse_str("00112233-4455-6677-8899-aabbccddeeff").unwrap();
+    give_uuid(&disk, uuid).unwrap();
+    let written = std::fs::read(&disk).unwrap();
+    // VirtualBox stores the first three groups of a uuid in little-endian order.
+    let stored =
+        [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+    assert_eq!(written[392..408], stored);
+    let last_change = Uuid::from_slice_le(&written[408..424]).unwrap();
+    assert!(last_change.get_version_num() == 4 && last_change != uuid, "{last_change}");
+    assert_eq!((&written[..392], &written[424..]), (&header[..392], &header[424..]));
+}
+
+#[test]
+fn a_file_that_is_no_vdi_gets_no_uuid() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("x.vdi");
     std::fs::write(&disk, vec![0; 512]).unwrap();
     let error = give_uuid(&disk, Uuid::nil()).unwrap_err();
     assert!(error.to_string().contains("it is no VDI"), "{error}");
+    assert_eq!(std::fs::read(&disk).unwrap(), vec![0; 512]);
 }
