@@ -8,7 +8,7 @@ pub(crate) mod options;
 mod tls_tests;
 
 pub(crate) use rmachine_engine_api::{
-    EngineClient, EngineError, TlsFault, TlsFiles, Version, connect_tls, filters, over_tls, segment,
+    EngineClient, EngineError, Redial, TlsFault, TlsFiles, Version, connect_tls, filters, over_tls, segment,
     services, swarm, with_query,
 };
 

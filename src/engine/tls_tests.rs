@@ -122,6 +122,20 @@ async fn good_certificates_meet() {
     }
 }
 
+/// This engine closes each connection after one answer, as one does that is restarted between two requests.
+#[tokio::test]
+async fn get_connects_again_over_tls_after_the_engine_closed_the_connection() {
+    let pair = server_pair(&CA, &["127.0.0.1"], Timestamp::now());
+    for versions in [&[&rustls::version::TLS12][..], &[&rustls::version::TLS13]] {
+        let port = engine(&pair, versions).await;
+        let mut client =
+            connect_tls(&localhost(), port, "127.0.0.1", &files(&CA, &CLIENT), LIMIT).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(client.version().await.unwrap().version, "24.0.7");
+        }
+    }
+}
+
 #[tokio::test]
 async fn keys_of_other_kinds_meet() {
     let text = include_str!("../../tests/fixtures/pki/ca-ec-sec1.pem");

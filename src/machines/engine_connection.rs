@@ -1,16 +1,17 @@
 //! The way to a machine's engine: straight to its port, or through SSH where only a jump host leads to the machine.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rmachine_driver::HostAddr;
 
-use crate::engine::{EngineClient, EngineError, connect_tls, over_tls};
+use crate::engine::{EngineClient, EngineError, Redial, connect_tls, over_tls};
 use crate::machines::firewall::{OPENS, awaits_caller};
 use crate::machines::power::is_final;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::ssh;
-use crate::ssh::Session;
+use crate::ssh::{Forward, SshError};
 use crate::store::Adopted;
 
 /// docker-machine's patience with the engine's TLS.
@@ -21,10 +22,9 @@ const STARTS: Duration = Duration::from_secs(5);
 const REFUSED: Duration = Duration::from_millis(25);
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 
-/// An engine that can be asked, and the session that leads there, if one does.
+/// An engine that can be asked. Where an SSH session leads to the engine, the client owns the session.
 pub(crate) struct Reached {
     pub(crate) client: EngineClient,
-    _session: Option<Session>,
 }
 
 impl Machines {
@@ -115,12 +115,17 @@ impl Machines {
         let (host, port) = engine_address(machine)?;
         if !self.behind_jump_host(machine) {
             let client = connect_tls(&host, port, host.as_str(), &tls, limit).await;
-            return Ok(client.map(|client| Reached { client, _session: None }));
+            return Ok(client.map(|client| Reached { client }));
         }
-        let session = self.open(machine).await?;
+        let session = Arc::new(self.open(machine).await?);
         let stream = session.direct_tcpip("127.0.0.1", port).await?;
-        let client = over_tls(stream, &host.with_port(port), host.as_str(), &tls, limit).await;
-        Ok(client.map(|client| Reached { client, _session: Some(session) }))
+        let at = host.with_port(port);
+        let again = redial(&at, move || {
+            let session = session.clone();
+            async move { session.direct_tcpip("127.0.0.1", port).await }
+        });
+        let client = over_tls(stream, again, &at, host.as_str(), &tls, limit).await;
+        Ok(client.map(|client| Reached { client }))
     }
 
     /// The engine's own socket, for whoever may use it on the host.
@@ -129,10 +134,14 @@ impl Machines {
         machine: &Machine,
         limit: Duration,
     ) -> Result<Result<Reached, EngineError>, Failure> {
-        let session = self.connect(machine).await?;
+        let session = Arc::new(self.connect(machine).await?);
         let stream = session.unix_socket(SOCKET).await?;
+        let again = redial(SOCKET, move || {
+            let session = session.clone();
+            async move { session.unix_socket(SOCKET).await }
+        });
         let client = EngineClient::over(stream, limit).await;
-        Ok(client.map(|client| Reached { client, _session: Some(session) }))
+        Ok(client.map(|client| Reached { client: client.redial_with(again) }))
     }
 
     /// Whether `~/.ssh/config` leads to the machine's host by another one: its ports cannot be reached from here.
@@ -143,6 +152,19 @@ impl Machines {
         let jump = ssh::config::lookup(home, alias).ok().and_then(|known| known.proxy_jump);
         jump.is_some_and(|jump| !jump.eq_ignore_ascii_case("none"))
     }
+}
+
+/// Further channels of an SSH session to an engine, as `open` opens them.
+fn redial<F, O>(at: &str, open: F) -> Redial
+where
+    F: Fn() -> O + Send + Sync + 'static,
+    O: Future<Output = Result<Forward, SshError>> + Send + 'static,
+{
+    let at = at.to_owned();
+    Redial::new(move || {
+        let (opening, path) = (open(), at.clone());
+        async move { opening.await.map_err(|e| EngineError::Broken { path, reason: e.to_string() }) }
+    })
 }
 
 /// Where a machine's engine answers.

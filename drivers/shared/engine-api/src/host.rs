@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::context;
 use crate::tls::dial;
-use crate::{EngineClient, EngineError, TlsFiles, connect_tls};
+use crate::{EngineClient, EngineError, Redial, TlsFiles, connect_tls};
 
 const SOCKET: &str = "/var/run/docker.sock";
 const PLAIN_PORT: u16 = 2375;
@@ -98,8 +98,13 @@ impl EngineHost {
         match self {
             Self::Unix(path) => over_socket(path, limit).await,
             Self::Tcp { host, port, certs: None } => {
-                let client = EngineClient::over(dial(host, *port, limit).await?, limit).await?;
-                Ok(Connection { client, peer: None })
+                let (host, port) = (host.clone(), *port);
+                let client = EngineClient::over(dial(&host, port, limit).await?, limit).await?;
+                let redial = Redial::new(move || {
+                    let host = host.clone();
+                    async move { dial(&host, port, limit).await }
+                });
+                Ok(Connection { client: client.redial_with(redial), peer: None })
             }
             Self::Tcp { host, port, certs: Some(dir) } => {
                 let tls = read_certs(dir)?;
@@ -148,13 +153,23 @@ fn is_loopback(host: &HostAddr) -> bool {
 }
 
 async fn over_socket(path: &Path, limit: Duration) -> Result<Connection, EngineError> {
+    let stream = dial_unix(path, limit).await?;
+    let peer = stream.peer_cred().ok().and_then(|c| c.pid()).filter(|pid| *pid > 0);
+    let path = path.to_owned();
+    let redial = Redial::new(move || {
+        let path = path.clone();
+        async move { dial_unix(&path, limit).await }
+    });
+    let client = EngineClient::over(stream, limit).await?.redial_with(redial);
+    Ok(Connection { client, peer })
+}
+
+async fn dial_unix(path: &Path, limit: Duration) -> Result<UnixStream, EngineError> {
     let shown = || path.display().to_string();
     let Ok(made) = timeout(limit, UnixStream::connect(path)).await else {
         return Err(EngineError::Timeout { what: format!("dial unix {}", shown()) });
     };
-    let stream = made.map_err(|source| EngineError::Socket { path: shown(), source })?;
-    let peer = stream.peer_cred().ok().and_then(|c| c.pid()).filter(|pid| *pid > 0);
-    Ok(Connection { client: EngineClient::over(stream, limit).await?, peer })
+    made.map_err(|source| EngineError::Socket { path: shown(), source })
 }
 
 /// Under the names that the docker CLI looks for.
@@ -168,6 +183,8 @@ fn read_certs(dir: &Path) -> Result<TlsFiles, EngineError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn parse(host: &str) -> Result<String, String> {
@@ -246,6 +263,23 @@ mod tests {
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let told = host.connect(Duration::from_secs(1)).await.unwrap_err().to_string();
         assert_eq!(told, format!("dial unix {}: connect: connection refused", path.display()));
+    }
+
+    #[tokio::test]
+    async fn get_connects_again_to_a_socket_that_was_closed_between_two_requests() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        let listener = tokio::net::UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                drop(stream.read(&mut [0; 4096]).await);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK").await.unwrap();
+            }
+        });
+        let mut made = EngineHost::Unix(path).connect(Duration::from_secs(5)).await.unwrap();
+        for _ in 0..3 {
+            made.client.ping().await.unwrap();
+        }
     }
 
     #[tokio::test]

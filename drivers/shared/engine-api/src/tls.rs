@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-use crate::{EngineClient, EngineError, TlsFault};
+use crate::{EngineClient, EngineError, Redial, TlsFault};
 
 /// What a client needs, as PEM: the CA it trusts, its own certificate and key.
 #[derive(Debug, Clone)]
@@ -42,13 +43,23 @@ pub async fn connect_tls(
 ) -> Result<EngineClient, EngineError> {
     // Our own files first: nobody needs to be asked to find them wanting.
     let (connector, name) = (connector(tls)?, name(server_name)?);
-    let stream = dial(host, port, limit).await?;
-    secure(stream, &host.with_port(port), connector, name, limit).await
+    let host = host.clone();
+    let open = move || {
+        let (host, connector, name) = (host.clone(), connector.clone(), name.clone());
+        async move {
+            let stream = dial(&host, port, limit).await?;
+            secure(stream, &host.with_port(port), connector, name, limit).await
+        }
+    };
+    let client = EngineClient::over(open().await?, limit).await?;
+    Ok(client.redial_with(Redial::new(open)))
 }
 
-/// The same over a stream that is there already, like a channel of an SSH session; `at` is for errors.
+/// The same over a stream that is there already, like a channel of an SSH session; `again` opens others to the same
+/// port, `at` is for errors.
 pub async fn over_tls<S>(
     stream: S,
+    again: Redial,
     at: &str,
     server_name: &str,
     tls: &TlsFiles,
@@ -57,7 +68,14 @@ pub async fn over_tls<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    secure(stream, at, connector(tls)?, name(server_name)?, limit).await
+    let (connector, name) = (connector(tls)?, name(server_name)?);
+    let secured = secure(stream, at, connector.clone(), name.clone(), limit).await?;
+    let (again, at) = (Arc::new(again), at.to_owned());
+    let redial = Redial::new(move || {
+        let (again, at, connector, name) = (again.clone(), at.clone(), connector.clone(), name.clone());
+        async move { secure(again.open().await?, &at, connector, name, limit).await }
+    });
+    Ok(EngineClient::over(secured, limit).await?.redial_with(redial))
 }
 
 /// The machines of a store share their files, and reading a key, which is to check it, takes as long as a handshake.
@@ -80,12 +98,12 @@ async fn secure<S>(
     connector: TlsConnector,
     name: ServerName<'static>,
     limit: Duration,
-) -> Result<EngineClient, EngineError>
+) -> Result<TlsStream<S>, EngineError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     match timeout(limit, connector.connect(name, stream)).await {
-        Ok(Ok(secured)) => EngineClient::over(secured, limit).await,
+        Ok(Ok(secured)) => Ok(secured),
         Ok(Err(e)) => Err(EngineError::handshake(&e)),
         Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),
     }
