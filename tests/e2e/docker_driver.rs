@@ -189,6 +189,33 @@ fn killed_at_any_moment_a_create_is_resumed() {
     assert_eq!(owner.left(), "");
 }
 
+/// Two processes that make a network at the same instant get two of the same name, on which no container can be made.
+#[test]
+fn a_network_that_was_made_twice_becomes_one() {
+    let owner = Owner::new("rm-e2e-twice");
+    for third in [1, 2] {
+        let name = &owner.network;
+        let body = format!(
+            r#"{{"Name":"{name}","CheckDuplicate":false,"Driver":"bridge","Labels":{{"rmachine.network":"{name}"}},
+            "IPAM":{{"Config":[{{"Subnet":"10.231.{third}.0/24","IPRange":"10.231.{third}.128/25"}}]}}}}"#
+        );
+        let words =
+            ["-fsS", "--unix-socket", "/var/run/docker.sock", "-H", "Content-Type: application/json", "-d"];
+        let made = Command::new("curl")
+            .args(words)
+            .args([&body, "http://localhost/networks/create"])
+            .output()
+            .expect("curl runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    let networks = || docker(&["network", "ls", "-q", "--filter", &format!("name={}", owner.network)]).out;
+    assert_eq!(networks().lines().count(), 2);
+    owner.create("dd-twice", &[]).ok();
+    assert_eq!(networks().lines().count(), 1);
+    owner.rm("dd-twice");
+    assert_eq!(owner.left(), "");
+}
+
 #[test]
 fn two_stores_share_a_network_and_the_last_one_removes_it() {
     let (one, two) = (Owner::new("rm-e2e-shared"), Owner::new("rm-e2e-shared"));

@@ -194,10 +194,12 @@ impl Lessons {
     }
 }
 
-/// Another user's first machine, or last one, takes the network away under this one's hands: their locks are not ours.
+/// Whether the network has to be found or made once more: another user, who does not share our lock, removed it, or it
+/// exists twice since a killed process made it too.
 fn is_lost_network(error: &EngineError) -> bool {
     let said = error.to_string().to_ascii_lowercase();
-    said.contains("network") && said.contains("not found") || said.contains("no configured subnet")
+    let is_gone = said.contains("not found") || said.contains("is ambiguous");
+    said.contains("network") && is_gone || said.contains("no configured subnet")
 }
 
 /// Newer engines refuse a container for a capability that they cannot hand on, and name it. Older ones fail to start it
@@ -372,6 +374,7 @@ mod tests {
             "network rmachine not found",
             "Could not attach to network rmachine: network 0123 not found",
             "invalid endpoint settings: no configured subnet contains IP address 172.18.0.2",
+            "network rm-e2e-resumed is ambiguous (2 matches found on name)",
         ] {
             assert!(is_lost_network(&failed(lost)), "{lost}");
         }

@@ -82,9 +82,36 @@ impl Network {
 
 /// The network of that name, if it is there.
 pub(crate) async fn find(engine: &mut Engine, name: &str) -> Result<Option<Network>, DriverError> {
+    Ok(find_all(engine, name).await?.into_iter().next())
+}
+
+/// All networks of that name. An engine makes two when two requests come at the same instant, such as one of a process
+/// that was killed and one of the process that continues its work.
+async fn find_all(engine: &mut Engine, name: &str) -> Result<Vec<Network>, DriverError> {
     let path = with_query("/networks", &[("filters", &filters(&[("name", name)]))]);
     let list: Vec<Network> = engine.client.get(&path).await.map_err(refused)?;
-    Ok(list.into_iter().find(|n| n.name == name))
+    Ok(list.into_iter().filter(|n| n.name == name).collect())
+}
+
+/// Removes all but one of several networks of ours with the same name, since no container can be made on an ambiguous one.
+async fn remove_duplicates(engine: &mut Engine, name: &str) -> Result<(), DriverError> {
+    let mut ours: Vec<Network> = find_all(engine, name).await?.into_iter().filter(Network::is_ours).collect();
+    if ours.len() < 2 {
+        return Ok(());
+    }
+    // Every process keeps the same one.
+    ours.sort_by(|a, b| a.id.cmp(&b.id));
+    let containers = engine.list(&[]).await?;
+    let is_used = |network: &Network| {
+        let attachments = containers.iter().filter_map(|c| c.network_settings.networks.as_ref());
+        attachments.flat_map(|of_container| of_container.values()).any(|a| a.network_id == network.id)
+    };
+    let kept = ours.iter().position(is_used).unwrap_or(0);
+    for (_, unused) in ours.iter().enumerate().filter(|(at, network)| *at != kept && !is_used(network)) {
+        // An engine that refuses has a new container on it.
+        drop(engine.client.delete(&format!("/networks/{}", segment(&unused.id))).await);
+    }
+    Ok(())
 }
 
 /// The ranges of all networks.
@@ -100,6 +127,7 @@ pub(crate) async fn subnets(engine: &mut Engine) -> Result<Vec<Subnet>, DriverEr
 /// The network of that name, made when it is not there.
 pub(crate) async fn ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Network, DriverError> {
     for _ in 0..TRIES {
+        remove_duplicates(engine, name).await?;
         if let Some(network) = try_ensure(engine, name, store).await? {
             return Ok(network);
         }
@@ -202,16 +230,19 @@ fn kept_address(attachment: &Attachment, network: &Network) -> Option<Ipv4Addr> 
 
 /// Removes a network of ours on which no container is any more, running or not.
 pub(crate) async fn remove_if_last(engine: &mut Engine, name: &str) -> Result<(), DriverError> {
-    let Some(network) = find(engine, name).await?.filter(Network::is_ours) else { return Ok(()) };
+    let ours: Vec<Network> = find_all(engine, name).await?.into_iter().filter(Network::is_ours).collect();
     let attached = |c: &Listed| c.network_settings.networks.iter().flatten().any(|(n, _)| n == name);
-    if engine.list(&[]).await?.iter().any(attached) {
+    if ours.is_empty() || engine.list(&[]).await?.iter().any(attached) {
         return Ok(());
     }
-    match engine.client.delete(&format!("/networks/{}", segment(&network.id))).await {
-        // Somebody joined it just now, or took it away.
-        Err(e) if matches!(e.status(), Some(403 | 404 | 409)) => Ok(()),
-        removed => removed.map_err(refused),
+    for network in ours {
+        match engine.client.delete(&format!("/networks/{}", segment(&network.id))).await {
+            // Somebody joined it just now, or took it away.
+            Err(e) if matches!(e.status(), Some(403 | 404 | 409)) => {}
+            removed => removed.map_err(refused)?,
+        }
     }
+    Ok(())
 }
 
 /// An address that no container has or is promised; none on a network whose addresses are not ours to give.
