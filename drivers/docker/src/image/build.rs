@@ -150,6 +150,12 @@ async fn discard(engine: &Engine, last: Option<String>) {
     drop(client.delete(&format!("/images/{id}")).await);
 }
 
+/// Whether the engine has the image. Asked over a connection of its own, since a stream that ended early spoils its own.
+pub(super) async fn is_built(engine: &Engine, image: &str) -> bool {
+    let Ok(Connection { mut client, .. }) = engine.host.connect(REGISTRY).await else { return false };
+    client.get::<Value>(&format!("/images/{image}/json")).await.is_ok()
+}
+
 /// What killed builds left: the next one by the same recipe goes on from there, those by another leave it to this. What is
 /// young may be somebody's who builds right now.
 async fn sweep(engine: &mut Engine) {
@@ -157,17 +163,13 @@ async fn sweep(engine: &mut Engine) {
     drop(engine.client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
 }
 
-/// Takes away what another user, who does not share our lock, built at the same time: it lost its name to ours. What is
-/// still being built bears none of the labels that come with the end.
+/// Removes the image that another user, who does not share our lock, built at the same time: it lost its name to ours. The
+/// engine itself decides which image has no name, since one that is about to get it must not be removed by its id. An image
+/// that is still being built lacks the labels that come with its last step.
 pub(super) async fn sweep_twins(engine: &mut Engine, recipe: &Recipe) {
     let label = format!("{RECIPE}={}", recipe.hash());
     let filters = filters(&[("dangling", "true"), ("label", &label), ("label", SUITE)]);
-    let path = with_query("/images/json", &[("filters", &filters)]);
-    let twins: Vec<Value> = engine.client.get(&path).await.unwrap_or_default();
-    for id in twins.iter().filter_map(|twin| twin.get("Id")?.as_str()) {
-        // In use after all, it stays.
-        drop(engine.client.delete(&format!("/images/{id}")).await);
-    }
+    drop(engine.client.post::<Value>(&with_query("/images/prune", &[("filters", &filters)]), None).await);
 }
 
 async fn import(

@@ -19,6 +19,8 @@ use recipe::{DOCKERFILE, INIT, PACKAGES, REPOSITORY, ROOTFS, SETUP};
 
 /// The label of every image that was built here: the recipe's hash.
 pub(crate) const RECIPE: &str = "rmachine.node.recipe";
+/// Two users who build at the same instant may remove each other's image once.
+const BUILDS: usize = 2;
 /// Another process may be building the same.
 const BUILD: Duration = Duration::from_secs(1800);
 
@@ -50,9 +52,16 @@ pub(crate) async fn ensure(
     }
     announce(&format!("Building the node image {image}, which is done once and takes a minute..."));
     let _lock = Lock::take(locks, &format!("node-image-{}", recipe.tag()), BUILD).await;
-    if engine.image_id(&image).await?.is_none() {
-        build::build(engine, recipe, announce, progress).await?;
-        build::sweep_twins(engine, recipe).await;
+    for _ in 0..BUILDS {
+        if engine.image_id(&image).await?.is_some() {
+            return Ok(image);
+        }
+        match build::build(engine, recipe, announce, progress).await {
+            Ok(()) => build::sweep_twins(engine, recipe).await,
+            // Another user, who does not share our lock, has built the image meanwhile and removed ours as a twin.
+            Err(_) if build::is_built(engine, &image).await => return Ok(image),
+            Err(error) => return Err(error),
+        }
     }
     Ok(image)
 }
