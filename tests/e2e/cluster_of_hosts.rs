@@ -137,13 +137,23 @@ fn a_killed_roll_goes_on(site: &Site) {
     let managers = || site.hosts.iter().map(in_swarm).filter(|s| s == "active true").count();
     for (round, out_of_office) in [(7, false), (8, true)] {
         roll(round);
-        let up = site.user.start_until(&["cluster", "up"], "[3/3] Provisioning gcl-m-1");
+        let mut up = site.user.start_until(&["cluster", "up"], "[3/3] Provisioning gcl-m-1");
+        let mut tries = 0;
+        let is_caught =
+            || if out_of_office { in_swarm(&site.hosts[0]) == "active false" } else { managers() == 2 };
         until("a worker stands in for it", || {
-            if out_of_office { in_swarm(&site.hosts[0]) == "active false" } else { managers() == 2 }
+            // A roll may be over before anybody looks; the next one with another label is looked at then.
+            if up.has_ended() && tries < 5 {
+                tries += 1;
+                roll(round + 10 * tries);
+                up = site.user.start_until(&["cluster", "up"], "[3/3] Provisioning gcl-m-1");
+            }
+            is_caught()
         });
         up.kill_9();
         site.cluster("up").ok();
         site.is_as_declared();
+        let round = round + 10 * tries;
         assert!(site.user.labels("gcl-m-1").contains(&format!("round={round}")), "{out_of_office}");
     }
 }

@@ -247,6 +247,10 @@ impl User {
 pub struct Running(Child);
 
 impl Running {
+    pub fn has_ended(&mut self) -> bool {
+        self.0.try_wait().expect("it is a child").is_some()
+    }
+
     pub fn kill_9(mut self) {
         self.0.kill().expect("killed");
         self.0.wait().expect("gone");

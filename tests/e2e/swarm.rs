@@ -87,9 +87,10 @@ fn a_swarm_from_its_first_to_its_last_day() {
     a_cut_off_node_is_seen(&owner);
 
     // Nodes go one by one, and the swarm knows.
-    owner.run(&["rm", "-y", "swl-w1"]).ok();
-    let nodes = owner.swarm("swl")["nodes"].as_array().expect("nodes").len();
-    assert_eq!(nodes, 3, "its node went with it");
+    let removed = owner.run(&["rm", "-y", "swl-w1"]).ok();
+    let status = owner.swarm("swl");
+    let nodes = status["nodes"].as_array().expect("nodes").len();
+    assert_eq!(nodes, 3, "its node went with it: {}{}{status}", removed.out, removed.err);
     owner.run(&["rm", "-y", "swl-m3"]).ok();
     assert_eq!(
         owner.swarm("swl")["words"],
