@@ -4,11 +4,9 @@ use futures_util::future::join_all;
 use rmachine_driver::MachineName;
 
 use crate::cluster::model::Wanted;
-use crate::cluster::network;
 use crate::cluster::plan::{Found, Plan, Present, Work};
-use crate::cluster::{Kit, Limits};
-use crate::model::{Due, Role};
-use crate::model::{Exit, Failure};
+use crate::cluster::{Kit, Limits, network};
+use crate::model::{Due, Exit, Failure, Role};
 use crate::swarm::{Making, NodeChange};
 
 /// What went wrong, each with its machine where it has one.

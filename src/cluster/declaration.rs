@@ -7,8 +7,7 @@ use rmachine_driver::MachineName;
 use crate::cluster::Kit;
 use crate::cluster::model::{Node, Wanted};
 use crate::machines::CreatePlan;
-use crate::model::Failure;
-use crate::model::{Declared, Due, Membership};
+use crate::model::{Declared, Due, Failure, Membership};
 
 /// Others hold a machine's lock for as long as they work on it.
 const LOCK_WAIT: Duration = Duration::from_secs(30);

@@ -4,8 +4,7 @@ use futures_util::future::join_all;
 use rmachine_driver::{Login, MachineName};
 
 use crate::cluster::apply::{Failures, all_well};
-use crate::model::Failure;
-use crate::model::{ClusterName, Role};
+use crate::model::{ClusterName, Failure, Role};
 use crate::swarm::Swarm;
 
 /// The machines that belong to a cluster, as the store knows them.

@@ -5,14 +5,12 @@ use futures_util::future::join_all;
 use rmachine_driver::{Login, MachineName, Phase, State};
 use serde_json::Value;
 
-use crate::cluster::Kit;
 use crate::cluster::model::{Node, Wanted};
-use crate::cluster::network;
 use crate::cluster::plan::{Found, Live, Made, Present, Swarm};
+use crate::cluster::{Kit, network};
 use crate::engine::swarm::Node as SwarmNode;
 use crate::machines::Machine;
-use crate::model::Failure;
-use crate::model::{Availability, Membership, Role};
+use crate::model::{Availability, Failure, Membership, Role};
 use crate::store::StoredMachine;
 use crate::swarm::Cluster;
 

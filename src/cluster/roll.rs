@@ -5,8 +5,7 @@ use rmachine_driver::MachineName;
 
 use crate::cluster::model::{Node, Wanted};
 use crate::cluster::{Kit, Limits};
-use crate::model::Due;
-use crate::model::Failure;
+use crate::model::{Due, Failure};
 use crate::swarm::{Making, Place, Rolling};
 
 impl Kit<'_> {

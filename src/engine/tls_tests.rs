@@ -17,8 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use crate::engine::{EngineError, TlsFault, TlsFiles, connect_tls};
-use crate::pki;
-use crate::pki::Pair;
+use crate::pki::{self, Pair};
 
 const LIMIT: Duration = Duration::from_secs(5);
 const YEARS: SignedDuration = SignedDuration::from_hours(24 * 365 * 5);

@@ -7,8 +7,7 @@ use rmachine_driver::{Endpoint, Login, Phase, State};
 
 use crate::machines::{Machine, Machines, set_login};
 use crate::model::Failure;
-use crate::ssh;
-use crate::ssh::{Connect, HostKeyPolicy, Session, SshError};
+use crate::ssh::{self, Connect, HostKeyPolicy, Session, SshError};
 
 /// Patience with one attempt, as docker-machine's ssh has it.
 pub(crate) const CONNECT: Duration = Duration::from_secs(10);

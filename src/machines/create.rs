@@ -12,8 +12,7 @@ use rmachine_driver::{
 use crate::machines::keyring::DriverKeyring;
 use crate::machines::{Amend, Machine, Machines, engine_settings, planned};
 use crate::model::{Exit, Failure};
-use crate::ssh;
-use crate::ssh::SshError;
+use crate::ssh::{self, SshError};
 use crate::store::{HostConfig, MachineLock, OwnState, StoreError};
 
 /// A machine to be made, everything resolved and found sound before anything is touched.

@@ -10,8 +10,7 @@ use crate::machines::firewall::{OPENS, awaits_caller};
 use crate::machines::power::is_final;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::ssh;
-use crate::ssh::{Forward, SshError};
+use crate::ssh::{self, Forward, SshError};
 use crate::store::Adopted;
 
 /// docker-machine's patience with the engine's TLS.

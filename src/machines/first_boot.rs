@@ -7,8 +7,7 @@ use rmachine_driver::{DriverError, DriverState, EngineUnit, FirstBoot, FirstFile
 use crate::machines::renew::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::provision;
-use crate::provision::{HostFile, UnitFile};
+use crate::provision::{self, HostFile, UnitFile};
 
 pub(crate) struct Furnishing {
     machines: Machines,

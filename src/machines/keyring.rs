@@ -31,7 +31,7 @@ impl Machines {
     ) -> Result<String, Failure> {
         let account = require(driver, driver.accounts())?.identify_account(secret).await?;
         let kept = self.store.keep_credential(driver.name(), &account, secret).await;
-        kept.map_err(Failure::from)?;
+        kept?;
         Ok(account)
     }
 

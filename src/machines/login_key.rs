@@ -7,8 +7,7 @@ use rmachine_driver::secrecy::ExposeSecret;
 
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::ssh;
-use crate::ssh::KeyPair;
+use crate::ssh::{self, KeyPair};
 
 const NAME: &str = "id_ed25519";
 
@@ -35,8 +34,7 @@ impl Machines {
         // The public half last: it tells that both are there.
         self.store
             .write_file(private, pair.private.expose_secret().as_bytes(), 0o600)
-            .and_then(|()| self.store.write_file(&public, line.as_bytes(), 0o644))
-            .map_err(Failure::from)?;
+            .and_then(|()| self.store.write_file(&public, line.as_bytes(), 0o644))?;
         Ok(pair)
     }
 }

@@ -6,8 +6,7 @@ use rmachine_driver::Endpoint;
 
 use crate::machines::{Machine, Machines, connect};
 use crate::model::Failure;
-use crate::ssh;
-use crate::ssh::{FileKind, SftpError};
+use crate::ssh::{self, FileKind, SftpError};
 
 pub(crate) struct Mountable {
     pub(crate) endpoint: Endpoint,
@@ -36,7 +35,7 @@ impl Machines {
         session.close().await;
         let known_hosts = machine.dir.join("known_hosts");
         let _lock = self.lock(&machine.name).await?;
-        self.store.write_file(&known_hosts, line.as_bytes(), 0o600).map_err(Failure::from)?;
+        self.store.write_file(&known_hosts, line.as_bytes(), 0o600)?;
         let config = machine.stored.own.ssh_host.as_ref().zip(self.ssh_env.home.as_ref());
         let jump = config.and_then(|(alias, home)| ssh::config::lookup(home, alias).ok()?.proxy_jump);
         let jump = jump.filter(|j| !j.eq_ignore_ascii_case("none"));

@@ -197,7 +197,7 @@ impl Machines {
     }
 
     /// Removes what the journal names, then the machine's folder; `before` runs first, under the machine's lock. With `force`
-    /// the folder goes even when the provider cannot be asked; what may be left there is told.
+    /// the folder goes even when the provider cannot be asked; a warning names the reason.
     pub(crate) async fn remove_after<F>(
         &self,
         name: &MachineName,

@@ -8,10 +8,8 @@ use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::machines::engine_connection::engine_address;
 use crate::machines::renew::Server;
 use crate::machines::{Amend, Machine, Machines};
-use crate::model;
-use crate::model::Failure;
-use crate::provision;
-use crate::provision::{EngineVersion, InstallMethod, Wanted};
+use crate::model::{self, Failure};
+use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
 use crate::ssh::Session;
 use crate::store::{EngineOptions, HostConfig, List, MachineLock};
 

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::machines::certs::{CERTS_WAIT, Files, PRIVATE, PUBLIC, read, read_pair};
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::pki;
-use crate::pki::{Misfit, Pair};
+use crate::pki::{self, Misfit, Pair};
 use crate::store::AuthOptions;
 
 /// Beside the client's certificate: complete once it bears this name.
@@ -78,7 +77,7 @@ impl Machines {
             }
         }
         let mut affected: BTreeSet<MachineName> = named.iter().cloned().collect();
-        for name in self.store.names().map_err(Failure::from)? {
+        for name in self.store.names()? {
             // One that cannot be read hangs on nothing that could be told.
             let Ok(machine) = self.load(&name) else { continue };
             let auth = &machine.stored.config.host_options.auth;
@@ -107,7 +106,7 @@ impl Machines {
     }
 
     async fn renew_client(&self, name: &MachineName, auth: &AuthOptions) -> Result<(), Failure> {
-        let _lock = self.store.certs_lock(CERTS_WAIT).await.map_err(Failure::from)?;
+        let _lock = self.store.certs_lock(CERTS_WAIT).await?;
         let (ca_files, client_files) = (self.ca_files(auth), self.client_files(auth));
         self.finish_renewal(auth)?;
         let now = Timestamp::now();
@@ -143,13 +142,13 @@ impl Machines {
             .store
             .make_dir(&folder)
             .and_then(|()| self.store.write_file(&folder.join(LIST), text.as_bytes(), PRIVATE));
-        written.map_err(Failure::from)?;
+        written?;
         self.carry_out(&folder, renewal)
     }
 
     fn carry_out(&self, folder: &Path, renewal: &Renewal) -> Result<(), Failure> {
         for Move { to, mode, text } in &renewal.0 {
-            self.store.write_file(to, text.as_bytes(), *mode).map_err(Failure::from)?;
+            self.store.write_file(to, text.as_bytes(), *mode)?;
         }
         // Read again from a half-removed folder, the list would do the same once more.
         self.store.clear(folder).map_err(Failure::from)

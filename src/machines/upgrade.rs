@@ -9,8 +9,7 @@ use serde::Deserialize;
 use crate::machines::renew::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::provision;
-use crate::provision::EngineVersion;
+use crate::provision::{self, EngineVersion};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

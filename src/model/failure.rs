@@ -32,8 +32,8 @@ impl Exit {
     }
 }
 
-/// The one error of all work above the leaves. Texts name the program `rmachine`; whoever prints them puts the name that
-/// the user called in its place.
+/// The error type of every room above the leaves. Texts name the program `rmachine`; `app` replaces that by the name under
+/// which the user called the program.
 #[derive(Debug, Clone, Default)]
 pub struct Failure {
     pub(crate) exit: Exit,

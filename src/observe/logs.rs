@@ -10,8 +10,7 @@ use tokio::sync::watch;
 
 use crate::engine::swarm::Node;
 use crate::engine::{segment, with_query};
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 use crate::stacks::deploy::{Ground, Service};
 use crate::swarm::Swarm;
 

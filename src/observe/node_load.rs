@@ -13,8 +13,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use crate::engine::{EngineClient, Version};
 use crate::model::Failure;
 use crate::ssh::Session;
-use crate::swarm::Swarm;
-use crate::swarm::{Cluster, Member};
+use crate::swarm::{Cluster, Member, Swarm};
 
 const SCRIPT: &str = include_str!("../../templates/host/load.sh");
 const METRICS: u16 = 9323;

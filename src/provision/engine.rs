@@ -2,13 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::options;
-use crate::engine::options::Endpoints;
+use crate::engine::options::{self, Endpoints};
 use crate::provision::error::ProvisionError;
 use crate::provision::facts::{Config, Engine};
 use crate::provision::plan::Wanted;
-use crate::provision::unit;
-use crate::provision::unit::UnitFile;
+use crate::provision::unit::{self, UnitFile};
 
 /// What the engine's two files are to be.
 #[derive(Debug)]

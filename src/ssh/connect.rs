@@ -14,10 +14,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::ssh::hostkey;
-use crate::ssh::hostkey::{Client, SharedNotes, sha256};
-use crate::ssh::route;
-use crate::ssh::route::Hop;
+use crate::ssh::hostkey::{self, Client, SharedNotes, sha256};
+use crate::ssh::route::{self, Hop};
 use crate::ssh::{Connect, Session, SshError, auth};
 
 /// Short in tests, or one of them would take a minute.

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use rmachine_driver::HostAddr;
 
-use crate::ssh::config;
-use crate::ssh::config::HostSettings;
-use crate::ssh::hostkey;
-use crate::ssh::hostkey::Trust;
+use crate::ssh::config::{self, HostSettings};
+use crate::ssh::hostkey::{self, Trust};
 use crate::ssh::{Connect, SshEnv, SshError};
 
 const MAX_HOPS: usize = 8;

@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::model::InstallMethod;
-use crate::model::{Declared, Membership};
+use crate::model::{Declared, InstallMethod, Membership};
 use crate::store::{EngineOptions, OWN, StoreError, files, json};
 
 const VERSION: u64 = 1;

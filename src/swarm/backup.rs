@@ -5,8 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::engine::swarm::{InitRequest, LocalState};
 use crate::machines::Machine;
-use crate::model::Failure;
-use crate::model::{ClusterName, Membership, Role, SwarmSettings};
+use crate::model::{ClusterName, Failure, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
 use crate::swarm::Swarm;
 

@@ -9,10 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::EngineError;
 use crate::engine::swarm::{LocalState, Node, Rotate};
-use crate::model::Failure;
-use crate::model::{Availability, ClusterName, Role};
-use crate::swarm::Swarm;
-use crate::swarm::{Cluster, Manager, Place, lacks_leader};
+use crate::model::{Availability, ClusterName, Failure, Role};
+use crate::swarm::{Cluster, Manager, Place, Swarm, lacks_leader};
 
 /// A role is taken on and laid down within seconds; by a node that has just lost sight of its managers, since they changed,
 /// when it has found them again, which was seen to take longer than half a minute.

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use rmachine_driver::MachineName;
 
 use crate::model::Failure;
-use crate::swarm::Swarm;
-use crate::swarm::{Cluster, NodeChange};
+use crate::swarm::{Cluster, NodeChange, Swarm};
 
 impl Swarm {
     /// What is so already is left alone. The first that cannot be changed ends it, by name.

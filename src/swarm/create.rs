@@ -9,12 +9,10 @@ use rmachine_driver::{MachineName, Phase};
 use tokio::sync::{Semaphore, watch};
 
 use crate::machines::{Amend, CreatePlan, Run};
-use crate::model::Failure;
-use crate::model::{ClusterName, Membership, Role};
-use crate::swarm::Cluster;
-use crate::swarm::Swarm;
+use crate::model::{ClusterName, Failure, Membership, Role};
 use crate::swarm::join::Known;
 use crate::swarm::reachability::Ahead;
+use crate::swarm::{Cluster, Swarm};
 
 /// How often is looked whether another process has got its manager in.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

@@ -10,13 +10,11 @@ use crate::engine::EngineError;
 use crate::engine::swarm::{InitRequest, JoinRequest, LocalState, NodeInfo};
 use crate::machines::Machine;
 use crate::machines::engine_connection::Reached;
-use crate::model::Failure;
-use crate::model::{ClusterName, Membership, Role, SwarmSettings};
+use crate::model::{ClusterName, Failure, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
-use crate::swarm::Swarm;
 use crate::swarm::reachability::Ahead;
 use crate::swarm::rules::clock;
-use crate::swarm::{Cluster, Manager};
+use crate::swarm::{Cluster, Manager, Swarm};
 
 const LISTEN: &str = "0.0.0.0:2377";
 

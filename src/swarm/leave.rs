@@ -8,12 +8,10 @@ use tokio::time::timeout;
 
 use crate::engine::swarm::{LocalState, Node};
 use crate::machines::Machine;
-use crate::model::Failure;
-use crate::model::{Availability, Membership, Role, SwarmSettings};
+use crate::model::{Availability, Failure, Membership, Role, SwarmSettings};
 use crate::store::MachineLock;
-use crate::swarm::Swarm;
 use crate::swarm::change::{BEFORE, NodeChange, await_empty};
-use crate::swarm::{Cluster, Manager};
+use crate::swarm::{Cluster, Manager, Swarm};
 
 /// How long a service may take to move its tasks before their node goes.
 const MOVING: Duration = Duration::from_secs(15);

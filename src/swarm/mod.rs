@@ -26,8 +26,7 @@ use crate::engine::swarm::{LocalState, Node, NodeInfo};
 use crate::engine::{EngineClient, EngineError};
 use crate::machines::engine_connection::Reached;
 use crate::machines::{Machine, Machines};
-use crate::model::Failure;
-use crate::model::{ClusterName, Membership, Role};
+use crate::model::{ClusterName, Failure, Membership, Role};
 use crate::store::{ClusterLock, MachineLock};
 use crate::swarm::rules::Quorum;
 
@@ -163,7 +162,7 @@ impl Swarm {
     /// All clusters that machines of this store belong to, by name.
     pub(crate) fn clusters(&self) -> Result<Vec<Cluster>, Failure> {
         let mut clusters: Vec<Cluster> = Vec::new();
-        for machine in self.machines.store.names().map_err(Failure::from)? {
+        for machine in self.machines.store.names()? {
             let Some(membership) = self.membership(&machine)? else { continue };
             let name = membership.cluster.clone();
             let member = Member { machine, membership };

@@ -6,14 +6,11 @@ use std::net::IpAddr;
 use rmachine_driver::MachineName;
 
 use crate::machines::Machine;
-use crate::model::Failure;
-use crate::model::{Membership, Role};
-use crate::swarm::Manager;
-use crate::swarm::Swarm;
+use crate::model::{Failure, Membership, Role};
 use crate::swarm::join::{ip_of, manager_addresses};
-use crate::swarm::rules::host_report;
-use crate::swarm::rules::host_report::{Look, Probe};
+use crate::swarm::rules::host_report::{self, Look, Probe};
 use crate::swarm::rules::{Answer, Choice, GOSSIP_PORT, MANAGER_PORT, OVERLAY_PORT, choose, disk_space};
+use crate::swarm::{Manager, Swarm};
 
 /// What was seen of the ways between two machines before one of them was a manager. Nobody listened there yet.
 pub(crate) struct Ahead {

@@ -8,15 +8,11 @@ use rmachine_driver::MachineName;
 
 use crate::engine::services::Service;
 use crate::engine::swarm::{Node, Task};
-use crate::model::Failure;
-use crate::model::{Availability, ClusterName, Due, Role};
-use crate::swarm::Swarm;
+use crate::model::{Availability, ClusterName, Due, Failure, Role};
 use crate::swarm::change::Meanwhile;
-use crate::swarm::rules::roll_order;
-use crate::swarm::rules::roll_order::{Move, Standing};
-use crate::swarm::rules::settled_services;
-use crate::swarm::rules::settled_services::Before;
-use crate::swarm::{Cluster, NodeChange};
+use crate::swarm::rules::roll_order::{self, Move, Standing};
+use crate::swarm::rules::settled_services::{self, Before};
+use crate::swarm::{Cluster, NodeChange, Swarm};
 
 /// How often a swarm is asked whether it has come round to something.
 const PAUSE: Duration = Duration::from_millis(250);

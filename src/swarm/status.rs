@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use rmachine_driver::MachineName;
 
 use crate::engine::swarm::{Node, Task};
-use crate::model::Failure;
-use crate::model::{ClusterName, Role};
-use crate::swarm::Swarm;
+use crate::model::{ClusterName, Failure, Role};
 use crate::swarm::rules::status::Absent;
 use crate::swarm::rules::{NodeRow, Quorum, Status};
-use crate::swarm::{Cluster, Manager, NoManager};
+use crate::swarm::{Cluster, Manager, NoManager, Swarm};
 
 /// Managers that have just lost their leader elect another within seconds.
 const ELECTION: Duration = Duration::from_millis(300);

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{Receiver, Sender};
 
 use crate::ssh::{FileInfo, Sftp, SftpError};
-use crate::transfer::local;
-use crate::transfer::local::blocking;
+use crate::transfer::local::{self, blocking};
 
 #[derive(Clone)]
 pub(crate) enum Side {

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::machines::observe::Observed;
 use crate::model::Failure;
 
@@ -14,7 +15,7 @@ pub(crate) struct Args {
     extra: Vec<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     if !args.extra.is_empty() {
         return Err(Failure::new("Error: Too many arguments given"));
     }
@@ -22,7 +23,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     let Some(wanted) = ctx.env.get("DOCKER_HOST") else { return Err(none()) };
     let swarm = ctx.swarm();
     let limit = Duration::from_secs(u64::try_from(args.timeout).unwrap_or(0));
-    let mut names = ctx.store.names().map_err(Failure::from)?;
+    let mut names = ctx.store.names()?;
     // The first of several, and which that is depends on the order of the list.
     names.sort_by(|a, b| crate::commands::machine::ls::natural(a.as_str(), b.as_str()));
     for name in names {

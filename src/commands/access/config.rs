@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::OneName;
+use crate::commands::shared::{OneName, Outcome, one_name};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,9 +12,9 @@ pub(crate) struct Args {
 }
 
 /// Prints the docker CLI's flags; its exit code also tells GitLab's runner whether the engine answers.
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     const PREFIX: &str = "Error running connection boilerplate: ";
-    let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
+    let name = one_name(ctx, &args.name.names)?;
     let machines = ctx.machines();
     let machine = machines.load(&name)?;
     let url = crate::commands::access::env::url(&machine, args.swarm).map_err(|e| e.prefix(PREFIX))?;

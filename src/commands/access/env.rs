@@ -1,8 +1,7 @@
 use crate::app::Context;
-use crate::commands::shared::OneName;
+use crate::commands::shared::{OneName, Outcome, one_name};
 use crate::machines::{Machine, Machines};
-use crate::model::Failure;
-use crate::model::Role;
+use crate::model::{Failure, Role};
 use crate::ui::shell::Shell;
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +39,7 @@ pub(crate) struct Args {
 
 const KEYS: [&str; 4] = ["DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME"];
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     if args.unset && !args.name.names.is_empty() {
         return Err(Failure::new("Error: Expected no machine name when the -u flag is present"));
     }
@@ -57,7 +56,7 @@ fn unset(ctx: &Context, shell: Shell, args: &Args) -> Vec<String> {
 
 async fn set(ctx: &Context, shell: Shell, args: &Args) -> Result<Vec<String>, Failure> {
     const PREFIX: &str = "Error checking TLS connection: ";
-    let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
+    let name = one_name(ctx, &args.name.names)?;
     let machines = ctx.machines();
     let machine = machines.load(&name)?;
     // docker-machine always asks, and Ansible skips hosts by the answer.

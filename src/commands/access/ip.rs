@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::Names;
+use crate::commands::shared::{Names, Outcome, names_or_default};
 use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -8,11 +8,11 @@ pub(crate) struct Args {
     names: Names,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let store = ctx.machines();
     let mut errors: Vec<Failure> = Vec::new();
     let mut machines = Vec::new();
-    for name in crate::commands::shared::names_or_default(ctx, &args.names.names)? {
+    for name in names_or_default(ctx, &args.names.names)? {
         match store.load(&name) {
             Ok(machine) => machines.push(machine),
             Err(e) => errors.push(e),

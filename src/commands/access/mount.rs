@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::app::Context;
 use crate::commands::access::scp::{Written, ended, improper, load};
+use crate::commands::shared::Outcome;
 use crate::machines::Mountable;
 use crate::model::Failure;
 use crate::ssh::external;
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     unmount: bool,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let (source, mountpoint) = match &args.paths[..] {
         [source] => (source, None),
         [source, mountpoint] => (source, Some(mountpoint.as_str())),
@@ -56,7 +57,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     ended("sshfs", external::run(&sshfs, &words, &[]).await)
 }
 
-async fn unmount(ctx: &Context, mountpoint: &str) -> crate::commands::shared::Outcome {
+async fn unmount(ctx: &Context, mountpoint: &str) -> Outcome {
     let program = ctx.find_program("fusermount").or_else(|| ctx.find_program("fusermount3"));
     let program = program.ok_or_else(|| {
         Failure::new("You must have a copy of the fusermount binary locally to use the unmount option")

@@ -5,12 +5,11 @@ use rmachine_driver::{MachineName, Phase};
 use serde_json::json;
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::machines::{Machine, Ran};
-use crate::model::Role;
-use crate::model::{Exit, Failure};
+use crate::model::{Exit, Failure, Role};
 use crate::ssh::Stream;
-use crate::swarm::Cluster;
-use crate::swarm::Swarm;
+use crate::swarm::{Cluster, Swarm};
 
 /// A connection each; more of them at once gain nothing.
 const AT_ONCE: usize = 64;
@@ -72,7 +71,7 @@ enum Form {
     Json,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let swarm = ctx.swarm();
     let cluster = crate::commands::swarm::which(&swarm, Some(&args.cluster))?;
     let wanted = args.role.map(|k| if k == Kind::Manager { Role::Manager } else { Role::Worker });
@@ -83,11 +82,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
 }
 
 /// `ssh --all`: every machine that has a host and is finished.
-pub(super) async fn everywhere(
-    ctx: &Context,
-    command: &[String],
-    choice: &Choice,
-) -> crate::commands::shared::Outcome {
+pub(super) async fn everywhere(ctx: &Context, command: &[String], choice: &Choice) -> Outcome {
     if command.is_empty() {
         return Err(Failure::usage("ssh --all wants a command: a terminal is on one machine alone"));
     }
@@ -95,7 +90,7 @@ pub(super) async fn everywhere(
     let has_host = |m: &Machine| {
         m.stored.own.phase == Phase::Ready && m.driver.as_ref().is_some_and(|d| d.features().host)
     };
-    let names = ctx.store.names().map_err(Failure::from)?;
+    let names = ctx.store.names()?;
     let names = names.into_iter().filter(|n| swarm.machines.load(n).is_ok_and(|m| has_host(&m))).collect();
     let names = chosen(&swarm, names, choice, None).await?;
     on(ctx, &swarm, &names, command, choice).await
@@ -135,7 +130,7 @@ async fn on(
     names: &[MachineName],
     command: &[String],
     choice: &Choice,
-) -> crate::commands::shared::Outcome {
+) -> Outcome {
     let json = choice.output == Form::Json;
     let printer = ctx.printer;
     let on_line = |name: &MachineName, stream: Stream, line: &str| match (json, stream) {
@@ -170,7 +165,7 @@ fn code(ran: &Ran) -> u8 {
     ran.ended.as_ref().map_or(UNREACHED, |status| u8::try_from(status.code()).unwrap_or(UNREACHED))
 }
 
-fn conclude(ctx: &Context, ran: &[Ran], json: bool) -> crate::commands::shared::Outcome {
+fn conclude(ctx: &Context, ran: &[Ran], json: bool) -> Outcome {
     let highest = ran.iter().map(code).max().unwrap_or_default();
     if highest == 0 {
         return Ok(());

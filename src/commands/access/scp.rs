@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing};
 use crate::machines::Machine;
 use crate::model::{Exit, Failure};
 use crate::ssh::{ExitStatus, SshError, external, local_stdin};
-use crate::transfer;
-use crate::transfer::{Copied, Options, Place, Side};
+use crate::transfer::{self, Copied, Options, Place, Side};
 use crate::ui::TransferBar;
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +76,7 @@ impl Written {
     }
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let Some((target, sources)) = args.paths.split_last().filter(|(_, sources)| !sources.is_empty()) else {
         return Err(improper(ctx, "scp"));
     };
@@ -99,12 +99,7 @@ pub(super) fn improper(ctx: &Context, name: &str) -> Failure {
     Failure::usage("Improper number of arguments")
 }
 
-async fn copy(
-    ctx: &Context,
-    args: &Args,
-    sources: &[Written],
-    target: &Written,
-) -> crate::commands::shared::Outcome {
+async fn copy(ctx: &Context, args: &Args, sources: &[Written], target: &Written) -> Outcome {
     ctx.when_interrupted("Interrupted. Files that were not whole yet did not get their names.");
     let mut sessions = Sessions::open(ctx, sources.iter().chain([target])).await?;
     let target = sessions.place(target).await?;
@@ -120,7 +115,7 @@ async fn copy(
     conclude(ctx, args, done.map_err(error)?, bar.seconds())
 }
 
-fn conclude(ctx: &Context, args: &Args, copied: Copied, seconds: f64) -> crate::commands::shared::Outcome {
+fn conclude(ctx: &Context, args: &Args, copied: Copied, seconds: f64) -> Outcome {
     let Copied { files, bytes, errors } = copied;
     if !args.quiet && errors.is_empty() {
         let plural = if files == 1 { "" } else { "s" };
@@ -160,7 +155,7 @@ impl Sessions {
             let machines = machines.clone();
             async move {
                 let session = machines.open(&machine).await?;
-                let sftp = session.sftp().await.map_err(Failure::from)?;
+                let sftp = session.sftp().await?;
                 let side = Side::Host { machine: key.1.clone(), sftp };
                 Ok::<_, Failure>((key, (session, side)))
             }
@@ -206,7 +201,7 @@ fn remote(path: &str) -> Result<PathBuf, Failure> {
 /// A machine, to be reached as somebody else if that is asked for.
 pub(super) fn load(ctx: &Context, user: Option<&str>, name: &str) -> Result<Machine, Failure> {
     let failed = |e: Failure| e.prefix("Error loading host: Error loading host: ");
-    let name = crate::commands::shared::existing(ctx, name).map_err(failed)?;
+    let name = existing(ctx, name).map_err(failed)?;
     let mut machine = ctx.machines().load(&name).map_err(failed)?;
     if let Some(user) = user {
         machine.log_in_as(user);
@@ -215,12 +210,7 @@ pub(super) fn load(ctx: &Context, user: Option<&str>, name: &str) -> Result<Mach
 }
 
 /// rsync speaks through `__rsh`, so that machine, port, key, host key and jump host are what they are for `ssh`.
-async fn delta(
-    ctx: &Context,
-    args: &Args,
-    sources: &[Written],
-    target: &Written,
-) -> crate::commands::shared::Outcome {
+async fn delta(ctx: &Context, args: &Args, sources: &[Written], target: &Written) -> Outcome {
     let is_there = |w: &Written| matches!(w, Written::There { .. });
     if is_there(target) && sources.iter().any(is_there) {
         return Err(Failure::usage("rsync does not copy from one machine to another")
@@ -271,7 +261,7 @@ fn rsh(ctx: &Context) -> Result<String, Failure> {
 }
 
 /// A program that was run ended well, or has said why not.
-pub(super) fn ended(program: &str, status: std::io::Result<i32>) -> crate::commands::shared::Outcome {
+pub(super) fn ended(program: &str, status: std::io::Result<i32>) -> Outcome {
     match status {
         Ok(0) => Ok(()),
         Ok(code) => Err(Failure::with_exit(
@@ -283,7 +273,7 @@ pub(super) fn ended(program: &str, status: std::io::Result<i32>) -> crate::comma
     }
 }
 
-pub(crate) async fn rsh_run(ctx: &Context, args: &RshArgs) -> crate::commands::shared::Outcome {
+pub(crate) async fn rsh_run(ctx: &Context, args: &RshArgs) -> Outcome {
     let Some((name, command)) = args.words.split_first() else {
         return Err(Failure::usage("Error: Expected one machine name as an argument"));
     };

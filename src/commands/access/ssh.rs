@@ -1,6 +1,7 @@
 use std::io::ErrorKind;
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, one_name};
 use crate::model::{Exit, Failure};
 use crate::ssh::{ExitStatus, SshError, Terminal, local_stdin};
 
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     choice: crate::commands::access::run::Choice,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     if args.all {
         return crate::commands::access::run::everywhere(ctx, own_words(&args.words, false)?.1, &args.choice)
             .await;
@@ -38,10 +39,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         return Err(Failure::usage("--label, --name and --output are for ssh --all"));
     }
     let (name, command) = match args.words.split_first() {
-        Some((name, command)) => {
-            (crate::commands::shared::one_name(ctx, std::slice::from_ref(name))?, command)
-        }
-        None => (crate::commands::shared::one_name(ctx, &[])?, &[][..]),
+        Some((name, command)) => (one_name(ctx, std::slice::from_ref(name))?, command),
+        None => (one_name(ctx, &[])?, &[][..]),
     };
     let (tty, command) = own_words(command, args.tty)?;
     let machines = ctx.machines();
@@ -50,8 +49,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     // As ssh does: words joined by blanks, for the remote shell to read.
     let command = Some(command.join(" ")).filter(|c| !c.is_empty());
     let term = ctx.env.get("TERM").unwrap_or("xterm");
-    let terminal =
-        if command.is_none() || tty { Terminal::local(term).map_err(Failure::from)? } else { None };
+    let terminal = if command.is_none() || tty { Terminal::local(term)? } else { None };
     let status = match terminal {
         Some(terminal) => session.shell(command.as_deref(), terminal).await,
         None => {
@@ -81,7 +79,7 @@ fn own_words(words: &[String], tty: bool) -> Result<(bool, &[String]), Failure> 
     }
 }
 
-fn ended(status: &ExitStatus) -> crate::commands::shared::Outcome {
+fn ended(status: &ExitStatus) -> Outcome {
     match code(status.code()) {
         0 => Ok(()),
         code => Err(Failure::silent(Exit::Remote(code))),

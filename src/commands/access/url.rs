@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::OneName;
+use crate::commands::shared::{OneName, Outcome, one_name};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -7,8 +7,8 @@ pub(crate) struct Args {
     name: OneName,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
+    let name = one_name(ctx, &args.name.names)?;
     let machine = ctx.machines().load(&name)?;
     let url = machine.description().engine_url.ok_or_else(crate::commands::access::env::not_running)?;
     ctx.printer.line(&url);

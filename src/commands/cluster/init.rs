@@ -8,8 +8,7 @@ use rmachine_driver::{OptionKind, OptionSpec};
 
 use crate::app::Context;
 use crate::commands::shared::Outcome;
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 
 const EXAMPLE: &str = include_str!("../../../templates/clusters/cluster.toml");
 
@@ -30,7 +29,7 @@ pub(super) struct Args {
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let name = ClusterName::parse(&args.name).map_err(|e| Failure::usage(e.to_string()))?;
-    let driver = ctx.registry.open(&args.driver).await.map_err(Failure::from)?;
+    let driver = ctx.registry.open(&args.driver).await?;
     let driver = driver
         .filter(|d| d.features().host)
         .ok_or_else(|| Failure::usage(format!("there is no driver {:?} that makes hosts", args.driver)))?;

@@ -17,8 +17,7 @@ use crate::commands::shared::Outcome;
 use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
 use crate::commands::swarm::StatusForm;
 use crate::machines::CreatePlan;
-use crate::model::{ClusterName, Due};
-use crate::model::{Exit, Failure};
+use crate::model::{ClusterName, Due, Exit, Failure};
 use crate::stacks::deploy::Request;
 use crate::store::StoredMachine;
 use crate::ui::confirm;
@@ -173,7 +172,7 @@ async fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
     for name in driver_names(&text) {
-        ctx.registry.open(&name).await.map_err(Failure::from)?;
+        ctx.registry.open(&name).await?;
     }
     let specs = shared();
     let env = |name: &str| ctx.env.get(name).map(str::to_owned);

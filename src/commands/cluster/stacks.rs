@@ -9,8 +9,7 @@ use crate::cluster::{Action, Place, Plan, Present, Stack, StackParameter, Step, 
 use crate::commands::stack::deploy::{given, show, tell};
 use crate::model::Failure;
 use crate::stacks::definition::{Given, StackName};
-use crate::stacks::deploy;
-use crate::stacks::deploy::{Ground, Request, Standing};
+use crate::stacks::deploy::{self, Ground, Request, Standing};
 use crate::swarm::Swarm;
 
 /// Paths in the file are meant from where the file is.

@@ -3,6 +3,7 @@ use rmachine_driver::MachineName;
 use serde_json::{Value, json};
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing};
 use crate::machines::Machine;
 use crate::machines::certs::{Certificate, CertificateKind};
 use crate::model::Failure;
@@ -28,7 +29,7 @@ pub(crate) struct Args {
     output: String,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let chosen = chosen_machines(ctx, &args.names)?;
     let mut list = ctx.machines().certificates(&chosen);
     if !args.names.is_empty() {
@@ -51,10 +52,10 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
 fn chosen_machines(ctx: &Context, names: &[String]) -> Result<Vec<Machine>, Failure> {
     let machines = ctx.machines();
     if names.is_empty() {
-        let all = ctx.store.names().map_err(Failure::from)?;
+        let all = ctx.store.names()?;
         return Ok(all.iter().filter_map(|name| machines.load(name).ok()).collect());
     }
-    names.iter().map(|name| machines.load(&crate::commands::shared::existing(ctx, name)?)).collect()
+    names.iter().map(|name| machines.load(&existing(ctx, name)?)).collect()
 }
 
 fn word(kind: CertificateKind) -> &'static str {

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rmachine_driver::{Driver, Images, MachineName, NodeImage, require};
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::commands::shared::machine_options::{arg, resolve};
 use crate::environment::Environment;
 use crate::model::Failure;
@@ -60,11 +61,7 @@ pub(crate) fn augment(
     })
 }
 
-pub(crate) async fn run(
-    ctx: &Context,
-    args: &Args,
-    matches: &ArgMatches,
-) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     match &args.verb {
         Verb::Build => build(ctx, matches).await,
         Verb::Ls => ls(ctx).await,
@@ -73,7 +70,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn build(ctx: &Context, matches: &ArgMatches) -> crate::commands::shared::Outcome {
+async fn build(ctx: &Context, matches: &ArgMatches) -> Outcome {
     let inner = matches.subcommand_matches("node-image").and_then(|m| m.subcommand_matches("build"));
     let words = ctx.argv.get(1..).unwrap_or_default();
     let Some(driver) = driver(words, &ctx.env, &ctx.registry) else { return Err(no_driver()) };
@@ -86,15 +83,15 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> crate::commands::shared::
     let images = images(driver.as_ref())?;
     let built = images.build_image(&options, &announce, &|text| reporter.detail(&title, text)).await;
     reporter.finish(&title, built.is_ok());
-    let image = built.map_err(Failure::from)?;
+    let image = built?;
     ctx.printer.line(&image.name);
     Ok(())
 }
 
-async fn ls(ctx: &Context) -> crate::commands::shared::Outcome {
+async fn ls(ctx: &Context) -> Outcome {
     let mut text = "NAME\tDRIVER\tSIZE\tCREATED\tUSED BY\tCURRENT\n".to_owned();
     for driver in ctx.registry.with_images() {
-        for image in images(driver.as_ref())?.list_images().await.map_err(Failure::from)? {
+        for image in images(driver.as_ref())?.list_images().await? {
             text.push_str(&row(driver.name(), &image));
         }
     }
@@ -110,7 +107,7 @@ fn row(driver: &str, image: &NodeImage) -> String {
     format!("{name}\t{driver}\t{size}\t{created}\t{users}\t{current}\n")
 }
 
-async fn rm(ctx: &Context, names: &[String]) -> crate::commands::shared::Outcome {
+async fn rm(ctx: &Context, names: &[String]) -> Outcome {
     if names.is_empty() {
         return Err(Failure::usage("Error: Expected to get one or more image names as arguments")
             .hint(format!("`{} node-image ls` shows them", ctx.program)));
@@ -139,12 +136,12 @@ async fn remove(ctx: &Context, name: &str) -> Result<bool, Failure> {
     Ok(false)
 }
 
-async fn rm_unused(ctx: &Context) -> crate::commands::shared::Outcome {
+async fn rm_unused(ctx: &Context) -> Outcome {
     for driver in ctx.registry.with_images() {
         let images = images(driver.as_ref())?;
-        let built = images.list_images().await.map_err(Failure::from)?;
+        let built = images.list_images().await?;
         for image in built.iter().filter(|i| i.users == 0) {
-            images.remove_image(&image.name).await.map_err(Failure::from)?;
+            images.remove_image(&image.name).await?;
             ctx.printer.line(&format!("Removed {}", image.name));
         }
     }

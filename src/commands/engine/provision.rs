@@ -1,9 +1,8 @@
 use clap::ArgMatches;
 
 use crate::app::Context;
-use crate::commands::shared::Names;
-use crate::commands::shared::machine_options;
-use crate::commands::shared::machine_options::{arg, resolve, ssh_timeout};
+use crate::commands::shared::machine_options::{self, arg, resolve, ssh_timeout};
+use crate::commands::shared::{Names, Outcome, each};
 use crate::environment::Environment;
 use crate::model::Failure;
 use crate::store::StoredMachine;
@@ -31,11 +30,7 @@ pub(crate) fn augment(command: clap::Command) -> clap::Command {
     command.args(machine_options::amendments().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
 }
 
-pub(crate) async fn run(
-    ctx: &Context,
-    args: &Args,
-    matches: &ArgMatches,
-) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("provision").unwrap_or(matches);
     let given = resolve(&machine_options::amendments(), matches, &Environment::default());
     if given.given("ssh-host-key") && args.names.names.len() > 1 {
@@ -51,5 +46,5 @@ pub(crate) async fn run(
     };
     let machines = ctx.machines();
     ctx.when_interrupted(format!("Interrupted. Run `{} provision` again to finish.", ctx.program));
-    crate::commands::shared::each(ctx, &args.names, |machine| machines.provision(machine, wait, &amend)).await
+    each(ctx, &args.names, |machine| machines.provision(machine, wait, &amend)).await
 }

@@ -1,7 +1,7 @@
 use futures_util::future::join_all;
 
 use crate::app::Context;
-use crate::commands::shared::Names;
+use crate::commands::shared::{Names, Outcome, names_or_default};
 use crate::model::Failure;
 use crate::ui::confirm;
 
@@ -32,8 +32,8 @@ pub(crate) struct Args {
     client_certs: bool,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let names = crate::commands::shared::names_or_default(ctx, &args.names.names)?;
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
+    let names = names_or_default(ctx, &args.names.names)?;
     let question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): ";
     if !args.force && !confirm(ctx.printer, question).map_err(|e| unanswered(&e))? {
         return Ok(());

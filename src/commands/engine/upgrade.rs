@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::Names;
+use crate::commands::shared::{Names, Outcome, each};
 use crate::model::Failure;
 use crate::provision::EngineVersion;
 
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     engine_version: Option<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let version = args.engine_version.as_deref().map(EngineVersion::parse).transpose();
     let version = version.map_err(|e| Failure::usage(format!("--engine-version: {e}")))?;
     let several = args.names.names.len();
@@ -30,6 +30,5 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
         "Interrupted. What was begun on the hosts goes on there; `{} upgrade` again tells how it ended.",
         ctx.program
     ));
-    crate::commands::shared::each(ctx, &args.names, |machine| machines.upgrade(machine, version.as_ref()))
-        .await
+    each(ctx, &args.names, |machine| machines.upgrade(machine, version.as_ref())).await
 }

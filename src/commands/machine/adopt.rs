@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use rmachine_driver::{DraftRequest, Driver, Login, MachineName, OptionSpec};
 
 use crate::app::Context;
-use crate::commands::shared::machine_options;
-use crate::commands::shared::machine_options::{arg, resolve};
+use crate::commands::shared::Outcome;
+use crate::commands::shared::machine_options::{self, arg, resolve};
 use crate::environment::Environment;
 use crate::machines::{AdoptPlan, TlsGiven};
 use crate::model::Failure;
@@ -55,11 +55,7 @@ pub(crate) fn augment(command: clap::Command, registry: &Registry) -> clap::Comm
     command.args(own.iter().map(|s| arg(s).help_heading("Where it is")))
 }
 
-pub(crate) async fn run(
-    ctx: &Context,
-    args: &Args,
-    matches: &ArgMatches,
-) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("adopt").unwrap_or(matches);
     let name =
         MachineName::parse(&args.name).map_err(|e| Failure::new(format!("Error creating machine: {e}")))?;
@@ -72,15 +68,13 @@ pub(crate) async fn run(
 fn plan(ctx: &Context, name: MachineName, args: &Args, matches: &ArgMatches) -> Result<AdoptPlan, Failure> {
     let driver = driver(ctx, matches)?;
     let given = resolve(&driver.options(), matches, &Environment::default());
-    let draft = driver
-        .draft(&DraftRequest {
-            name: &name,
-            options: &given,
-            store_path: ctx.store.root(),
-            machine_dir: &ctx.store.machine_dir(&name),
-            member: false,
-        })
-        .map_err(Failure::from)?;
+    let draft = driver.draft(&DraftRequest {
+        name: &name,
+        options: &given,
+        store_path: ctx.store.root(),
+        machine_dir: &ctx.store.machine_dir(&name),
+        member: false,
+    })?;
     let config = HostConfig::new(&name, driver.name(), draft.state, ctx.store.root());
     let mut machine = StoredMachine { config, own: OwnState::new(Timestamp::now()) };
     machine_options::apply(&mut machine, &resolve(&host_key(), matches, &Environment::default()))?;

@@ -9,12 +9,11 @@ use regex::Regex;
 use rmachine_driver::{DraftRequest, Driver, Login, MachineName};
 
 use crate::app::Context;
-use crate::commands::shared::machine_options;
-use crate::commands::shared::machine_options::{arg, resolve, ssh_timeout};
+use crate::commands::shared::machine_options::{self, arg, resolve, ssh_timeout};
+use crate::commands::shared::{Outcome, names_or_default};
 use crate::environment::Environment;
 use crate::machines::{CreatePlan, Run, engine_settings};
-use crate::model::Role;
-use crate::model::{Exit, Failure};
+use crate::model::{Exit, Failure, Role};
 use crate::provision::preview;
 use crate::registry::{DEFAULT_DRIVER, DefaultDriver, Registry};
 use crate::store::{HostConfig, OwnState, StoredMachine};
@@ -101,11 +100,7 @@ Examples:
   rmachine create -d docker --ttl 2h ci-{1..3}
   rmachine create --resume node2";
 
-pub(crate) async fn run(
-    ctx: &Context,
-    args: &Args,
-    matches: &ArgMatches,
-) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("create").unwrap_or(matches);
     if args.resume {
         return resume(ctx, args, matches).await;
@@ -181,8 +176,8 @@ fn tell_classic(ctx: &Context, matches: &ArgMatches) {
 }
 
 /// What was given this time replaces what was given before: a wrong engine option can be corrected.
-async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> crate::commands::shared::Outcome {
-    let names = crate::commands::shared::names_or_default(ctx, &expanded(&args.names))?;
+async fn resume(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
+    let names = names_or_default(ctx, &expanded(&args.names))?;
     refuse_driver_flags(ctx, matches, &names)?;
     let given = resolve(&machine_options::shared(), matches, &Environment::default());
     let run = Run { ssh_timeout: ssh_timeout(&given)?, keep_on_failure: args.keep_on_failure };
@@ -204,11 +199,7 @@ fn refuse_driver_flags(ctx: &Context, matches: &ArgMatches, names: &[MachineName
 }
 
 /// One machine ends as docker-machine has it; several end with a line that counts them, and each failure by name.
-fn conclude(
-    ctx: &Context,
-    names: &[MachineName],
-    results: Vec<Result<(), Failure>>,
-) -> crate::commands::shared::Outcome {
+fn conclude(ctx: &Context, names: &[MachineName], results: Vec<Result<(), Failure>>) -> Outcome {
     if let ([name], [result]) = (names, &results[..]) {
         return match result {
             Ok(()) => {
@@ -406,7 +397,7 @@ pub(crate) fn known_driver(
 }
 
 /// `--dry-run`: the machine as it would be written, and what its engine would be told.
-async fn show(ctx: &Context, plan: &CreatePlan) -> crate::commands::shared::Outcome {
+async fn show(ctx: &Context, plan: &CreatePlan) -> Outcome {
     if ctx.store.exists(&plan.name) {
         return Err(Failure::new(format!("Docker machine {:?} already exists", plan.name.as_str())));
     }

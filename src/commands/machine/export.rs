@@ -2,6 +2,7 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use crate::app::Context;
 use crate::archive::export_archive;
+use crate::commands::shared::{Outcome, existing};
 use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     passphrase_file: Option<String>,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     if args.names.is_empty() {
         return Err(Failure::usage("Error: Expected to get one or more machine names as arguments"));
     }
@@ -40,7 +41,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
     }
     let mut names = Vec::new();
     for name in &args.names {
-        let name = crate::commands::shared::existing(ctx, name)?;
+        let name = existing(ctx, name)?;
         if !names.contains(&name) {
             names.push(name);
         }

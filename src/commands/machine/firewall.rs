@@ -1,6 +1,7 @@
 //! `firewall`: who may reach a machine, at providers that keep the others away.
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     words: Vec<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let name = crate::commands::shared::existing(ctx, &args.name)?;
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
+    let name = existing(ctx, &args.name)?;
     ctx.machines().guard(&name, &args.words).await
 }

@@ -6,6 +6,7 @@ use rmachine_driver::MachineName;
 use crate::app::Context;
 use crate::archive::{Importer, MOST_ARCHIVE, open_archive};
 use crate::commands::machine::export::{ask, from_file};
+use crate::commands::shared::Outcome;
 use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ pub(crate) struct Args {
     passphrase_file: Option<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let renames = args.rename.iter().map(|r| rename(r)).collect::<Result<Vec<_>, _>>()?;
     let bytes = read(ctx, &args.file)?;
     let passphrase = || match &args.passphrase_file {

@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::OneName;
+use crate::commands::shared::{OneName, Outcome, one_name};
 use crate::model::Failure;
 use crate::ui::template;
 
@@ -21,9 +21,8 @@ pub(crate) struct Args {
     format: Option<String>,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let name =
-        crate::commands::shared::one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
+    let name = one_name(ctx, &args.name.names).inspect_err(|_| told_how(ctx, args))?;
     let machine = ctx.machines().load(&name)?;
     let mut config = machine.stored.config.clone();
     config.driver = machine.without_secrets(HIDDEN);
@@ -34,7 +33,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
                 crate::commands::engine::certs::due(ctx, &machine)
                     .map(|due| ("CertificatesDue".to_owned(), due)),
             );
-            config.to_json_pretty().map_err(Failure::from)?
+            config.to_json_pretty()?
         }
         Some(format) => {
             let json = serde_json::to_value(&config)

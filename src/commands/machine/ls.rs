@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use self::filter::Filters;
 use crate::app::Context;
+use crate::commands::shared::{Outcome, missing};
 use crate::machines::Machine;
 use crate::machines::observe::{Observed, Round};
-use crate::model::Failure;
-use crate::model::Role;
+use crate::model::{Failure, Role};
 use crate::swarm::Swarm;
 use crate::ui::{table, template};
 
@@ -89,7 +89,7 @@ const HEADERS: [(&str, &str); 14] = [
     ("Phase", "PHASE"),
 ];
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let filters = Filters::parse(&args.filter)?;
     let swarm = ctx.swarm();
     let names = names(ctx, &args.names)?;
@@ -130,19 +130,15 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
 }
 
 fn names(ctx: &Context, wanted: &[String]) -> Result<Vec<MachineName>, Failure> {
-    let mut names = ctx.store.names().map_err(Failure::from)?;
+    let mut names = ctx.store.names()?;
     if let Some(unknown) = wanted.iter().find(|w| !names.iter().any(|n| n.as_str() == *w)) {
-        return Err(crate::commands::shared::missing(ctx, unknown));
+        return Err(missing(ctx, unknown));
     }
     names.retain(|n| wanted.is_empty() || wanted.iter().any(|w| w == n.as_str()));
     Ok(names)
 }
 
-fn quiet<'a>(
-    ctx: &Context,
-    args: &Args,
-    names: impl Iterator<Item = &'a MachineName>,
-) -> crate::commands::shared::Outcome {
+fn quiet<'a>(ctx: &Context, args: &Args, names: impl Iterator<Item = &'a MachineName>) -> Outcome {
     let names: Vec<&str> = names.map(MachineName::as_str).collect();
     let ended = |name: &&str| format!("{name}\n");
     ctx.printer.raw(&match args.output {

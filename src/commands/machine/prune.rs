@@ -3,6 +3,7 @@ use std::sync::Arc;
 use rmachine_driver::{Driver, Tagged};
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::machines::Prunable;
 use crate::model::Failure;
 use crate::swarm::Swarm;
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     driver: Option<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let swarm = ctx.swarm();
     let only = args.driver.as_deref().map(|name| known(ctx, name)).transpose()?;
     let (found, errors) = swarm.machines.prunable(only.as_ref()).await;
@@ -63,12 +64,7 @@ fn line(driver: &str, stray: &Tagged) -> String {
     format!("{driver} {kind} {id}, made for machine {machine} of the store {store}")
 }
 
-async fn remove(
-    ctx: &Context,
-    swarm: &Swarm,
-    found: Prunable,
-    mut errors: Vec<Failure>,
-) -> crate::commands::shared::Outcome {
+async fn remove(ctx: &Context, swarm: &Swarm, found: Prunable, mut errors: Vec<Failure>) -> Outcome {
     for machine in &found.expired {
         match swarm.remove(&machine.name, false).await {
             Ok(()) => ctx.printer.line(&format!("Successfully removed {}", machine.name)),

@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::Names;
+use crate::commands::shared::{Names, Outcome, each};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -7,9 +7,9 @@ pub(crate) struct Args {
     names: Names,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let machines = ctx.machines();
-    crate::commands::shared::each(ctx, &args.names, |machine| machines.restart(machine)).await?;
+    each(ctx, &args.names, |machine| machines.restart(machine)).await?;
     ctx.last_word(&format!(
         "Restarted machines may have new IP addresses. You may need to re-run the `{} env` command.",
         ctx.program

@@ -1,4 +1,5 @@
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing, missing};
 use crate::model::Failure;
 use crate::ui::confirm;
 
@@ -18,7 +19,7 @@ pub(crate) struct Args {
 }
 
 /// Removes one machine after the other, as docker-machine does; one that fails does not keep the others.
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     if args.names.is_empty() {
         return Err(Failure::new("Error: Expected to get one or more machine names as arguments"));
     }
@@ -43,24 +44,19 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     Failure::join(errors)
 }
 
-async fn remove(
-    ctx: &Context,
-    swarm: &crate::swarm::Swarm,
-    name: &str,
-    args: &Args,
-) -> crate::commands::shared::Outcome {
+async fn remove(ctx: &Context, swarm: &crate::swarm::Swarm, name: &str, args: &Args) -> Outcome {
     let force = args.force;
     let prefix = format!("Error removing host {name:?}: ");
-    let existing = match crate::commands::shared::existing(ctx, name) {
-        Ok(existing) => ctx.store.find(&existing).map(|there| there.then_some(existing)),
+    let found = match existing(ctx, name) {
+        Ok(name) => ctx.store.find(&name).map(|is_there| is_there.then_some(name)),
         Err(_) => Ok(None),
     };
-    let existing = existing.map_err(|e| {
+    let found = found.map_err(|e| {
         let error = Failure::from(e);
         error.prefix(&prefix).hint("whether the machine is there is not known: nothing was removed")
     })?;
-    let Some(machine) = existing else {
-        let error = crate::commands::shared::missing(ctx, name);
+    let Some(machine) = found else {
+        let error = missing(ctx, name);
         return Err(if force {
             Failure::new(format!("Can't remove {name:?}"))
         } else {
@@ -68,12 +64,8 @@ async fn remove(
         });
     };
     // A swarm that goes as a whole needs no goodbyes.
-    let going: Vec<_> =
-        args.names.iter().filter_map(|n| crate::commands::shared::existing(ctx, n).ok()).collect();
-    swarm.remove_among(&machine, force, &going).await.map_err(|e| {
-        let error: Failure = e;
-        error.prefix(&prefix)
-    })
+    let going: Vec<_> = args.names.iter().filter_map(|n| existing(ctx, n).ok()).collect();
+    swarm.remove_among(&machine, force, &going).await.map_err(|error| error.prefix(&prefix))
 }
 
 fn unanswered(e: &std::io::Error) -> Failure {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rmachine_driver::Snapshot;
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing};
 use crate::ui::table;
 
 #[derive(Debug, clap::Args)]
@@ -38,8 +39,8 @@ pub(crate) struct Args {
     rm: bool,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let machine = crate::commands::shared::existing(ctx, &args.machine)?;
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
+    let machine = existing(ctx, &args.machine)?;
     let machines = ctx.machines();
     // What is not there is told before anything is locked.
     machines.load(&machine)?;

@@ -1,5 +1,5 @@
 use crate::app::Context;
-use crate::commands::shared::OneName;
+use crate::commands::shared::{OneName, Outcome, one_name};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -7,8 +7,8 @@ pub(crate) struct Args {
     name: OneName,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
-    let name = crate::commands::shared::one_name(ctx, &args.name.names)?;
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
+    let name = one_name(ctx, &args.name.names)?;
     let machines = ctx.machines();
     let machine = machines.load(&name)?;
     let state = machines.state(&machine).await.map_err(|e| {

@@ -1,4 +1,5 @@
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::commands::swarm::which;
 use crate::observe::logs::{Heard, Wanted, logs};
 
@@ -33,7 +34,7 @@ pub(crate) struct Args {
     timestamps: bool,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let swarm = ctx.swarm();
     let cluster = which(&swarm, Some(&args.cluster))?;
     let follow = !args.no_follow;

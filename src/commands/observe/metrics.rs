@@ -1,4 +1,5 @@
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::commands::swarm::which;
 use crate::model::Failure;
 use crate::observe::metrics_targets::targets;
@@ -24,12 +25,12 @@ Out of the store; nobody is asked.")]
     },
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let Verb::Targets { cluster } = &args.verb;
     let swarm = ctx.swarm();
     let names = match cluster {
         Some(word) => which(&swarm, Some(word))?.members.into_iter().map(|m| m.machine).collect(),
-        None => ctx.store.names().map_err(Failure::from)?,
+        None => ctx.store.names()?,
     };
     let (targets, silent) = targets(&swarm, &names)?;
     let text = serde_json::to_string_pretty(&targets).map_err(|e| Failure::new(e.to_string()))?;

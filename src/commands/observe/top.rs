@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::commands::swarm::which;
 use crate::model::{Exit, Failure};
 use crate::observe::node_load::{NodeLoad, Watch, look};
-use crate::swarm::Cluster;
-use crate::swarm::Swarm;
+use crate::swarm::{Cluster, Swarm};
 use crate::ui::{Act, Screen};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     interval: u64,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let swarm = ctx.swarm();
     let cluster = which(&swarm, args.cluster.as_deref())?;
     if args.once || args.output == Output::Json || !ctx.printer.stdout_is_terminal() {
@@ -45,7 +45,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
     live(ctx, args, &swarm, &cluster).await
 }
 
-fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> crate::commands::shared::Outcome {
+fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> Outcome {
     if args.output == Output::Json {
         let text = serde_json::to_string_pretty(rows).map_err(|e| Failure::new(e.to_string()))?;
         ctx.printer.line(&text);
@@ -62,12 +62,7 @@ struct Seen {
     at: Option<Instant>,
 }
 
-async fn live(
-    ctx: &Context,
-    args: &Args,
-    swarm: &Swarm,
-    cluster: &Cluster,
-) -> crate::commands::shared::Outcome {
+async fn live(ctx: &Context, args: &Args, swarm: &Swarm, cluster: &Cluster) -> Outcome {
     let interval = Duration::from_secs(args.interval);
     let mut nodes: Vec<Seen> =
         cluster.members.iter().map(|m| Seen { load: NodeLoad::of(m), at: None }).collect();

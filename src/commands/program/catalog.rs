@@ -6,6 +6,7 @@ use clap::ArgMatches;
 use rmachine_driver::{Catalogs, Driver};
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::model::Failure;
 use crate::registry::Registry;
 use crate::ui::table;
@@ -37,7 +38,7 @@ pub(crate) fn asked(matches: &ArgMatches, registry: &Registry) -> Option<Asked> 
     Some(Asked { driver: driver.to_owned(), list: rest.subcommand_name()?.to_owned() })
 }
 
-pub(crate) async fn run(ctx: &Context, asked: &Asked) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, asked: &Asked) -> Outcome {
     let Some(driver) = ctx.registry.find(&asked.driver) else {
         return Err(Failure::new(format!("Driver {:?} not found", asked.driver)));
     };

@@ -10,6 +10,7 @@ use rmachine_driver::Catalogs;
 
 use crate::app::Context;
 use crate::commands::machine::create::chosen_driver;
+use crate::commands::shared::Outcome;
 use crate::environment::Environment;
 use crate::machines::known_values;
 use crate::registry::Registry;
@@ -41,7 +42,7 @@ enum Shell {
     Powershell,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let script = match args.shell {
         Shell::Bash => include_str!("../../../templates/completion/bash.sh"),
         Shell::Zsh => include_str!("../../../templates/completion/zsh"),

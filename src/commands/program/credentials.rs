@@ -8,6 +8,7 @@ use rmachine_driver::Driver;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use crate::app::Context;
+use crate::commands::shared::{Outcome, existing};
 use crate::model::Failure;
 use crate::ui::{ask_secret, table};
 
@@ -40,7 +41,7 @@ enum Verb {
     },
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     match &args.verb {
         Verb::Set { driver } => set(ctx, driver).await,
         Verb::Take { names } => take(ctx, names).await,
@@ -50,7 +51,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::
 }
 
 /// The provider is asked whose it is, and so whether it is any good.
-async fn set(ctx: &Context, name: &str) -> crate::commands::shared::Outcome {
+async fn set(ctx: &Context, name: &str) -> Outcome {
     let driver = find(ctx, name)?;
     let secret = told(name)?;
     let account = ctx.machines().keep_credential(driver.as_ref(), &secret).await?;
@@ -58,9 +59,9 @@ async fn set(ctx: &Context, name: &str) -> crate::commands::shared::Outcome {
     Ok(())
 }
 
-async fn take(ctx: &Context, names: &[String]) -> crate::commands::shared::Outcome {
+async fn take(ctx: &Context, names: &[String]) -> Outcome {
     for name in names {
-        let name = crate::commands::shared::existing(ctx, name)?;
+        let name = existing(ctx, name)?;
         match ctx.machines().take_secret(&name).await? {
             Some(account) => ctx.printer.line(&format!("{name}: kept for the account {account}")),
             None => ctx.printer.line(&format!("{name}: config.json holds no token")),
@@ -91,16 +92,16 @@ fn told(driver: &str) -> Result<SecretString, Failure> {
     }
 }
 
-fn ls(ctx: &Context) -> crate::commands::shared::Outcome {
+fn ls(ctx: &Context) -> Outcome {
     let mut text = "DRIVER\tACCOUNT\n".to_owned();
-    for kept in ctx.store.accounts().map_err(Failure::from)? {
+    for kept in ctx.store.accounts()? {
         text.push_str(&format!("{}\t{}\n", kept.driver, kept.account));
     }
     ctx.printer.raw(&table::align(&text));
     Ok(())
 }
 
-async fn rm(ctx: &Context, driver: &str, account: &str) -> crate::commands::shared::Outcome {
+async fn rm(ctx: &Context, driver: &str, account: &str) -> Outcome {
     if ctx.machines().forget_credential(driver, account).await? {
         ctx.printer.line(&format!("Forgot the account {account} at {driver}"));
         return Ok(());

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap_mangen::Man;
 
 use crate::app::Context;
+use crate::commands::shared::Outcome;
 use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let mut root = crate::commands::root::command(&ctx.program, &[], &ctx.env, &ctx.registry);
     root.build();
     if let Some(dir) = &args.dir {
@@ -39,7 +40,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcom
     Ok(())
 }
 
-fn write_all(ctx: &Context, root: &clap::Command, dir: &std::path::Path) -> crate::commands::shared::Outcome {
+fn write_all(ctx: &Context, root: &clap::Command, dir: &std::path::Path) -> Outcome {
     std::fs::create_dir_all(dir).map_err(|e| Failure::new(format!("mkdir {}: {e}", dir.display())))?;
     let mut pages = 0;
     for command in std::iter::once(root).chain(root.get_subcommands()) {
@@ -48,9 +49,7 @@ fn write_all(ctx: &Context, root: &clap::Command, dir: &std::path::Path) -> crat
         }
         let name = full_name(root, command);
         let text = render(command, &name)?;
-        ctx.store
-            .write_file(&dir.join(format!("{name}.1")), text.as_bytes(), 0o644)
-            .map_err(Failure::from)?;
+        ctx.store.write_file(&dir.join(format!("{name}.1")), text.as_bytes(), 0o644)?;
         pages += 1;
     }
     ctx.last_word(&format!("Wrote {pages} pages into {}", dir.display()));

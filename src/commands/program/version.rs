@@ -1,4 +1,5 @@
 use crate::app::Context;
+use crate::commands::shared::{Outcome, one_name};
 use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
@@ -8,12 +9,12 @@ pub(crate) struct Args {
     names: Vec<String>,
 }
 
-pub(crate) async fn run(ctx: &Context, args: &Args) -> crate::commands::shared::Outcome {
+pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     if args.names.is_empty() {
         ctx.printer.line(&own(&ctx.program));
         return Ok(());
     }
-    let name = crate::commands::shared::one_name(ctx, &args.names)?;
+    let name = one_name(ctx, &args.names)?;
     let machines = ctx.machines();
     let machine = machines.load(&name)?;
     let version = machines.engine_version(&machine).await;

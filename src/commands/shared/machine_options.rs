@@ -10,8 +10,7 @@ use rmachine_driver::{OptionKind, OptionSpec, Options, Source, Value};
 use crate::app::Context;
 use crate::cluster;
 use crate::environment::Environment;
-use crate::model::Failure;
-use crate::model::{ClusterName, InstallMethod, Membership, Role, SwarmSettings};
+use crate::model::{ClusterName, Failure, InstallMethod, Membership, Role, SwarmSettings};
 use crate::provision::EngineVersion;
 use crate::store::{HostConfig, List, OwnState, StoredMachine};
 

@@ -8,8 +8,7 @@ use crate::commands::shared::Outcome;
 use crate::commands::stack::{seconds, which};
 use crate::model::Failure;
 use crate::stacks::definition::{Given, GivenValue};
-use crate::stacks::deploy;
-use crate::stacks::deploy::{Done, Request};
+use crate::stacks::deploy::{self, Done, Request};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use crate::app::Context;
-use crate::commands::shared::Outcome;
+use crate::commands::shared::{Outcome, one_name};
 use crate::commands::swarm::cluster_name;
 use crate::model::Failure;
 use crate::ssh::local_stdin;
@@ -29,7 +29,7 @@ pub(super) struct Backup {
 
 impl Backup {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
+        let name = one_name(ctx, std::slice::from_ref(&self.node))?;
         let mut quiet = ctx.swarm();
         if self.output.is_none() {
             if ctx.printer.stdout_is_terminal() {
@@ -72,7 +72,7 @@ pub(super) struct Restore {
 
 impl Restore {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
+        let name = one_name(ctx, std::slice::from_ref(&self.node))?;
         let swarm = ctx.swarm();
         swarm.machines.load(&name)?;
         let cluster = match (&self.cluster, swarm.membership(&name)?) {
@@ -116,7 +116,7 @@ pub(super) struct Recover {
 
 impl Recover {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let name = crate::commands::shared::one_name(ctx, std::slice::from_ref(&self.node))?;
+        let name = one_name(ctx, std::slice::from_ref(&self.node))?;
         let swarm = ctx.swarm();
         ctx.printer.line(&format!(
             "{name} makes a new swarm of what it knows: services, networks, secrets and workers stay, it is the only \

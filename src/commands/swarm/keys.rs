@@ -8,8 +8,7 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use crate::app::Context;
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{each, which};
-use crate::model::Failure;
-use crate::model::Role;
+use crate::model::{Failure, Role};
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Kind {

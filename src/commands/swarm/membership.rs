@@ -3,8 +3,7 @@
 use crate::app::Context;
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{Founding, Settings, cluster_name, each, which};
-use crate::model::Failure;
-use crate::model::Role;
+use crate::model::{Failure, Role};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {

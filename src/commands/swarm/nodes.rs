@@ -5,8 +5,7 @@ use std::time::Duration;
 use crate::app::Context;
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::each;
-use crate::model::Availability;
-use crate::model::Failure;
+use crate::model::{Availability, Failure};
 use crate::swarm::NodeChange;
 
 #[derive(Debug, clap::Args)]

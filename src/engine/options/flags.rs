@@ -4,8 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::options::table;
-use crate::engine::options::table::{Flag, Kind};
+use crate::engine::options::table::{self, Flag, Kind};
 
 /// A command line, parted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,10 +1,8 @@
 //! One engine option, typed.
 
 use crate::engine::options::OptionError;
-use crate::engine::options::table;
-use crate::engine::options::table::{Flag, Kind, Whose};
-use crate::engine::options::value;
-use crate::engine::options::value::Piece;
+use crate::engine::options::table::{self, Flag, Kind, Whose};
+use crate::engine::options::value::{self, Piece};
 
 /// A setting of the engine that a user asked for: understood, typed, and known to have a place in daemon.json.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,8 +15,7 @@ use crate::engine::TlsFiles;
 use crate::machines::renew::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::pki;
-use crate::pki::{Misfit, Pair};
+use crate::pki::{self, Misfit, Pair};
 use crate::provision::Tls;
 use crate::store::AuthOptions;
 
@@ -39,7 +38,7 @@ impl Machines {
         if !self.renewal_pending(auth) && self.client_is_sound(auth)? {
             return Ok(());
         }
-        let _lock = self.store.certs_lock(CERTS_WAIT).await.map_err(Failure::from)?;
+        let _lock = self.store.certs_lock(CERTS_WAIT).await?;
         self.finish_renewal(auth)?;
         let ca = self.ensure_ca(name, auth)?;
         let files = self.client_files(auth);
@@ -115,7 +114,7 @@ impl Machines {
             let Some(text) = read(&from)? else { continue };
             let to = machine.dir.join(to);
             if read(&to)?.as_deref() != Some(&text) {
-                self.store.write_file(&to, text.as_bytes(), mode).map_err(Failure::from)?;
+                self.store.write_file(&to, text.as_bytes(), mode)?;
             }
         }
         Ok(())

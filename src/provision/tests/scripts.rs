@@ -6,10 +6,9 @@ use minijinja::context;
 use proptest::prelude::*;
 use rmachine_driver::secrecy::ExposeSecret;
 
-use crate::provision::EngineVersion;
 use crate::provision::plan::{Install, plan};
-use crate::provision::script;
 use crate::provision::tests::*;
+use crate::provision::{EngineVersion, script};
 
 fn configure() -> String {
     let changes = plan(&facts_of(TRIXIE), &wanted()).unwrap();

@@ -5,13 +5,11 @@ use std::time::Duration;
 use rmachine_driver::MachineName;
 use serde_json::Value;
 
-use crate::model::Due;
-use crate::model::Failure;
+use crate::model::{Due, Failure};
 use crate::stacks::definition::{EngineWish, Surroundings};
 use crate::stacks::deploy::{Ground, Request};
 use crate::store::StoredMachine;
-use crate::swarm::Swarm;
-use crate::swarm::{Place, Rolling, is_disturbed};
+use crate::swarm::{Place, Rolling, Swarm, is_disturbed};
 
 /// For tasks to leave a node, and for the node to come back.
 const WAIT: Duration = Duration::from_secs(120);

@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use rmachine_driver::secrecy::SecretString;
 
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 use crate::stacks::definition::{Compose, Given, Page, Settings, Stack, StackError, StackName, Surroundings};
 use crate::swarm::Swarm;
 

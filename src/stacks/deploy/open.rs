@@ -13,8 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::engine::{EngineClient, EngineError, filters, segment, with_query};
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 use crate::ssh::{Forward, Session};
 use crate::stacks::definition::{PAGE, StackName};
 use crate::stacks::deploy::Ground;

@@ -7,8 +7,7 @@ use rmachine_driver::MachineName;
 use serde::Serialize;
 
 use crate::engine::{filters, with_query};
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 use crate::stacks::definition::{NAMESPACE, StackName};
 use crate::stacks::deploy::apply::{docker, explained};
 use crate::stacks::deploy::swarm_snapshot::services;

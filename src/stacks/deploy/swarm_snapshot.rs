@@ -6,12 +6,10 @@ use serde_json::Value;
 
 use crate::engine::swarm::Node;
 use crate::engine::{EngineClient, EngineError, filters, with_query};
-use crate::model::ClusterName;
-use crate::model::Failure;
+use crate::model::{ClusterName, Failure};
 use crate::stacks::definition::{LABEL, Member, NAMESPACE, NODE, StackName, Surroundings};
 use crate::stacks::deploy::Request;
-use crate::swarm::Swarm;
-use crate::swarm::{Cluster, Engine};
+use crate::swarm::{Cluster, Engine, Swarm};
 
 /// A manager that answers, and what it says.
 pub(crate) struct Ground {

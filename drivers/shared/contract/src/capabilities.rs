@@ -121,7 +121,7 @@ pub trait Snapshots: Send + Sync {
 /// The driver's resources at the provider bear [`crate::Tags`], so that orphaned ones are found again.
 #[async_trait]
 pub trait TaggedResources: Send + Sync {
-    /// Every resource at the provider that bears our tags, whoever created it.
+    /// Lists every resource at the provider that carries rmachine tags, including those of other stores and computers.
     async fn list_tagged(&self, keyring: &dyn Keyring) -> Result<Vec<Tagged>, DriverError>;
 
     /// Removes listed resources. A resource that is gone already is no error.
