@@ -4,6 +4,7 @@
 
 mod app;
 mod archive;
+pub mod certs;
 mod cli;
 pub mod cluster;
 pub mod commands;
