@@ -7,7 +7,7 @@ use rmachine_driver::{DriverError, DriverState, EngineUnit, FirstBoot, FirstFile
 use crate::certs::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
-use crate::provision::{self, HostFile, UnitFile};
+use crate::provision::{self, HostFile, ServiceFile};
 
 pub(crate) struct Furnishing {
     machines: Machines,
@@ -25,14 +25,14 @@ impl FirstBoot for Furnishing {
     async fn files(&self, state: &DriverState, unit: EngineUnit<'_>) -> Result<Vec<FirstFile>, DriverError> {
         let mut machine = self.machine.clone();
         machine.stored.config.driver = state.clone();
-        let unit = UnitFile { path: unit.path.to_owned(), text: unit.text.to_owned() };
+        let unit = ServiceFile { path: unit.path.to_owned(), text: unit.text.to_owned() };
         let files = self.host_files(machine, unit).await.map_err(|e| DriverError::invalid(e.message))?;
         Ok(files.into_iter().map(first_file).collect())
     }
 }
 
 impl Furnishing {
-    async fn host_files(&self, machine: Machine, unit: UnitFile) -> Result<Vec<HostFile>, Failure> {
+    async fn host_files(&self, machine: Machine, unit: ServiceFile) -> Result<Vec<HostFile>, Failure> {
         let tls = self.machines.server_tls_aside(&machine, Server::Kept).await?;
         let wanted = self.machines.wanted(&machine, tls)?;
         provision::first_files(unit, &wanted).map_err(|e| Failure::new(e.to_string()))

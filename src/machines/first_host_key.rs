@@ -11,12 +11,12 @@ use tokio::time::timeout;
 
 use crate::machines::{Machine, Machines, SHELL};
 use crate::model::Failure;
+use crate::provision::{HostScript, host_script};
 use crate::ssh::{HostKeyPolicy, KeyPair, Session, same_key};
 use crate::store::MachineLock;
 
 const NAME: &str = "first_host_key";
 const NEW_KEY: &str = include_str!("../../templates/host/new-host-key.sh");
-const USE_KEY: &str = include_str!("../../templates/host/use-host-key.sh");
 const GIVEN: &str = include_str!("../../templates/host/first-boot-data.sh");
 /// Patience with a stranger who may never answer, and with an image whose first boot is not over.
 const PROOF: Duration = Duration::from_secs(180);
@@ -41,11 +41,12 @@ impl Machines {
     ) -> Result<(), Failure> {
         let Some(first) = self.planted(machine) else { return Ok(()) };
         if same_key(session.host_key(), &first) {
+            let use_key = host_script(HostScript::UseHostKey).map_err(|e| Failure::new(e.to_string()))?;
             let failed = "the host made no host key of its own";
             let new = self.on_host(session, NEW_KEY, failed).await?;
             machine.stored.own.next_host_key = Some(new.trim().to_owned());
             self.save(lock, machine)?;
-            self.on_host(session, USE_KEY, failed).await?;
+            self.on_host(session, &use_key, failed).await?;
             machine.stored.own.host_key = machine.stored.own.next_host_key.take();
             self.save(lock, machine)?;
         }

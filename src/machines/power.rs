@@ -7,6 +7,7 @@ use rmachine_driver::{MachineName, Phase, Restart, State};
 use crate::engine::{EngineError, TlsFault};
 use crate::machines::{Machine, Machines, SHELL};
 use crate::model::Failure;
+use crate::provision::{HostScript, host_script};
 use crate::ssh::SshError;
 use crate::store::{MachineLock, Readable, StoredMachine};
 
@@ -18,7 +19,6 @@ const REBOOT: Duration = Duration::from_secs(180);
 const REBOOT_PAUSE: Duration = Duration::from_millis(500);
 
 const BOOT_MARK: &str = include_str!("../../templates/host/boot-mark.sh");
-const REBOOT_SCRIPT: &str = include_str!("../../templates/host/reboot.sh");
 
 impl Machines {
     pub(crate) async fn start(&self, machine: Machine) -> Result<(), Failure> {
@@ -101,9 +101,10 @@ impl Machines {
 
     /// Tells the host to reboot, and waits until it has: a host that still goes down also answers.
     async fn reboot(&self, machine: &Machine) -> Result<(), Failure> {
+        let script = host_script(HostScript::Reboot).map_err(|e| Failure::new(e.to_string()))?;
         let session = self.open(machine).await?;
         let before = session.output(SHELL, BOOT_MARK.as_bytes()).await?.stdout;
-        match session.output(SHELL, REBOOT_SCRIPT.as_bytes()).await {
+        match session.output(SHELL, script.as_bytes()).await {
             Ok(done) if !done.status.success() => {
                 return Err(Failure::new(format!("the host of \"{}\" refused to reboot", machine.name))
                     .detail(String::from_utf8_lossy(&done.stderr).trim().to_owned()));

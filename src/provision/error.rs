@@ -1,7 +1,8 @@
 use rmachine_driver::MachineName;
 
-use crate::provision::plan::EngineVersion;
+use crate::provision::packages;
 use crate::provision::progress::Failure;
+use crate::provision::version::EngineVersion;
 use crate::ssh::SshError;
 
 /// Why a host is not what it should be. Each says in one sentence what is wrong; [`Self::left_behind`] says in which
@@ -10,10 +11,15 @@ use crate::ssh::SshError;
 pub(crate) enum ProvisionError {
     #[error("the host did not say what it is; it answered {0:?}")]
     NoFacts(String),
-    #[error("the host runs {0}; rmachine knows Debian, Ubuntu and their relatives")]
-    Distribution(String),
-    #[error("the host runs {0} without systemd, which rmachine needs to run the engine")]
-    NoSystemd(String),
+    #[error(
+        "rmachine does not support the package manager of {os} (found on the host: {found}); supported: {}",
+        packages::SUPPORTED
+    )]
+    UnknownPackages { os: String, found: String },
+    #[error(
+        "rmachine does not support the service manager of {os} (found on the host: {found}); supported: {supported}"
+    )]
+    UnknownService { os: String, found: String, supported: String },
     #[error("{user} is not root on the host, and sudo says: {says}")]
     SudoRefused { user: String, says: String },
     #[error("{0} is not root on the host, and there is no sudo")]
@@ -22,14 +28,12 @@ pub(crate) enum ProvisionError {
     NoEngine,
     #[error("the host's Docker engine is a snap, which keeps its configuration to itself")]
     Snap,
-    #[error("the host has {0}, but no systemd unit docker.service that starts it")]
-    NoUnit(String),
+    #[error("the host has {program}, but no {definition} that starts it")]
+    NoService { program: String, definition: &'static str },
     #[error("{path} starts the engine with {flags}, which daemon.json is to say")]
     Clash { path: String, flags: String },
     #[error("{0}")]
     Options(#[from] crate::engine::options::OptionError),
-    #[error("{0} is not the version of an engine")]
-    BadVersion(String),
     #[error("engine version {wanted} is not to be had; the distribution offers {offered}")]
     VersionNotOffered { wanted: String, offered: String },
     #[error("the installation put engine {found} there, and {wanted} was asked for")]
@@ -47,7 +51,7 @@ pub(crate) enum ProvisionError {
     #[error("the disk of the host is full at {0}")]
     DiskFull(String),
     #[error("another program on the host is still installing packages: {0}")]
-    AptBusy(String),
+    PackagesBusy(String),
     #[error("cloud-init did not end within {0} seconds")]
     CloudInit(String),
     #[error("another provisioning of the host did not end within {0} seconds")]
@@ -93,7 +97,7 @@ impl ProvisionError {
         match code.as_str() {
             "stale" => Self::Stale,
             "busy" => Self::Busy(detail),
-            "apt-busy" => Self::AptBusy(detail),
+            "packages-busy" => Self::PackagesBusy(detail),
             "cloud-init" => Self::CloudInit(detail),
             "disk-full" => Self::DiskFull(detail),
             "network" => Self::Network(detail),
@@ -153,7 +157,7 @@ impl ProvisionError {
     /// What helps, beside trying again.
     pub(crate) fn advice(&self, machine: &MachineName) -> Option<String> {
         Some(match self {
-            Self::Distribution(_) | Self::NoSystemd(_) => {
+            Self::UnknownPackages { .. } | Self::UnknownService { .. } => {
                 "use a host that runs Debian or Ubuntu with systemd".to_owned()
             }
             Self::SudoRefused { user, .. } => format!(
@@ -166,8 +170,8 @@ impl ProvisionError {
                 "install Docker on the host, or choose --engine-install script or distro".to_owned()
             }
             Self::Snap => format!("rmachine ssh {machine} sudo snap remove docker"),
-            Self::NoUnit(_) => {
-                "remove it, so that rmachine can install a packaged one, or give it a unit".to_owned()
+            Self::NoService { definition, .. } => {
+                format!("remove it, so that rmachine can install a packaged one, or write a {definition}")
             }
             Self::Clash { path, .. } => format!("take the flags out of {path} on the host"),
             Self::VersionNotOffered { .. } => "choose one of these with --engine-version".to_owned(),

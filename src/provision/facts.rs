@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::provision::answer::Answer;
 use crate::provision::error::ProvisionError;
 use crate::provision::os_release::OsRelease;
-use crate::provision::unit::{DROP_IN, UnitFile};
+use crate::provision::packages::{self, Packages};
+use crate::provision::service::{Service, ServiceState};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -13,7 +15,8 @@ pub(crate) struct Facts {
     pub(crate) hostname: String,
     pub(crate) user: String,
     pub(crate) privilege: Privilege,
-    pub(crate) systemd: bool,
+    /// The name of what runs the services, supported or not.
+    pub(crate) service_manager: String,
     pub(crate) snap: bool,
     /// The tools that are there, by name, with their paths.
     pub(crate) tools: BTreeMap<String, String>,
@@ -37,24 +40,20 @@ pub(crate) enum Privilege {
     NoSudo,
 }
 
-/// An engine that systemd starts.
+/// An engine that the service manager starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Engine {
     /// What `dockerd --version` says, without the packager's additions: 26.1.5.
     pub(crate) version: Option<String>,
-    pub(crate) active: bool,
-    /// On its way up.
-    pub(crate) starting: bool,
-    pub(crate) enabled: bool,
-    /// In the order in which systemd reads them, ours among them.
-    pub(crate) unit: Vec<UnitFile>,
+    pub(crate) state: ServiceState,
 }
 
 /// The engine's configuration as it is on the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) daemon_json: Option<String>,
-    pub(crate) drop_in: Option<String>,
+    /// The file that is named by [`Service::start_options_path`].
+    pub(crate) start_options: Option<String>,
     /// /etc/default/docker
     pub(crate) defaults: Option<String>,
     /// What sha256sum printed for all of our files; a script that changes them asks for it again.
@@ -68,20 +67,40 @@ pub(crate) struct Config {
 impl Facts {
     pub(crate) fn parse(answer: &str) -> Result<Self, ProvisionError> {
         let answer = Answer::read(answer)?;
+        let service = Service::named(answer.value("service-manager"));
         Ok(Self {
             os: OsRelease::parse(answer.text("os-release")),
-            arch: answer.value("arch"),
-            hostname: answer.value("hostname"),
-            user: answer.value("user"),
-            privilege: answer.privilege(),
-            systemd: answer.has("systemd"),
+            arch: answer.value("arch").to_owned(),
+            hostname: answer.value("hostname").to_owned(),
+            user: answer.value("user").to_owned(),
+            privilege: privilege(&answer),
+            service_manager: answer.value("service-manager").to_owned(),
             snap: answer.has("snap"),
-            tools: answer.tools(),
-            cloud_init: answer.values.get("cloud-init").map(|v| (*v).to_owned()),
-            free: answer.free(),
-            engine: answer.engine(),
-            config: answer.config(),
+            tools: answer.values_below("tool."),
+            cloud_init: answer.has("cloud-init").then(|| answer.value("cloud-init").to_owned()),
+            free: free(&answer),
+            engine: service.and_then(|service| engine(&answer, service)),
+            config: config(&answer, service),
             hosts: answer.text("hosts").to_owned(),
+        })
+    }
+
+    pub(super) fn packages(&self) -> Result<Packages, ProvisionError> {
+        let found = || {
+            let there = packages::PROGRAMS.into_iter().filter(|program| self.tools.contains_key(*program));
+            there.collect::<Vec<_>>().join(", ")
+        };
+        Packages::of(&self.os).ok_or_else(|| ProvisionError::UnknownPackages {
+            os: self.os.pretty_name().to_owned(),
+            found: Some(found()).filter(|found| !found.is_empty()).unwrap_or_else(|| "none".to_owned()),
+        })
+    }
+
+    pub(super) fn service(&self) -> Result<Service, ProvisionError> {
+        Service::named(&self.service_manager).ok_or_else(|| ProvisionError::UnknownService {
+            os: self.os.pretty_name().to_owned(),
+            found: self.service_manager.clone(),
+            supported: Service::supported(),
         })
     }
 
@@ -104,114 +123,35 @@ impl Config {
     }
 }
 
-/// The lines of an answer, sorted.
-struct Answer<'a> {
-    values: BTreeMap<&'a str, &'a str>,
-    texts: BTreeMap<&'a str, String>,
-    /// The keys of `texts` in the order in which they came.
-    order: Vec<&'a str>,
+fn privilege(answer: &Answer<'_>) -> Privilege {
+    match answer.value("sudo") {
+        "root" => Privilege::Root,
+        "yes" => Privilege::Sudo,
+        "refused" => Privilege::Refused(answer.text("sudo-says").trim().to_owned()),
+        _ => Privilege::NoSudo,
+    }
 }
 
-impl<'a> Answer<'a> {
-    fn read(answer: &'a str) -> Result<Self, ProvisionError> {
-        let begun = answer.split_once("@rmachine facts 1\n").map(|(_, rest)| rest);
-        let body = begun.and_then(|rest| rest.split_once("@rmachine end")).map(|(body, _)| body);
-        let mut read = Self { values: BTreeMap::new(), texts: BTreeMap::new(), order: Vec::new() };
-        for line in body.ok_or_else(|| ProvisionError::no_facts(answer))?.lines() {
-            read.line(line);
-        }
-        Ok(read)
-    }
+fn free(answer: &Answer<'_>) -> BTreeMap<String, u64> {
+    let rows = answer.text("df").lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    rows.filter_map(|row| Some((row.get(5)?.to_string(), row.get(3)?.parse().ok()?))).collect()
+}
 
-    fn line(&mut self, line: &'a str) {
-        match line.split_at_checked(2) {
-            Some(("= ", rest)) => {
-                let (key, value) = rest.split_once(' ').unwrap_or((rest, ""));
-                self.values.insert(key, value);
-            }
-            Some((": ", key)) => {
-                self.texts.insert(key, String::new());
-                self.order.push(key);
-            }
-            Some(("| ", rest)) => {
-                if let Some(text) = self.order.last().and_then(|key| self.texts.get_mut(key)) {
-                    text.push_str(rest);
-                    text.push('\n');
-                }
-            }
-            _ => {}
-        }
-    }
+/// A client alone is no engine, and one that is no service cannot be configured.
+fn engine(answer: &Answer<'_>, service: Service) -> Option<Engine> {
+    let state = service.state(answer).filter(|_| answer.has("tool.dockerd"))?;
+    Some(Engine { version: version(answer.text("dockerd")), state })
+}
 
-    fn has(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
-    fn value(&self, key: &str) -> String {
-        self.values.get(key).copied().unwrap_or_default().to_owned()
-    }
-
-    fn text(&self, key: &str) -> &str {
-        self.texts.get(key).map(String::as_str).unwrap_or_default()
-    }
-
-    fn privilege(&self) -> Privilege {
-        match self.values.get("sudo") {
-            Some(&"root") => Privilege::Root,
-            Some(&"yes") => Privilege::Sudo,
-            Some(&"refused") => Privilege::Refused(self.text("sudo-says").trim().to_owned()),
-            _ => Privilege::NoSudo,
-        }
-    }
-
-    fn tools(&self) -> BTreeMap<String, String> {
-        let tools = self.values.iter().filter_map(|(key, path)| Some((key.strip_prefix("tool.")?, path)));
-        tools.map(|(name, path)| (name.to_owned(), (*path).to_owned())).collect()
-    }
-
-    fn free(&self) -> BTreeMap<String, u64> {
-        let rows = self.text("df").lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        rows.filter_map(|row| Some((row.get(5)?.to_string(), row.get(3)?.parse().ok()?))).collect()
-    }
-
-    /// A client alone is no engine, and one that systemd does not know cannot be configured.
-    fn engine(&self) -> Option<Engine> {
-        let service = self.unit_properties();
-        if service.get("LoadState") != Some(&"loaded") || !self.has("tool.dockerd") {
-            return None;
-        }
-        let state = service.get("ActiveState").copied();
-        // The job of one that does not run is its start, which waits for others: while a host boots.
-        let queued = service.get("Job").is_some_and(|job| !matches!(*job, "" | "0"));
-        Some(Engine {
-            version: version(self.text("dockerd")),
-            active: state == Some("active"),
-            starting: state == Some("activating") || state == Some("inactive") && queued,
-            enabled: service.get("UnitFileState") == Some(&"enabled"),
-            unit: self.unit_files(),
-        })
-    }
-
-    fn unit_properties(&self) -> BTreeMap<&str, &str> {
-        let block = self.text("units").split("\n\n").find(|block| block.contains("Id=docker.service"));
-        block.unwrap_or_default().lines().filter_map(|line| line.split_once('=')).collect()
-    }
-
-    fn unit_files(&self) -> Vec<UnitFile> {
-        let paths = self.order.iter().filter_map(|key| key.strip_prefix("unit ").map(|path| (key, path)));
-        paths.map(|(key, path)| UnitFile { path: path.to_owned(), text: self.text(key).to_owned() }).collect()
-    }
-
-    fn config(&self) -> Config {
-        let modes = self.text("modes").lines().filter_map(|line| line.split_once(' '));
-        Config {
-            daemon_json: self.texts.get("daemon.json").cloned(),
-            drop_in: self.texts.get(DROP_IN).cloned(),
-            defaults: self.texts.get("default").cloned(),
-            digests: self.text("digests").trim_end().to_owned(),
-            modes: modes.map(|(mode, name)| (name.to_owned(), mode.to_owned())).collect(),
-            pending: self.has("pending"),
-        }
+fn config(answer: &Answer<'_>, service: Option<Service>) -> Config {
+    let modes = answer.text("modes").lines().filter_map(|line| line.split_once(' '));
+    Config {
+        daemon_json: answer.text_if_any("daemon.json"),
+        start_options: service.and_then(|service| answer.text_if_any(service.start_options_name())),
+        defaults: answer.text_if_any("default"),
+        digests: answer.text("digests").trim_end().to_owned(),
+        modes: modes.map(|(mode, name)| (name.to_owned(), mode.to_owned())).collect(),
+        pending: answer.has("pending"),
     }
 }
 

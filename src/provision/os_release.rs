@@ -2,13 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// The families of distributions that the scripts in `templates/provision` know their way around in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// apt, systemd, an engine called docker.io.
-    Debian,
-}
-
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OsRelease(BTreeMap<String, String>);
 
@@ -32,9 +25,10 @@ impl OsRelease {
         self.get("PRETTY_NAME").or_else(|| self.get("NAME")).unwrap_or_else(|| self.id())
     }
 
-    pub(crate) fn family(&self) -> Option<Family> {
+    /// Its own id, then those of the distributions that it resembles, the closest first.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
         let like = self.get("ID_LIKE").unwrap_or_default();
-        std::iter::once(self.id()).chain(like.split_whitespace()).find_map(family_of)
+        std::iter::once(self.id()).chain(like.split_whitespace())
     }
 
     /// docker-machine's name for what sets the host up.
@@ -47,13 +41,6 @@ impl OsRelease {
 
     fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
-    }
-}
-
-fn family_of(id: &str) -> Option<Family> {
-    match id {
-        "debian" | "ubuntu" | "raspbian" => Some(Family::Debian),
-        _ => None,
     }
 }
 
@@ -82,20 +69,21 @@ mod tests {
     }
 
     #[test]
-    fn families_by_id_then_by_likeness() {
-        for (text, family, provisioner) in [
-            ("ID=debian", Some(Family::Debian), "debian"),
-            ("ID=ubuntu\nID_LIKE=debian", Some(Family::Debian), "ubuntu(systemd)"),
-            ("ID=raspbian\nID_LIKE=debian", Some(Family::Debian), "raspbian"),
-            ("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", Some(Family::Debian), "linuxmint"),
-            ("ID=pop\nID_LIKE='ubuntu debian'", Some(Family::Debian), "pop"),
-            ("ID=rocky\nID_LIKE=\"rhel centos fedora\"", None, "rocky"),
-            ("ID=alpine", None, "alpine"),
-            ("", None, "linux"),
+    fn ids_are_its_own_and_then_what_it_resembles() {
+        let mint = OsRelease::parse("ID=linuxmint\nID_LIKE=\"ubuntu debian\"");
+        assert_eq!(mint.ids().collect::<Vec<_>>(), ["linuxmint", "ubuntu", "debian"]);
+        assert_eq!(OsRelease::parse("").ids().collect::<Vec<_>>(), ["linux"]);
+    }
+
+    #[test]
+    fn a_provisioner_is_named_by_the_id() {
+        for (text, provisioner) in [
+            ("ID=debian", "debian"),
+            ("ID=ubuntu\nID_LIKE=debian", "ubuntu(systemd)"),
+            ("ID=pop\nID_LIKE='ubuntu debian'", "pop"),
+            ("", "linux"),
         ] {
-            let os = OsRelease::parse(text);
-            assert_eq!(os.family(), family, "{text}");
-            assert_eq!(os.provisioner(), provisioner);
+            assert_eq!(OsRelease::parse(text).provisioner(), provisioner);
         }
     }
 

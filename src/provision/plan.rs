@@ -7,46 +7,14 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::engine::options::{EngineSettings, parse_daemon_json, render};
+use crate::engine::options::{parse_daemon_json, render};
 use crate::provision::engine::Configuration;
 use crate::provision::error::ProvisionError;
 use crate::provision::facts::{Config, Engine, Facts, Privilege};
-use crate::provision::unit::{DROP_IN, UnitFile};
-
-/// What a host shall be.
-#[derive(Debug)]
-pub(crate) struct Wanted {
-    pub(crate) machine: MachineName,
-    pub(crate) engine: EngineSettings,
-    /// What the engine may have been told before: it is taken back where it is not wanted any more.
-    pub(crate) told: Vec<EngineSettings>,
-    pub(crate) engine_port: u16,
-    pub(crate) install: InstallMethod,
-    pub(crate) engine_version: Option<EngineVersion>,
-    /// Whether the host is to bear the machine's name.
-    pub(crate) set_hostname: bool,
-    pub(crate) tls: Tls,
-}
-
-/// The PEM files of a host.
-#[derive(Debug)]
-pub(crate) struct Tls {
-    pub(crate) ca: String,
-    pub(crate) cert: String,
-    pub(crate) key: SecretString,
-}
-
-/// Where an engine comes from if there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum InstallMethod {
-    Script { url: String },
-    Distro,
-    None,
-}
-
-/// A version to install, or the beginning of one: 26, 26.1, 26.1.5 or a package's 5:26.1.5-1~debian.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct EngineVersion(String);
+use crate::provision::packages::Packages;
+use crate::provision::service::{Service, ServiceFile, ServiceState};
+use crate::provision::version::EngineVersion;
+use crate::provision::wanted::{InstallMethod, Tls, Wanted};
 
 /// The ways from facts to wanted. Empty when there is nothing to do.
 #[derive(Debug, Default)]
@@ -61,10 +29,13 @@ pub(crate) struct Changes {
 pub(crate) struct Install {
     pub(crate) method: InstallMethod,
     pub(crate) version: Option<EngineVersion>,
+    pub(super) packages: Packages,
+    pub(super) service: Service,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Configure {
+    pub(super) service: Service,
     pub(crate) files: Vec<HostFile>,
     pub(crate) hostname: Option<String>,
     pub(crate) restart: bool,
@@ -89,46 +60,47 @@ pub(crate) enum FileName {
     Ca,
     ServerCert,
     ServerKey,
-    DropIn,
+    StartOptions(Service),
 }
 
 /// What has to change on this host, or why it cannot be what is wanted.
 pub(crate) fn plan(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
-    check_host(facts)?;
-    let Some(engine) = &facts.engine else { return install(facts, wanted) };
+    let (packages, service) = check_host(facts)?;
+    let Some(engine) = &facts.engine else { return install(facts, packages, service, wanted) };
     let mut warnings = Vec::new();
-    let configure = configure(facts, engine, wanted, &mut warnings)?;
+    let configure = configure(facts, service, engine, wanted, &mut warnings)?;
     warnings.extend(other_version(engine, wanted));
     Ok(Changes { install: None, configure, warnings })
 }
 
-pub(super) fn check_host(facts: &Facts) -> Result<(), ProvisionError> {
-    let os = facts.os.pretty_name().to_owned();
-    if facts.os.family().is_none() {
-        return Err(ProvisionError::Distribution(os));
-    }
-    if !facts.systemd {
-        return Err(ProvisionError::NoSystemd(os));
-    }
+/// What everything on this host is done with, or why nothing can be done there.
+pub(super) fn check_host(facts: &Facts) -> Result<(Packages, Service), ProvisionError> {
+    let managers = (facts.packages()?, facts.service()?);
     let user = facts.user.clone();
     match &facts.privilege {
-        Privilege::Root | Privilege::Sudo => Ok(()),
+        Privilege::Root | Privilege::Sudo => Ok(managers),
         Privilege::Refused(says) => Err(ProvisionError::SudoRefused { user, says: says.clone() }),
         Privilege::NoSudo => Err(ProvisionError::NoSudo(user)),
     }
 }
 
-fn install(facts: &Facts, wanted: &Wanted) -> Result<Changes, ProvisionError> {
+fn install(
+    facts: &Facts,
+    packages: Packages,
+    service: Service,
+    wanted: &Wanted,
+) -> Result<Changes, ProvisionError> {
     if facts.snap {
         return Err(ProvisionError::Snap);
     }
     if let Some(path) = facts.tools.get("dockerd") {
-        return Err(ProvisionError::NoUnit(path.clone()));
+        return Err(ProvisionError::NoService { program: path.clone(), definition: service.definition() });
     }
     if wanted.install == InstallMethod::None {
         return Err(ProvisionError::NoEngine);
     }
-    let install = Install { method: wanted.install.clone(), version: wanted.engine_version.clone() };
+    let method = wanted.install.clone();
+    let install = Install { method, version: wanted.engine_version.clone(), packages, service };
     Ok(Changes { install: Some(install), configure: None, warnings: low_space(facts) })
 }
 
@@ -151,17 +123,20 @@ fn other_version(engine: &Engine, wanted: &Wanted) -> Option<String> {
 
 fn configure(
     facts: &Facts,
+    service: Service,
     engine: &Engine,
     wanted: &Wanted,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Configure>, ProvisionError> {
-    let files = changed_files(&facts.config, engine, wanted)?;
+    let files = changed_files(service, &facts.config, engine, wanted)?;
     let pending = facts.config.pending;
+    let state = &engine.state;
     let work = Configure {
-        starting: engine.starting && !pending && files.is_empty(),
-        reload: pending || files.iter().any(|file| file.name == FileName::DropIn),
-        restart: pending || !engine.active || !files.is_empty(),
-        enable: !engine.enabled,
+        service,
+        starting: state.starting && !pending && files.is_empty(),
+        reload: pending || files.iter().any(|file| file.name == FileName::StartOptions(service)),
+        restart: pending || !state.active || !files.is_empty(),
+        enable: !state.enabled,
         hostname: new_hostname(facts, wanted, warnings),
         digests: facts.config.digests.clone(),
         files,
@@ -169,21 +144,27 @@ fn configure(
     Ok((work.restart || work.enable || work.hostname.is_some()).then_some(work))
 }
 
-/// What an engine that has never started yet is to find, so that it is as wanted from the beginning.
-pub(crate) fn first_files(unit: UnitFile, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
-    let engine = Engine { version: None, active: false, starting: false, enabled: true, unit: vec![unit] };
-    changed_files(&Config::default(), &engine, wanted)
+/// What an engine that has never started yet is to find, so that it is as wanted from the beginning. Only drivers whose
+/// images run systemd ask for it.
+pub(crate) fn first_files(unit: ServiceFile, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
+    let state = ServiceState { active: false, starting: false, enabled: true, files: vec![unit] };
+    changed_files(Service::Systemd, &Config::default(), &Engine { version: None, state }, wanted)
 }
 
-fn changed_files(config: &Config, engine: &Engine, wanted: &Wanted) -> Result<Vec<HostFile>, ProvisionError> {
-    let new = Configuration::new(engine, config, wanted)?;
+fn changed_files(
+    service: Service,
+    config: &Config,
+    engine: &Engine,
+    wanted: &Wanted,
+) -> Result<Vec<HostFile>, ProvisionError> {
+    let new = Configuration::new(service, engine, config, wanted)?;
     let mut files = Vec::new();
     if !config.daemon_json.as_deref().is_some_and(|old| says(old, &new.daemon_json)) {
         files.push(HostFile::new(FileName::DaemonJson, render(&new.daemon_json)));
     }
     files.extend(changed_pems(config, &wanted.tls));
-    if config.drop_in.as_deref().map(str::trim_end) != Some(new.drop_in.trim_end()) {
-        files.push(HostFile::new(FileName::DropIn, new.drop_in));
+    if config.start_options.as_deref().map(str::trim_end) != Some(new.start_options.trim_end()) {
+        files.push(HostFile::new(FileName::StartOptions(service), new.start_options));
     }
     Ok(files)
 }
@@ -222,13 +203,6 @@ fn new_hostname(facts: &Facts, wanted: &Wanted, warnings: &mut Vec<String>) -> O
 
 fn known(hosts: &str, name: &str) -> bool {
     hosts.lines().any(|line| line.split_whitespace().skip(1).any(|word| word == name))
-}
-
-impl Wanted {
-    /// Whether the version of an engine that is there makes a difference.
-    pub(crate) fn asks_version(&self) -> bool {
-        self.engine_version.is_some() || self.engine.wants_some_version()
-    }
 }
 
 impl Changes {
@@ -300,13 +274,13 @@ impl FileName {
             Self::Ca => "ca.pem",
             Self::ServerCert => "server.pem",
             Self::ServerKey => "server-key.pem",
-            Self::DropIn => DROP_IN,
+            Self::StartOptions(service) => service.start_options_name(),
         }
     }
 
     pub(crate) fn path(self) -> String {
         match self {
-            Self::DropIn => format!("/etc/systemd/system/docker.service.d/{DROP_IN}"),
+            Self::StartOptions(service) => service.start_options_path().to_owned(),
             _ => format!("/etc/docker/{}", self.as_str()),
         }
     }
@@ -321,34 +295,5 @@ impl FileName {
 
     pub(super) fn is_pem(self) -> bool {
         matches!(self, Self::Ca | Self::ServerCert | Self::ServerKey)
-    }
-}
-
-impl EngineVersion {
-    pub(crate) fn parse(text: &str) -> Result<Self, ProvisionError> {
-        let version = text.strip_prefix('v').unwrap_or(text);
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '~' | ':' | '-');
-        if version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(allowed) {
-            Ok(Self(version.to_owned()))
-        } else {
-            Err(ProvisionError::BadVersion(text.to_owned()))
-        }
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether an engine of this version, 26.1.5, is one.
-    pub(crate) fn is(&self, found: &str) -> bool {
-        let upstream = self.0.split_once(':').map_or(self.0.as_str(), |(_epoch, rest)| rest);
-        let number = upstream.split(|c: char| !c.is_ascii_digit() && c != '.').next().unwrap_or_default();
-        found.strip_prefix(number).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    }
-}
-
-impl fmt::Display for EngineVersion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

@@ -5,9 +5,11 @@ use rmachine_driver::{MachineName, Reporter};
 
 use crate::provision::error::ProvisionError;
 use crate::provision::facts::Facts;
-use crate::provision::plan::{Changes, EngineVersion, Wanted, check_host, plan};
+use crate::provision::plan::{Changes, check_host, plan};
 use crate::provision::progress::Progress;
 use crate::provision::script;
+use crate::provision::version::EngineVersion;
+use crate::provision::wanted::Wanted;
 use crate::ssh::{Session, Stream};
 
 /// How often a host is planned for anew: an installation counts once, and so does somebody who changed it meanwhile.
@@ -16,7 +18,7 @@ const ROUNDS: usize = 4;
 /// Asks a host what it is; its engine's version only where that matters.
 pub(crate) async fn facts(session: &Session, version: bool) -> Result<Facts, ProvisionError> {
     let shell = if version { "sh -s version" } else { "sh -s" };
-    let answer = session.output(shell, script::FACTS.as_bytes()).await?;
+    let answer = session.output(shell, script::facts()?.as_bytes()).await?;
     let text = String::from_utf8_lossy(&answer.stdout);
     Facts::parse(&text).map_err(|error| match text.trim() {
         "" => ProvisionError::no_facts(&String::from_utf8_lossy(&answer.stderr)),
@@ -94,8 +96,8 @@ pub(crate) async fn upgrade(
     machine: &MachineName,
     reporter: &dyn Reporter,
 ) -> Result<(), ProvisionError> {
-    check_host(facts)?;
-    let script = script::upgrade(url, version)?;
+    let (packages, service) = check_host(facts)?;
+    let script = script::upgrade(packages, service, url, version)?;
     hear(session, facts, &script, machine, version, reporter).await
 }
 

@@ -8,26 +8,71 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value, context};
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
-use crate::provision::plan::{Configure, EngineVersion, Install, InstallMethod};
+use crate::provision::error::ProvisionError;
+use crate::provision::packages::{self, Packages};
+use crate::provision::plan::{Configure, Install};
+use crate::provision::service::Service;
+use crate::provision::version::EngineVersion;
+use crate::provision::wanted::InstallMethod;
 
-/// Asks a host what it is; the same for all hosts.
-pub(super) const FACTS: &str = include_str!("../../templates/provision/facts.sh");
-
-const TEMPLATES: [(&str, &str); 6] = [
+/// Those for all hosts, by their paths below `templates/provision`.
+const TEMPLATES: [(&str, &str); 13] = [
+    ("facts.sh", include_str!("../../templates/provision/facts.sh")),
     ("prelude.sh", include_str!("../../templates/provision/prelude.sh")),
     ("engine.sh", include_str!("../../templates/provision/engine.sh")),
-    ("apt.sh", include_str!("../../templates/provision/apt.sh")),
     ("upgrade.sh", include_str!("../../templates/provision/upgrade.sh")),
     ("install.sh", include_str!("../../templates/provision/install.sh")),
     ("configure.sh", include_str!("../../templates/provision/configure.sh")),
+    ("packages/common.sh", include_str!("../../templates/provision/packages/common.sh")),
+    ("service/detect.sh", include_str!("../../templates/provision/service/detect.sh")),
+    ("service/detected.sh", include_str!("../../templates/provision/service/detected.sh")),
+    ("host/reboot.sh", include_str!("../../templates/provision/host/reboot.sh")),
+    ("host/use-host-key.sh", include_str!("../../templates/provision/host/use-host-key.sh")),
+    ("host/swarm-backup.sh", include_str!("../../templates/provision/host/swarm-backup.sh")),
+    ("host/swarm-restore.sh", include_str!("../../templates/provision/host/swarm-restore.sh")),
 ];
+
+/// A script that needs no facts: it finds out the service manager by itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HostScript {
+    Reboot,
+    UseHostKey,
+    SwarmBackup,
+    SwarmRestore,
+}
 
 /// How long a script waits on the host, in seconds.
 const LOCK: u32 = 600;
 const CLOUD_INIT: u32 = 600;
-const APT: u32 = 600;
+const PACKAGES: u32 = 600;
 /// An engine with many containers takes its time.
 const ENGINE: u32 = 180;
+
+/// Asks a host what it is; the same for all hosts.
+pub(super) fn facts() -> Result<String, Error> {
+    render("facts.sh", &detection())
+}
+
+pub(crate) fn host_script(script: HostScript) -> Result<String, ProvisionError> {
+    let template = match script {
+        HostScript::Reboot => "host/reboot.sh",
+        HostScript::UseHostKey => "host/use-host-key.sh",
+        HostScript::SwarmBackup => "host/swarm-backup.sh",
+        HostScript::SwarmRestore => "host/swarm-restore.sh",
+    };
+    Ok(render(template, &detection())?)
+}
+
+/// What scripts need that run before anything is known of a host.
+fn detection() -> Value {
+    let service =
+        |service: Service| context! { name => service.name(), start_options => service.start_options_path() };
+    context! {
+        services => Service::ALL.map(service),
+        supported => Service::supported(),
+        package_programs => packages::PROGRAMS,
+    }
+}
 
 /// Secret, like the key within.
 pub(super) fn configure(work: &Configure) -> Result<SecretString, Error> {
@@ -35,7 +80,10 @@ pub(super) fn configure(work: &Configure) -> Result<SecretString, Error> {
         let base64 = STANDARD.encode(file.content.expose_secret());
         context! { name => file.name.as_str(), mode => file.name.mode(), base64 }
     });
+    let service = work.service;
     let values = context! {
+        service => service.name(),
+        start_options => context! { name => service.start_options_name(), path => service.start_options_path() },
         files => files.collect::<Vec<_>>(),
         certs => work.files.iter().any(|file| file.name.is_pem()),
         hostname => &work.hostname,
@@ -56,23 +104,33 @@ pub(super) fn install(work: &Install) -> Result<String, Error> {
         InstallMethod::Distro | InstallMethod::None => ("distro", ""),
     };
     let values = context! {
+        packages => work.packages.name(),
+        service => work.service.name(),
+        service_definition => work.service.definition(),
         method,
         url,
         version => work.version.as_ref().map(EngineVersion::as_str).unwrap_or_default(),
         lock_seconds => LOCK,
         cloud_init_seconds => CLOUD_INIT,
-        apt_seconds => APT,
+        packages_seconds => PACKAGES,
     };
     render("install.sh", &values)
 }
 
 /// `url` is the script that brings engines no package owns.
-pub(super) fn upgrade(url: &str, version: Option<&EngineVersion>) -> Result<String, Error> {
+pub(super) fn upgrade(
+    packages: Packages,
+    service: Service,
+    url: &str,
+    version: Option<&EngineVersion>,
+) -> Result<String, Error> {
     let values = context! {
+        packages => packages.name(),
+        service => service.name(),
         url,
         version => version.map(EngineVersion::as_str).unwrap_or_default(),
         lock_seconds => LOCK,
-        apt_seconds => APT,
+        packages_seconds => PACKAGES,
         engine_seconds => ENGINE,
     };
     render("upgrade.sh", &values)
@@ -80,7 +138,9 @@ pub(super) fn upgrade(url: &str, version: Option<&EngineVersion>) -> Result<Stri
 
 fn render(template: &str, values: &Value) -> Result<String, Error> {
     let mut environment = environment();
-    for (name, text) in TEMPLATES {
+    let packages = Packages::ALL.into_iter().flat_map(Packages::templates);
+    let services = Service::ALL.into_iter().flat_map(Service::templates);
+    for (name, text) in TEMPLATES.iter().chain(packages).chain(services) {
         environment.add_template(name, text)?;
     }
     environment.get_template(template)?.render(values)

@@ -6,11 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::engine::swarm::{InitRequest, LocalState};
 use crate::machines::Machine;
 use crate::model::{ClusterName, Failure, Membership, Role, SwarmSettings};
+use crate::provision::{HostScript, host_script};
 use crate::store::MachineLock;
 use crate::swarm::Swarm;
-
-const BACKUP: &str = include_str!("../../templates/swarm/backup.sh");
-const RESTORE: &str = include_str!("../../templates/swarm/restore.sh");
 
 impl Swarm {
     /// Makes a new swarm of one manager out of what this node knows: services, networks, secrets, the list of nodes.
@@ -95,7 +93,7 @@ impl Swarm {
         self.needs_membership(&machine)?;
         self.machines.step(name, "Stopping the engine and reading its state...");
         let root = self.data_root(&machine).await?;
-        let done = self.as_root(&machine, BACKUP, &root, tokio::io::empty(), sink).await;
+        let done = self.as_root(&machine, HostScript::SwarmBackup, &root, tokio::io::empty(), sink).await;
         self.machines.reporter.finish(name, done.is_ok());
         done
     }
@@ -122,7 +120,7 @@ impl Swarm {
         source: impl AsyncRead,
     ) -> Result<(), Failure> {
         let root = self.data_root(machine).await?;
-        self.as_root(machine, RESTORE, &root, source, tokio::io::sink()).await?;
+        self.as_root(machine, HostScript::SwarmRestore, &root, source, tokio::io::sink()).await?;
         self.machines.engine_comes_up(machine).await?;
         self.stand_alone(lock, machine, cluster).await
     }
@@ -135,14 +133,15 @@ impl Swarm {
     async fn as_root(
         &self,
         machine: &Machine,
-        script: &str,
+        script: HostScript,
         root: &str,
         stdin: impl AsyncRead,
         stdout: impl AsyncWrite,
     ) -> Result<(), Failure> {
+        let script = host_script(script).map_err(|e| Failure::new(e.to_string()))?;
         let session = self.machines.connect(machine).await?;
         let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
-        let (script, root) = quoted(script)
+        let (script, root) = quoted(&script)
             .and_then(|script| Ok((script, quoted(root)?)))
             .map_err(|e| Failure::new(e.to_string()))?;
         let command = format!(

@@ -1,11 +1,12 @@
 # Puts files into place, restarts the engine and, if it does not come up with them, puts the old ones back.
 {% include "prelude.sh" %}
+{% include "service/" ~ service ~ "/engine.sh" %}
 {% include "engine.sh" %}
 etc=/etc/docker
 new=$etc/.rmachine-new
 # The files as they were when the engine last came up. There from before the first change until the engine answers.
 pending=$etc/.rmachine-pending
-names='daemon.json ca.pem server.pem server-key.pem 10-machine.conf'
+names='daemon.json ca.pem server.pem server-key.pem '{{ start_options.name }}
 
 main() {
     begin
@@ -17,7 +18,7 @@ main() {
 {%- if starting %}
     if comes_up; then
 {%- if enable %}
-        systemctl enable --quiet docker.service
+        enable_service
 {%- endif %}
         say 'done'
         return
@@ -34,14 +35,14 @@ main() {
     bring_up
     rm -rf "$pending"
 {%- elif enable %}
-    systemctl enable --quiet docker.service
+    enable_service
 {%- endif %}
     say 'done'
 }
 
 where() {
     case $1 in
-        10-machine.conf) set -- /etc/systemd/system/docker.service.d/10-machine.conf ;;
+        {{ start_options.name }}) set -- {{ start_options.path }} ;;
         *) set -- "$etc/$1" ;;
     esac
     # A link stays one, and what it leads to is written.
@@ -51,7 +52,7 @@ where() {
 # What is merged was read by an earlier command; somebody may have been here since.
 same_as_planned() {
     now=$(cd $etc 2>/dev/null && sha256sum daemon.json ca.pem server.pem server-key.pem \
-        /etc/systemd/system/docker.service.d/10-machine.conf 2>/dev/null)
+        {{ start_options.path }} 2>/dev/null)
     [ "$now" = {{ digests }} ] || fail stale 'the configuration changed meanwhile'
 }
 
@@ -148,10 +149,10 @@ put() {
 bring_up() {
     since=$(date +%s)
 {%- if reload %}
-    systemctl daemon-reload
+    reload_definitions
 {%- endif %}
 {%- if enable %}
-    systemctl enable --quiet docker.service
+    enable_service
 {%- endif %}
     start_engine && return
     engine_log | logged_lines
@@ -170,24 +171,17 @@ bring_up() {
 
 # It is on its way up with what it is to have: that start is waited for, and no other one made.
 comes_up() {
-    says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) && await_answer {{ engine_seconds }}
+    says=$(start_service {{ engine_seconds }} 2>&1) && await_answer {{ engine_seconds }}
 }
 
 start_engine() {
-    # A unit that failed a few times is otherwise not started again for a minute.
-    systemctl reset-failed docker.service docker.socket 2>/dev/null
-    says=$(timeout {{ engine_seconds }} systemctl stop docker.service 2>&1) || return
-    # An engine that listened by itself (docker-machine's do) has put its socket in the place of systemd's, and took it
-    # along; systemd would pass on one that nobody can reach.
-    [ -S /run/docker.sock ] || ! systemctl is-active --quiet docker.socket || systemctl restart docker.socket
-    says=$(timeout {{ engine_seconds }} systemctl start docker.service 2>&1) || return
+    says=$(restart_service {{ engine_seconds }} 2>&1) || return
     await_answer {{ engine_seconds }}
 }
 
-# The unit's own lines alone, not systemd's about it; each once, since systemd tries several times.
+# Each line once, since some service managers try several times.
 engine_log() {
-    journalctl _SYSTEMD_UNIT=docker.service --since "@$since" -o cat --no-pager 2>/dev/null | sed 's/^time="[^"]*" //' |
-        awk '!seen[$0]++' >"$work/engine"
+    service_output "$since" | awk '!seen[$0]++' >"$work/engine"
     grep -Ei 'level=(fatal|panic|error)|^(failed|unable|invalid|unknown|error|panic)|conflict' "$work/engine" | tail -n 10 >"$work/worst"
     if [ -s "$work/worst" ]; then cat "$work/worst"
     elif [ -s "$work/engine" ]; then tail -n 10 "$work/engine"
@@ -207,7 +201,7 @@ roll_back() {
         elif ! cmp -s "$pending/$name" "$old"; then put "$pending/$name" "$old" || incomplete=yes
         fi
     done
-    systemctl daemon-reload
+    reload_definitions
     [ -z "${incomplete:-}" ]
 }
 

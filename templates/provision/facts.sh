@@ -4,6 +4,8 @@
 # Sent to `sh -s`, or to `sh -s version` if the engine's version is wanted too: to ask for that takes longer than all the rest.
 # Runs as whoever logs in. Lines: `= KEY VALUE`, or `: KEY` followed by `| LINE` for each line of a text. What does not look
 # like that (a banner, a shell's own words) is not part of the answer.
+{% include "service/detect.sh" %}
+
 main() {
     wanted=${1:-}
     export LC_ALL=C
@@ -16,10 +18,11 @@ main() {
     if [ -r /etc/os-release ]; then text os-release </etc/os-release
     elif [ -r /usr/lib/os-release ]; then text os-release </usr/lib/os-release
     fi
-    [ -d /run/systemd/system ] && value systemd yes
+    service=$(service_manager)
+    value service-manager "$service"
     # A snap's engine is the snap's to configure.
     [ -e /snap/bin/docker ] && value snap yes
-    for tool in apt-get curl wget docker dockerd; do
+    for tool in{% for program in package_programs %} {{ program }}{% endfor %} curl wget docker dockerd; do
         found=$(command -v "$tool") && value "tool.$tool" "$found"
     done
     # Its own files say it at once; `cloud-init status` starts a Python for it.
@@ -79,22 +82,25 @@ file() {
 }
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C
-dropin=/etc/systemd/system/docker.service.d/10-machine.conf
-cd /etc/docker 2>/dev/null && sha256sum daemon.json ca.pem server.pem server-key.pem "$dropin" 2>/dev/null | text digests
-cd /etc/docker 2>/dev/null && stat -c '%a %n' daemon.json ca.pem server.pem server-key.pem "$dropin" 2>/dev/null | text modes
+ROOT
+    case $service in
+{%- for service in services %}
+        {{ service.name }})
+            echo start_options={{ service.start_options }}
+            cat <<'SERVICE'
+{% include "service/" ~ service.name ~ "/facts.sh" %}
+SERVICE
+            ;;
+{%- endfor %}
+    esac
+    cat <<'ROOT'
+cd /etc/docker 2>/dev/null && sha256sum daemon.json ca.pem server.pem server-key.pem "$start_options" 2>/dev/null | text digests
+cd /etc/docker 2>/dev/null && stat -c '%a %n' daemon.json ca.pem server.pem server-key.pem "$start_options" 2>/dev/null | text modes
 if [ -e /etc/docker/.rmachine-pending ]; then echo '= pending yes'; fi
 file daemon.json /etc/docker/daemon.json
-file 10-machine.conf "$dropin"
+file "${start_options##*/}" "$start_options"
 file default /etc/default/docker
 file hosts /etc/hosts
-if [ -d /run/systemd/system ]; then
-    shown=$(systemctl show docker.service docker.socket -p Id,LoadState,ActiveState,UnitFileState,FragmentPath,DropInPaths,Job)
-    printf '%s\n' "$shown" | text units
-    # Only the service: the paths of the socket come second.
-    for path in $(printf '%s\n' "$shown" | sed -n -e '/^$/q' -e 's/^FragmentPath=//p' -e 's/^DropInPaths=//p'); do
-        file "unit $path" "$path"
-    done
-fi
 ROOT
     [ "$wanted" != version ] || echo 'if command -v dockerd >/dev/null; then dockerd --version 2>&1 | text dockerd; fi'
 }

@@ -1,6 +1,8 @@
-//! The rules of ARCHITECTURE.md that can be read from the source: which room may use which, and what a driver depends on.
+//! The rules of ARCHITECTURE.md that can be read from the source: which room may use which, what a driver depends on, and
+//! which templates know a package or service manager.
 
 mod drivers;
+mod hosts;
 mod paths;
 mod source;
 mod staircase;
@@ -261,6 +263,25 @@ fn a_driver_depends_on_shared_crates_alone() {
     );
 }
 
+#[test]
+fn a_template_for_all_hosts_names_no_manager() {
+    let dir = checkout(&[
+        ("templates/provision/install.sh", "{% include \"packages/apt/install.sh\" %}\nsystemctl start x\n"),
+        ("templates/provision/service/detect.sh", "apt-get update"),
+        ("templates/provision/packages/apt/install.sh", "apt-get install x"),
+        ("templates/provision/service/systemd/engine.sh", "systemctl start docker.service"),
+        ("templates/host/first-boot.sh", "systemctl daemon-reload"),
+        ("templates/node/setup.sh", "dpkg --configure -a"),
+    ]);
+    assert_eq!(
+        hosts::faults(dir.path()),
+        [
+            "templates/provision/install.sh: names systemctl",
+            "templates/provision/service/detect.sh: names apt-get"
+        ]
+    );
+}
+
 /// The checkout itself.
 fn root() -> &'static std::path::Path {
     std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -276,4 +297,9 @@ fn src_follows_the_staircase_of_the_architecture() {
 #[test]
 fn driver_crates_depend_on_shared_crates_alone() {
     assert_eq!(drivers::faults(root()), [""; 0]);
+}
+
+#[test]
+fn templates_name_package_and_service_managers_in_their_folders_alone() {
+    assert_eq!(hosts::faults(root()), [""; 0]);
 }

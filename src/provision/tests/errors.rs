@@ -14,7 +14,7 @@ fn what_scripts_say_becomes_a_sentence_and_a_way_on() {
     for (code, detail) in [
         ("stale", "x"),
         ("busy", "600"),
-        ("apt-busy", "unattended-upgr (process 7)"),
+        ("packages-busy", "unattended-upgr (process 7)"),
         ("cloud-init", "600"),
         ("disk-full", "/var"),
         ("network", "https://get.docker.com/x: curl: (6) Could not resolve host"),

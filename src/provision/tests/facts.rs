@@ -11,12 +11,13 @@ fn a_host_with_an_engine() {
         (facts.arch.as_str(), facts.user.as_str(), &facts.privilege),
         ("x86_64", "root", &Privilege::Root)
     );
-    assert!(facts.systemd && !facts.snap);
+    assert_eq!(facts.service_manager, "systemd");
+    assert!(!facts.snap);
     assert!(facts.free["/"] > 0);
     let engine = facts.engine.unwrap();
     assert_eq!(engine.version.as_deref(), Some("26.1.5"));
-    assert!(engine.active && engine.enabled);
-    assert_eq!(engine.unit[0].path, "/usr/lib/systemd/system/docker.service");
+    assert!(engine.state.active && engine.state.enabled);
+    assert_eq!(engine.state.files[0].path, "/usr/lib/systemd/system/docker.service");
     assert_eq!(facts.config.daemon_json, None);
     assert!(!facts.config.pending);
 }

@@ -11,12 +11,15 @@ use rmachine_driver::MachineName;
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::provision::facts::Facts;
 use crate::provision::plan::{Changes, FileName};
+use crate::provision::service::Service;
 use crate::provision::{InstallMethod, Tls, Wanted};
 
 const TRIXIE: &str = include_str!("../../../tests/fixtures/provision/trixie-engine.facts");
 const BOOKWORM: &str = include_str!("../../../tests/fixtures/provision/bookworm-engine.facts");
 const BARE: &str = include_str!("../../../tests/fixtures/provision/trixie-bare.facts");
 const PASSWORD: &str = include_str!("../../../tests/fixtures/provision/trixie-password.facts");
+
+const START_OPTIONS: FileName = FileName::StartOptions(Service::Systemd);
 
 fn facts_of(answer: &str) -> Facts {
     Facts::parse(answer).unwrap()

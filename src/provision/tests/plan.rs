@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 
 use crate::provision::plan::plan;
 use crate::provision::tests::*;
-use crate::provision::{EngineVersion, HostFile, ProvisionError, UnitFile, first_files};
+use crate::provision::{EngineVersion, HostFile, ProvisionError, ServiceFile, first_files};
 
 fn error(answer: &str, wanted: &Wanted) -> ProvisionError {
     plan(&facts_of(answer), wanted).unwrap_err()
@@ -57,7 +57,7 @@ fn an_engine_that_was_never_ours() {
       "tlskey": "/etc/docker/server-key.pem"
     }
     "#);
-    assert_snapshot!(content(&changes, FileName::DropIn), @r#"
+    assert_snapshot!(content(&changes, START_OPTIONS), @r#"
     [Service]
     ExecStart=
     ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
@@ -110,7 +110,7 @@ fn a_version_is_asked_for_where_it_makes_a_difference() {
 #[test]
 fn a_first_start_finds_what_would_be_written_to_a_fresh_engine() {
     let text = "[Service]\nExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS\n";
-    let unit = UnitFile { path: "/usr/lib/systemd/system/docker.service".into(), text: text.into() };
+    let unit = ServiceFile { path: "/usr/lib/systemd/system/docker.service".into(), text: text.into() };
     let first = first_files(unit, &wanted()).unwrap();
     let written = plan(&facts_of(TRIXIE), &wanted()).unwrap().configure.unwrap().files;
     let shown = |files: &[HostFile]| files.iter().map(|f| (f.name.path(), f.digest())).collect::<Vec<_>>();
@@ -140,7 +140,7 @@ fn one_thing_changed_is_one_file_written() {
     assert_snapshot!(steps(&with(&done, "= hostname node1", "= hostname other"), &wanted()), @"name the host node1");
     assert_snapshot!(steps(&with(&done, "| UnitFileState=enabled", "| UnitFileState=disabled"), &wanted()), @"start the engine at boot");
     assert_snapshot!(steps(&with(&done, "| ActiveState=active", "| ActiveState=inactive"), &wanted()), @"restart the engine");
-    assert_snapshot!(steps(&with(&done, "= systemd yes", "= systemd yes\n= pending yes"), &wanted()), @"restart the engine");
+    assert_snapshot!(steps(&with(&done, "= service-manager systemd", "= service-manager systemd\n= pending yes"), &wanted()), @"restart the engine");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_drop_in_of_docker_machine_is_taken_over() {
     let path = "/etc/systemd/system/docker.service.d/10-machine.conf";
     let answer = and(&and(TRIXIE, "10-machine.conf", theirs), &format!("unit {path}"), theirs);
     let changes = plan(&facts_of(&answer), &wanted()).unwrap();
-    assert!(content(&changes, FileName::DropIn).contains("ExecStart=/usr/sbin/dockerd --containerd="));
+    assert!(content(&changes, START_OPTIONS).contains("ExecStart=/usr/sbin/dockerd --containerd="));
     assert!(content(&changes, FileName::DaemonJson).contains("fd://"));
 }
 
@@ -202,7 +202,7 @@ fn flags_of_other_files_give_way_or_are_named() {
         "[Service]\nExecStart=\nExecStart=/opt/dockerd --debug -H unix:///x --metrics-addr=:1\n",
     );
     let changes = plan(&facts_of(&early), &wanted()).unwrap();
-    assert!(content(&changes, FileName::DropIn).contains("\nExecStart=/opt/dockerd --debug\n"));
+    assert!(content(&changes, START_OPTIONS).contains("\nExecStart=/opt/dockerd --debug\n"));
 
     let late = and(
         TRIXIE,
@@ -215,20 +215,21 @@ fn flags_of_other_files_give_way_or_are_named() {
         "/etc/systemd/system/docker.service.d/override.conf starts the engine with -H tcp://0.0.0.0:2375, which daemon.json is to say"
     );
     let harmless = late.replace(" -H tcp://0.0.0.0:2375", " --debug");
-    assert!(plan(&facts_of(&harmless), &wanted()).is_ok());
+    let steps = |answer: &str| plan(&facts_of(answer), &wanted()).unwrap().to_string();
+    assert_eq!(steps(&harmless), steps(TRIXIE));
 }
 
 #[test]
 fn flags_in_docker_opts_give_way() {
     let quiet = and(TRIXIE, "default", "DOCKER_OPTS=\"--icc=false\"");
-    assert!(content(&plan(&facts_of(&quiet), &wanted()).unwrap(), FileName::DropIn).contains("$DOCKER_OPTS"));
+    assert!(content(&plan(&facts_of(&quiet), &wanted()).unwrap(), START_OPTIONS).contains("$DOCKER_OPTS"));
     let clash = and(
         TRIXIE,
         "default",
         "#DOCKER_OPTS=x\nDOCKER_OPTS=\"--icc=false -H tcp://0.0.0.0:2375 --label 'a=b'\"",
     );
     let changes = plan(&facts_of(&clash), &wanted()).unwrap();
-    assert_snapshot!(content(&changes, FileName::DropIn), @r#"
+    assert_snapshot!(content(&changes, START_OPTIONS), @r#"
     [Service]
     ExecStart=
     ExecStart=/usr/sbin/dockerd --containerd=/run/containerd/containerd.sock --icc=false
@@ -259,16 +260,26 @@ fn without_an_engine_one_is_installed_first() {
 #[test]
 fn hosts_that_cannot_be() {
     let rocky = with(BARE, "| ID=debian", "| ID=rocky\n| ID_LIKE=\"rhel centos fedora\"");
-    let sysv = with(BARE, "= systemd yes", "");
-    let snap = with(BARE, "= systemd yes", "= systemd yes\n= snap yes");
-    let static_build = with(BARE, "= systemd yes", "= systemd yes\n= tool.dockerd /usr/local/bin/dockerd");
+    let rocky =
+        with(&rocky, "| PRETTY_NAME=\"Debian GNU/Linux 13 (trixie)\"", "| PRETTY_NAME=\"Rocky Linux 9.4\"");
+    let rocky =
+        with(&rocky, "= tool.apt-get /usr/bin/apt-get", "= tool.dnf /usr/bin/dnf\n= tool.yum /usr/bin/yum");
+    let nothing = with(&rocky, "= tool.dnf /usr/bin/dnf\n= tool.yum /usr/bin/yum", "");
+    let sysv = with(BARE, "= service-manager systemd", "= service-manager init");
+    let snap = with(BARE, "= service-manager systemd", "= service-manager systemd\n= snap yes");
+    let static_build = with(
+        BARE,
+        "= service-manager systemd",
+        "= service-manager systemd\n= tool.dockerd /usr/local/bin/dockerd",
+    );
     let no_sudo = with(BARE, "= sudo yes", "= sudo missing");
-    let said: Vec<String> = [&rocky, &sysv, &snap, &static_build, &no_sudo, &PASSWORD.to_owned()]
+    let said: Vec<String> = [&rocky, &nothing, &sysv, &snap, &static_build, &no_sudo, &PASSWORD.to_owned()]
         .map(|answer| error(answer, &wanted()).to_string())
         .into();
     assert_snapshot!(said.join("\n"), @r#"
-    the host runs Debian GNU/Linux 13 (trixie); rmachine knows Debian, Ubuntu and their relatives
-    the host runs Debian GNU/Linux 13 (trixie) without systemd, which rmachine needs to run the engine
+    rmachine does not support the package manager of Rocky Linux 9.4 (found on the host: dnf, yum); supported: apt on Debian, Ubuntu and their relatives
+    rmachine does not support the package manager of Rocky Linux 9.4 (found on the host: none); supported: apt on Debian, Ubuntu and their relatives
+    rmachine does not support the service manager of Debian GNU/Linux 13 (trixie) (found on the host: init); supported: systemd
     the host's Docker engine is a snap, which keeps its configuration to itself
     the host has /usr/local/bin/dockerd, but no systemd unit docker.service that starts it
     debian is not root on the host, and there is no sudo
@@ -279,7 +290,9 @@ fn hosts_that_cannot_be() {
 #[test]
 fn a_relative_of_debian_will_do() {
     let mint = with(TRIXIE, "| ID=debian", "| ID=linuxmint\n| ID_LIKE=\"ubuntu debian\"");
-    assert!(plan(&facts_of(&mint), &wanted()).is_ok());
+    let steps = |answer: &str| plan(&facts_of(answer), &wanted()).unwrap().to_string();
+    assert_eq!(steps(&mint), steps(TRIXIE));
+    assert!(steps(&mint).contains("write /etc/docker/daemon.json"));
 }
 
 #[test]

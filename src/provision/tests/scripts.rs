@@ -6,9 +6,11 @@ use minijinja::context;
 use proptest::prelude::*;
 use rmachine_driver::secrecy::ExposeSecret;
 
+use crate::provision::packages::Packages;
 use crate::provision::plan::{Install, plan};
+use crate::provision::service::Service;
 use crate::provision::tests::*;
-use crate::provision::{EngineVersion, script};
+use crate::provision::{EngineVersion, HostScript, host_script, script};
 
 fn configure() -> String {
     let changes = plan(&facts_of(TRIXIE), &wanted()).unwrap();
@@ -17,8 +19,17 @@ fn configure() -> String {
 
 fn install(method: InstallMethod, version: Option<&str>) -> String {
     let version = version.map(|version| EngineVersion::parse(version).unwrap());
-    script::install(&Install { method, version }).unwrap()
+    let (packages, service) = (Packages::Apt, Service::Systemd);
+    script::install(&Install { method, version, packages, service }).unwrap()
 }
+
+fn upgrade(url: &str, version: Option<&str>) -> String {
+    let version = version.map(|version| EngineVersion::parse(version).unwrap());
+    script::upgrade(Packages::Apt, Service::Systemd, url, version.as_ref()).unwrap()
+}
+
+const HOST_SCRIPTS: [HostScript; 4] =
+    [HostScript::Reboot, HostScript::UseHostKey, HostScript::SwarmBackup, HostScript::SwarmRestore];
 
 fn by_script() -> String {
     install(InstallMethod::Script { url: "https://get.docker.com/?a=b&c='d'".into() }, None)
@@ -66,17 +77,24 @@ fn main_of(script: &str) -> &str {
     &script[from..from + script[from..].find("\n}\n").unwrap()]
 }
 
-/// Where there is no shellcheck, there is one where tests/run is run.
+#[cfg(feature = "system-tests")]
 #[test]
 fn shellcheck_has_no_complaint() {
-    let upgrade = script::upgrade("https://get.docker.com", None).unwrap();
-    for text in [script::FACTS, &configure(), &by_script(), &install(InstallMethod::Distro, None), &upgrade] {
-        let run = Command::new("shellcheck")
+    let host = HOST_SCRIPTS.map(|script| host_script(script).unwrap());
+    let engine = [
+        script::facts().unwrap(),
+        configure(),
+        by_script(),
+        install(InstallMethod::Distro, None),
+        upgrade("https://get.docker.com", None),
+    ];
+    for text in engine.iter().chain(&host) {
+        let mut run = Command::new("shellcheck")
             .args(["--shell=sh", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn();
-        let Ok(mut run) = run else { return };
+            .spawn()
+            .unwrap();
         run.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         let said = run.wait_with_output().unwrap().stdout;
         assert_eq!(String::from_utf8_lossy(&said), "");
@@ -134,9 +152,17 @@ fn a_template_cannot_get_round_it() {
 
 #[test]
 fn the_text_that_upgrades() {
-    let script = script::upgrade("https://get.example.com", None).unwrap();
+    let script = upgrade("https://get.example.com", None);
     assert_snapshot!(main_of(&script));
     assert!(script.contains("\nversion=''\n") && script.contains("by_script https://get.example.com; fi"));
-    let version = EngineVersion::parse("26.1").unwrap();
-    assert!(script::upgrade("u", Some(&version)).unwrap().contains("\nversion=26.1\n"));
+    assert!(upgrade("u", Some("26.1")).contains("\nversion=26.1\n"));
+}
+
+/// The snapshots are the texts as they run on hosts of today's package manager and service manager.
+#[test]
+fn the_texts_that_need_no_facts() {
+    assert_snapshot!("facts", script::facts().unwrap());
+    for script in HOST_SCRIPTS {
+        assert_snapshot!(format!("{script:?}"), host_script(script).unwrap());
+    }
 }

@@ -1,4 +1,3 @@
-# shellcheck shell=sh
 # Puts the new host key in the place of the one that the first boot brought; a run that was cut off can be repeated.
 set -eu
 if [ "$(id -u)" = 0 ]; then set --; else set -- sudo -n; fi
@@ -10,4 +9,4 @@ if "$@" test -e "$new"; then
     "$@" mv -f "$new" "$key"
 fi
 "$@" rm -f "$new.pub"
-"$@" systemctl reload ssh </dev/null >&2 || "$@" systemctl reload sshd </dev/null >&2
+{% set part = "reload-sshd.sh" %}{% include "service/detected.sh" %}

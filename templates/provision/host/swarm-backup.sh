@@ -1,4 +1,3 @@
-# shellcheck shell=sh
 # Writes a manager's state to standard output, as a packed archive; $1 is the engine's folder. The engine is stopped
 # while the state is copied, since no copy of a running one can be relied on, and started again whatever happens.
 set -eu
@@ -9,7 +8,7 @@ root=$1
     exit 3
 }
 umask 077
-socket=$(systemctl is-active docker.socket || :)
+{% set part = "pause.sh" %}{% include "service/detected.sh" %}
 stopped=
 copy=$(mktemp -d "$root/.rmachine-backup.XXXXXX")
 finish() {
@@ -17,14 +16,13 @@ finish() {
     rm -rf "$copy"
 }
 up() {
-    [ "$socket" != active ] || systemctl start docker.socket
-    systemctl start docker.service
+    resume_engine
     stopped=
 }
 trap finish EXIT
 trap 'exit 143' HUP TERM INT
 stopped=yes
-systemctl stop docker.socket docker.service 2>/dev/null || systemctl stop docker.service
+pause_engine
 # The logs are mostly holes.
 cp -a --sparse=always "$root/swarm" "$copy/swarm"
 up >&2

@@ -1,0 +1,1 @@
+"$@" systemd-run --on-active=1 systemctl reboot </dev/null

@@ -1,0 +1,1 @@
+"$@" systemctl reload ssh </dev/null >&2 || "$@" systemctl reload sshd </dev/null >&2
