@@ -181,7 +181,7 @@ fn parse_url(url: &str) -> Option<(HostAddr, u16)> {
 fn unreachable(host: &HostAddr, port: u16, error: &EngineError) -> Failure {
     let failure = Failure::new(error.to_string());
     match error {
-        EngineError::Dial { .. } | EngineError::Timeout { .. } => failure.hint(format!(
+        EngineError::Dial { .. } | EngineError::DialTimeout { .. } | EngineError::Timeout { .. } => failure.hint(format!(
             "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security \
              group)"
         )),

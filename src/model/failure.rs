@@ -110,6 +110,18 @@ impl Failure {
         causes
     }
 
+    /// The first cause of a type.
+    pub(crate) fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        let mut next = self.source();
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
+    }
+
     /// Joins the failures of several machines: every message, one exit.
     pub(crate) fn join(failures: Vec<Self>) -> Result<(), Self> {
         let mut failures = failures.into_iter();

@@ -103,8 +103,7 @@ fn made_by_step(line: &Value) -> Option<String> {
 
 /// The engine quotes a whole command and its exit code; what the command said is what helps.
 fn explained(error: EngineError, tail: &Tail<'_>) -> DriverError {
-    let of_a_command =
-        matches!(&error, EngineError::Failed { message, .. } if message.contains("returned a non-zero code"));
+    let of_a_command = error.is_failed_build_command();
     let error = refused(error);
     match tail.reason().filter(|_| of_a_command) {
         Some(reason) => DriverError { message: reason, ..error },

@@ -19,6 +19,10 @@ pub enum EngineError {
     Socket { path: String, source: io::Error },
     #[error("{reason}")]
     Tls { fault: TlsFault, reason: String },
+    /// No connection within the time limit.
+    #[error("{what}: i/o timeout")]
+    DialTimeout { what: String },
+    /// No answer to a request within the time limit.
     #[error("{what}: i/o timeout")]
     Timeout { what: String },
     /// The engine said no.
@@ -69,11 +73,6 @@ fn plain(error: &io::Error) -> String {
 }
 
 impl EngineError {
-    /// Whether the engine says that there is no such thing.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
-    }
-
     /// The engine's status, when it refused.
     pub fn status(&self) -> Option<u16> {
         match self {

@@ -167,7 +167,7 @@ async fn over_socket(path: &Path, limit: Duration) -> Result<Connection, EngineE
 async fn dial_unix(path: &Path, limit: Duration) -> Result<UnixStream, EngineError> {
     let shown = || path.display().to_string();
     let Ok(made) = timeout(limit, UnixStream::connect(path)).await else {
-        return Err(EngineError::Timeout { what: format!("dial unix {}", shown()) });
+        return Err(EngineError::DialTimeout { what: format!("dial unix {}", shown()) });
     };
     made.map_err(|source| EngineError::Socket { path: shown(), source })
 }

@@ -105,14 +105,14 @@ where
     match timeout(limit, connector.connect(name, stream)).await {
         Ok(Ok(secured)) => Ok(secured),
         Ok(Err(e)) => Err(EngineError::handshake(&e)),
-        Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),
+        Err(_) => Err(EngineError::DialTimeout { what: format!("dial tcp {at}: TLS handshake") }),
     }
 }
 
 pub(crate) async fn dial(host: &HostAddr, port: u16, limit: Duration) -> Result<TcpStream, EngineError> {
     let address = host.with_port(port);
     let Ok(stream) = timeout(limit, connect(host, port, &address)).await else {
-        return Err(EngineError::Timeout { what: format!("dial tcp {address}") });
+        return Err(EngineError::DialTimeout { what: format!("dial tcp {address}") });
     };
     let stream = stream?;
     stream.set_nodelay(true).map_err(|e| EngineError::dial(&address, &e))?;
