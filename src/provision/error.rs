@@ -26,7 +26,7 @@ pub(crate) enum ProvisionError {
     NoUnit(String),
     #[error("{path} starts the engine with {flags}, which daemon.json is to say")]
     Clash { path: String, flags: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Options(#[from] crate::engine::options::OptionError),
     #[error("{0} is not the version of an engine")]
     BadVersion(String),

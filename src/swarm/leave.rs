@@ -231,7 +231,7 @@ impl Swarm {
     ) -> Result<(), Failure> {
         let mut manager = self.manager(cluster).await?;
         let found = self.find_node(cluster, &manager.nodes().await?, node)?;
-        let name = MachineName::existing(node).map_err(|e| Failure::new(e.to_string()))?;
+        let name = MachineName::existing(node).map_err(Failure::from_error)?;
         let machine =
             cluster.members.iter().find(|m| m.membership.node.as_deref() == Some(found.id.as_str()));
         if found.state() == "ready" && !force {

@@ -147,7 +147,8 @@ impl Engine {
             cert_path: Some(state.text("EngineCertPath")).filter(|p| !p.is_empty()).map(Into::into),
             ..HostSettings::default()
         };
-        let host = EngineHost::parse(&settings).map_err(|e| DriverError::invalid(e.to_string()))?;
+        let host =
+            EngineHost::parse(&settings).map_err(|e| DriverError::invalid(e.to_string()).caused_by(e))?;
         Self::at(host, limit).await
     }
 

@@ -42,7 +42,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     // The user's own file, which nothing of ours lies beside.
     let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
     let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
+    written.map_err(|e| Failure::because(format!("cannot write {path}"), e))?;
     ctx.printer.line(&format!("Wrote {path}: edit it, then `{} cluster plan`", ctx.program));
     Ok(())
 }
@@ -66,5 +66,5 @@ fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<Str
     let options: Vec<_> = specs.iter().map(option).collect();
     let rendered =
         Environment::new().render_str(EXAMPLE, context! { name => name.as_str(), driver, options });
-    rendered.map_err(|e| Failure::new(format!("the example cannot be written: {e}")))
+    rendered.map_err(|e| Failure::because("the example cannot be written", e))
 }

@@ -168,7 +168,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
 async fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
-        Failure::new(format!("cannot read {}: {e}", path.display()))
+        Failure::because(format!("cannot read {}", path.display()), e)
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
     for name in driver_names(&text) {
@@ -309,7 +309,7 @@ fn failed(ctx: &Context, failures: Vec<Failure>) -> Failure {
 
 fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
     confirm(ctx.printer, question)
-        .map_err(|e| Failure::new(e.to_string()).hint("add -y to do it without being asked"))
+        .map_err(|e| Failure::from_error(e).hint("add -y to do it without being asked"))
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {

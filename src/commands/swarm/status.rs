@@ -58,7 +58,7 @@ impl StatusForm {
         let status = ctx.swarm().status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
-                let text = serde_json::to_string_pretty(&status).map_err(|e| Failure::new(e.to_string()))?;
+                let text = serde_json::to_string_pretty(&status).map_err(Failure::from_error)?;
                 ctx.printer.line(&text);
             }
             Output::Table => show(ctx, &status),

@@ -107,7 +107,7 @@ pub(crate) async fn open(
     end.session.direct_tcpip(&end.host, port).await?;
     let listener = TcpListener::bind(("127.0.0.1", local)).await;
     let listener =
-        listener.map_err(|e| Failure::new(format!("127.0.0.1:{local} cannot be listened on: {e}")))?;
+        listener.map_err(|e| Failure::because(format!("127.0.0.1:{local} cannot be listened on"), e))?;
     Ok(Way { listener, swarm: swarm.clone(), cluster: cluster.clone(), service, port, end })
 }
 

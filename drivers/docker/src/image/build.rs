@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, DriverErrorKind, Progress};
+use rmachine_driver::{DriverError, DriverErrorKind, Progress, describe_error};
 use rmachine_engine_api::{Connection, EngineError, Method, Payload, filters, with_query};
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>)
         Entry { path: "init", mode: 0o755, content: Some(INIT.as_bytes()) },
         Entry { path: "setup.sh", mode: 0o644, content: Some(SETUP.as_bytes()) },
     ])
-    .map_err(|e| DriverError::invalid(e.to_string()))?;
+    .map_err(|e| DriverError::invalid(describe_error(&e)).caused_by(e))?;
     let path = build_path(recipe);
     let tail = Tail::of(progress);
     let mut last = None;

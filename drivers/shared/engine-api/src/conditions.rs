@@ -257,7 +257,10 @@ mod tests {
             ("out of sequence", refused(500, "rpc error: code = Unknown desc = update out of sequence")),
             ("unanswered", EngineError::Timeout { what: "/nodes".into() }),
             ("disconnected", EngineError::DialTimeout { what: "dial tcp 192.0.2.1:2376".into() }),
-            ("disconnected", EngineError::Dial { address: None, reason: "lookup x: no such host".into() }),
+            (
+                "disconnected",
+                EngineError::Socket { path: "/s".into(), source: std::io::ErrorKind::NotFound.into() },
+            ),
             // Each resembles a condition and is none of them.
             ("", refused(503, "This node is not a swarm manager. Use \"docker swarm init\" and try again.")),
             (
@@ -275,7 +278,7 @@ mod tests {
                 "disconnected",
                 EngineError::Broken {
                     path: "/nodes".into(),
-                    reason: "context deadline exceeded, no space left on device".into(),
+                    source: "context deadline exceeded, no space left on device".into(),
                 },
             ),
         ]

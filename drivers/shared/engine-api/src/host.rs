@@ -176,7 +176,7 @@ async fn dial_unix(path: &Path, limit: Duration) -> Result<UnixStream, EngineErr
 fn read_certs(dir: &Path) -> Result<TlsFiles, EngineError> {
     let read = |name: &str| {
         let path = dir.join(name);
-        std::fs::read_to_string(&path).map_err(|e| EngineError::own_file(&path, &e))
+        std::fs::read_to_string(&path).map_err(|e| EngineError::own_file(&path, e))
     };
     Ok(TlsFiles { ca: read("ca.pem")?, cert: read("cert.pem")?, key: SecretString::from(read("key.pem")?) })
 }
