@@ -4,8 +4,9 @@ use futures_util::future::join_all;
 use rmachine_driver::{Login, MachineName};
 
 use crate::cluster::apply::{Failures, all_well};
+use crate::machines::Machine;
 use crate::model::{ClusterName, Failure, Role};
-use crate::swarm::Swarm;
+use crate::swarm::{Member, Swarm};
 
 /// The machines that belong to a cluster, as the store knows them.
 pub(crate) fn members(swarm: &Swarm, cluster: &ClusterName) -> Result<Vec<MachineName>, Failure> {
@@ -17,8 +18,7 @@ pub(crate) fn members(swarm: &Swarm, cluster: &ClusterName) -> Result<Vec<Machin
 pub(crate) async fn down(swarm: &Swarm, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
     let found = swarm.members(cluster).map_err(|e| vec![e])?;
     for role in [Role::Worker, Role::Manager] {
-        let outliving: Vec<MachineName> =
-            found.joined(role).map(|m| m.machine.clone()).filter(|n| outlives(swarm, n)).collect();
+        let outliving = outliving(swarm, found.joined(role), force).map_err(|e| vec![e])?;
         let left = join_all(outliving.iter().map(|n| swarm.leave(n, true))).await;
         if !force {
             all_well(&outliving, left)?;
@@ -29,7 +29,26 @@ pub(crate) async fn down(swarm: &Swarm, cluster: &ClusterName, force: bool) -> R
     all_well(&all, gone)
 }
 
-fn outlives(swarm: &Swarm, name: &MachineName) -> bool {
-    let driver = swarm.machines.load(name).ok().and_then(|m| m.driver);
-    driver.is_some_and(|d| d.features().login == Login::Given)
+fn outlives(machine: &Machine) -> bool {
+    machine.driver.as_ref().is_some_and(|d| d.features().login == Login::Given)
+}
+
+/// A machine whose files cannot be read is an error before anything is removed, unless `force` says to forget it.
+fn outliving<'a>(
+    swarm: &Swarm,
+    members: impl Iterator<Item = &'a Member>,
+    force: bool,
+) -> Result<Vec<MachineName>, Failure> {
+    let mut names = Vec::new();
+    for member in members {
+        match swarm.machines.load(&member.machine) {
+            Ok(machine) if outlives(&machine) => {
+                names.push(member.machine.clone());
+            }
+            Ok(_) => {}
+            Err(_) if force => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(names)
 }
