@@ -73,7 +73,7 @@ pub(crate) struct Fixed {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Container {
     pub(crate) id: String,
-    pub(crate) state: Status,
+    pub(crate) state: ContainerState,
     pub(crate) config: Config,
     #[serde(default)]
     pub(crate) network_settings: Networks,
@@ -81,7 +81,7 @@ pub(crate) struct Container {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub(crate) struct Status {
+pub(crate) struct ContainerState {
     pub(crate) status: String,
     pub(crate) error: String,
     pub(crate) exit_code: i64,

@@ -48,7 +48,7 @@ enum Verb {
     /// Remove everything that was made for the cluster
     Down(Down),
     /// Show the nodes of the cluster, and whether its managers have a majority
-    Status(Status),
+    Status(StatusArgs),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -145,7 +145,7 @@ struct Down {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::commands::swarm::STATUS_HELP)]
-struct Status {
+struct StatusArgs {
     #[command(flatten)]
     file: File,
 

@@ -44,12 +44,12 @@ struct End {
 struct Task {
     #[serde(rename = "NodeID")]
     node: String,
-    status: Status,
+    status: TaskStatus,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Status {
+struct TaskStatus {
     state: String,
     container_status: Container,
 }
