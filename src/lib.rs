@@ -108,7 +108,7 @@ fn open_driver(words: &[String], env: &Environment, registry: &Registry) -> Resu
 }
 
 fn runtime(mut builder: tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, Failure> {
-    builder.enable_all().build().map_err(|e| Failure::new(format!("cannot start: {e}")))
+    builder.enable_all().build().map_err(|e| Failure::because("cannot start", e))
 }
 
 /// Ctrl-C and SIGTERM drop the work where it is: what was reached is on disk, locks are the kernel's.

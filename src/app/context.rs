@@ -110,7 +110,7 @@ impl Context {
 
     /// Our own file, for programs that call us back.
     pub(crate) fn own_program(&self) -> Result<PathBuf, Failure> {
-        std::env::current_exe().map_err(|e| Failure::new(format!("cannot find my own program: {e}")))
+        std::env::current_exe().map_err(|e| Failure::because("cannot find my own program", e))
     }
 
     /// A line that goes to whoever follows the progress: not to a program that reads JSON, nor to one that wants silence.

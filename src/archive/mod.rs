@@ -66,6 +66,6 @@ pub(crate) enum ArchiveError {
 
 impl From<ArchiveError> for Failure {
     fn from(error: ArchiveError) -> Self {
-        Self::new(error.to_string())
+        Self::from_error(error)
     }
 }

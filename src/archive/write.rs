@@ -29,18 +29,18 @@ pub(crate) fn export_archive(
         let files = files_of(machines, &machine, &mut notes)?;
         packed.push((name.clone(), files));
     }
-    let tar = pack(&packed).map_err(|e| Failure::new(format!("the archive cannot be made: {e}")))?;
+    let tar = pack(&packed).map_err(|e| Failure::because("the archive cannot be made", e))?;
     match passphrase {
         None => Ok((tar, notes)),
-        Some(passphrase) => seal::seal(&tar, passphrase)
-            .map(|sealed| (sealed, notes))
-            .map_err(|e| Failure::new(e.to_string())),
+        Some(passphrase) => {
+            seal::seal(&tar, passphrase).map(|sealed| (sealed, notes)).map_err(Failure::from_error)
+        }
     }
 }
 
 fn files_of(machines: &Machines, machine: &Machine, notes: &mut Vec<String>) -> Result<Files, Failure> {
     let mut files = Files::new();
-    let unreadable = |path: &Path, e: std::io::Error| Failure::new(format!("open {}: {e}", path.display()));
+    let unreadable = |path: &Path, e: std::io::Error| Failure::because(format!("open {}", path.display()), e);
     for entry in fs::read_dir(&machine.dir).map_err(|e| unreadable(&machine.dir, e))? {
         let path = entry.map_err(|e| unreadable(&machine.dir, e))?.path();
         let found = fs::symlink_metadata(&path).map_err(|e| unreadable(&path, e))?;
@@ -58,13 +58,12 @@ fn files_of(machines: &Machines, machine: &Machine, notes: &mut Vec<String>) -> 
     let mut known = machine.stored.config.clone();
     known.driver.clear(&machine.driver().map(|d| d.local_keys()).unwrap_or_default());
     notes.extend(account_note(machine));
-    let mut config =
-        serde_json::to_value(&known).map_err(|e| Failure::new(format!("{}: {e}", machine.name)))?;
+    let mut config = serde_json::to_value(&known).map_err(|e| Failure::because(&machine.name, e))?;
     take_key(machine, &mut config, &mut files, notes)?;
     relative(&mut config, machines.store.root(), machine, &files);
-    let text = crate::store::json::pretty(&config).map_err(|e| Failure::new(e.to_string()))?;
+    let text = crate::store::json::pretty(&config).map_err(Failure::from_error)?;
     files.insert(CONFIG.to_owned(), text.into_bytes());
-    let own = crate::store::json::pretty(&machine.stored.own).map_err(|e| Failure::new(e.to_string()))?;
+    let own = crate::store::json::pretty(&machine.stored.own).map_err(Failure::from_error)?;
     files.insert(OWN.to_owned(), own.into_bytes());
     Ok(files)
 }
@@ -117,7 +116,7 @@ fn take_key(
     let path = PathBuf::from(path);
     let name = format!("ssh-{}", path.file_name().unwrap_or_default().to_string_lossy());
     if path.parent() != Some(&machine.dir) {
-        let key = fs::read(&path).map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
+        let key = fs::read(&path).map_err(|e| Failure::because(format!("open {}", path.display()), e))?;
         files.insert(name.clone(), key);
         if let Some(field) = config.pointer_mut("/Driver/SSHKeyPath") {
             *field = format!("{MACHINE}/{name}").into();

@@ -217,7 +217,7 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(Failure::new(format!("open {}: {e}", path.display()))),
+        Err(e) => Err(Failure::because(format!("open {}", path.display()), e)),
     }
 }
 

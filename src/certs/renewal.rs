@@ -65,7 +65,7 @@ impl Certs {
     /// On disk as one file before the first takes its place.
     fn commit(&self, client: &Files, renewal: &Renewal) -> Result<(), Failure> {
         let folder = renewal_folder(client);
-        let text = serde_json::to_string(renewal).map_err(|e| Failure::new(e.to_string()))?;
+        let text = serde_json::to_string(renewal).map_err(Failure::from_error)?;
         let written = self
             .store
             .make_dir(&folder)

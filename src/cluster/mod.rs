@@ -14,6 +14,7 @@ pub mod plan;
 pub(crate) mod present_state;
 mod read;
 pub(crate) mod roll;
+mod schedule;
 #[cfg(test)]
 mod tests;
 

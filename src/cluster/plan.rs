@@ -157,12 +157,6 @@ impl Plan {
         self.steps.sort_by_key(|s| s.action);
     }
 
-    /// The machines that this is to be done to.
-    pub(crate) fn machines(&self, wanted: impl Fn(&Work) -> bool) -> Vec<MachineName> {
-        let steps = self.steps.iter().filter(|s| s.work.iter().any(&wanted));
-        steps.filter_map(|s| s.machine().cloned()).collect()
-    }
-
     pub(crate) fn work(&self) -> impl Iterator<Item = (Option<&MachineName>, &Work)> {
         self.steps.iter().flat_map(|s| s.work.iter().map(|w| (s.machine(), w)))
     }
@@ -191,6 +185,9 @@ pub fn plan(wanted: &Wanted, present: &Present) -> Plan {
         plan.steps.extend(autolock(wanted, swarm));
         plan.fixed.extend(pools(wanted, swarm));
     }
+    for found in present.nodes.iter().filter(|f| wanted.node(&f.name).is_none()) {
+        plan.steps.push(removing(found));
+    }
     if present.silent {
         plan.notes.push(
             "its managers are down: once they are started they say what else there is to do".to_owned(),
@@ -198,9 +195,6 @@ pub fn plan(wanted: &Wanted, present: &Present) -> Plan {
     } else {
         let nothing = Swarm::default();
         networks(wanted, present.swarm.as_ref().unwrap_or(&nothing), &mut plan.steps);
-    }
-    for found in present.nodes.iter().filter(|f| wanted.node(&f.name).is_none()) {
-        plan.steps.push(removing(found));
     }
     // As long as nothing else decides, the order is that of the file.
     plan.steps.sort_by_key(|s| s.action);

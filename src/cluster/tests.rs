@@ -7,10 +7,14 @@ use rmachine_driver::{MachineName, OptionKind, OptionSpec, Value};
 
 use crate::cluster::file::{Read, Surroundings, parse, place_of};
 use crate::cluster::model::{Given, Network, Node, Stack, Wanted};
-use crate::cluster::plan::{Action, Found, Live, Made, Plan, Present, Swarm, Work, plan, quorum};
+use crate::cluster::plan::{
+    Action, Found, Live, Made, Plan, Present, Step, Subject, Swarm, Work, plan, quorum,
+};
 use crate::cluster::read::{Place, Remark};
+use crate::cluster::schedule::{Schedule, Setting};
 use crate::model::{Availability, ClusterName, Declared, Due, Role, SwarmSettings};
 use crate::registry::Registry;
+use crate::swarm::NodeChange;
 
 fn shared() -> Vec<OptionSpec> {
     let list = |name| OptionSpec::new(name, OptionKind::list(), "");
@@ -346,9 +350,7 @@ fn joined(wanted: &Wanted, node: &Node) -> Found {
 }
 
 fn said(plan: &Plan) -> String {
-    let line = |s: &crate::cluster::plan::Step| {
-        format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "))
-    };
+    let line = |s: &Step| format!("{:?} {:?}: {}\n", s.action, s.subject, s.reasons.join("; "));
     plan.steps.iter().map(line).collect::<String>().replace("MachineName", "")
 }
 
@@ -396,9 +398,57 @@ fn a_plan_says_what_and_why() {
     Change Machine(("lab-w-1"), Worker): engine: label: (none) -> a=b; availability: active -> drain; labels: +disk=ssd -old
     Change Swarm: autolock: true -> false
     Replace Machine(("lab-w-2"), Worker): docker-memory: "1g" -> "2g"
-    Remove Network("old"): it is not in the file
     Remove Machine(("lab-w-9"), Worker): it is not in the file
+    Remove Network("old"): it is not in the file
     "#);
+}
+
+#[test]
+fn every_kind_of_work_is_scheduled() {
+    let mut labelled = node("lab-w-1", Role::Worker);
+    labelled.labels.insert("disk".to_owned(), "ssd".to_owned());
+    let wanted = cluster(vec![node("lab-m-1", Role::Manager), labelled]);
+    let network = || Network { name: "net".into(), ..Network::default() };
+    let step = |name: &str, work: Vec<Work>| Step {
+        action: Action::Change,
+        subject: Subject::Machine(MachineName::parse(name).unwrap(), Role::Worker),
+        work,
+        reasons: Vec::new(),
+    };
+    let swarm =
+        Step { subject: Subject::Swarm, ..step("x", vec![Work::Autolock(true), Work::Network(network())]) };
+    let gone = Step {
+        subject: Subject::Network("old".into()),
+        ..step("x", vec![Work::RemoveNetwork("old".into())])
+    };
+    let plan = Plan {
+        steps: vec![
+            step("lab-m-1", vec![Work::Start, Work::Promote, Work::Due(Due::Restart)]),
+            step("lab-w-1", vec![Work::CreateAgain]),
+            step("lab-w-8", vec![Work::Demote]),
+            step("lab-w-9", vec![Work::Remove]),
+            swarm,
+            gone,
+        ],
+        ..Plan::default()
+    };
+    let schedule = Schedule::of(&plan, &wanted);
+    let names = |names: &[MachineName]| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    assert_eq!(names(&schedule.starts), "lab-m-1");
+    assert_eq!(names(&schedule.half_removed), "lab-w-1");
+    assert_eq!(names(&schedule.creates), "lab-w-1");
+    assert_eq!(names(&schedule.demotes), "lab-w-8");
+    assert_eq!(names(&schedule.removes), "lab-w-9");
+    assert_eq!(schedule.network_removals, ["old"]);
+    let network = network();
+    assert!(schedule.settings.contains(&Setting::CreateNetwork(&network)));
+    assert!(schedule.settings.contains(&Setting::Autolock(true)));
+    assert_eq!(schedule.rolls.len(), 1);
+    assert_eq!(schedule.settings.len(), 3, "{:?}", schedule.settings);
+    // A node joins without the labels of the file.
+    let set = vec![("disk".to_owned(), "ssd".to_owned())];
+    let change = NodeChange::Labels { set, unset: Vec::new() };
+    assert_eq!(schedule.node_changes, [(MachineName::parse("lab-w-1").unwrap(), change)]);
 }
 
 #[test]

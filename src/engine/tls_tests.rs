@@ -103,7 +103,7 @@ async fn version(port: u16, name: &str, tls: &TlsFiles) -> Result<String, Engine
 async fn check(port: u16, name: &str, tls: &TlsFiles) -> Result<(), (TlsFault, String)> {
     match check_tls(&localhost(), port, name, tls, LIMIT).await {
         Ok(()) => Ok(()),
-        Err(EngineError::Tls { fault, reason }) => Err((fault, reason)),
+        Err(EngineError::Tls { fault, reason, .. }) => Err((fault, reason)),
         Err(other) => panic!("{other}"),
     }
 }

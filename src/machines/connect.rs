@@ -180,7 +180,7 @@ impl Machines {
                 format!("{at} showed the host key {seen}, and not {expected}, which --ssh-host-key demands");
             return Failure::new(message).hint(accept);
         }
-        let failure = Failure::new(error.to_string()).hint(accept);
+        let failure = Failure::from_error(error).hint(accept);
         match self.not_planted(machine) {
             Some(detail) => failure.detail(detail),
             None => failure,

@@ -35,7 +35,7 @@ impl Machines {
         let deadline = Instant::now() + patience;
         while let Err(e) = self.ping(machine).await? {
             if is_final(&e) || Instant::now() >= deadline {
-                return Err(unreachable(&host, port, &e));
+                return Err(unreachable(&host, port, e));
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -162,7 +162,7 @@ where
     let at = at.to_owned();
     Redial::new(move || {
         let (opening, path) = (open(), at.clone());
-        async move { opening.await.map_err(|e| EngineError::Broken { path, reason: e.to_string() }) }
+        async move { opening.await.map_err(|e| EngineError::Broken { path, source: e.into() }) }
     })
 }
 
@@ -178,15 +178,18 @@ fn parse_url(url: &str) -> Option<(HostAddr, u16)> {
     Some((HostAddr::parse(host).ok()?, port.trim_end_matches('/').parse().ok()?))
 }
 
-fn unreachable(host: &HostAddr, port: u16, error: &EngineError) -> Failure {
-    let failure = Failure::new(error.to_string());
-    match error {
-        EngineError::Dial { .. } | EngineError::Timeout { .. } => failure.hint(format!(
-            "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security \
-             group)"
-        )),
-        _ => failure,
+fn unreachable(host: &HostAddr, port: u16, error: EngineError) -> Failure {
+    let is_closed = matches!(
+        error,
+        EngineError::Dial { .. } | EngineError::DialTimeout { .. } | EngineError::Timeout { .. }
+    );
+    let failure = Failure::from(error);
+    if !is_closed {
+        return failure;
     }
+    failure.hint(format!(
+        "the engine runs and listens; port {port} of {host} must be open for this computer (firewall, security group)"
+    ))
 }
 
 #[cfg(test)]

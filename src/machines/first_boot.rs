@@ -35,7 +35,7 @@ impl Furnishing {
     async fn host_files(&self, machine: Machine, unit: ServiceFile) -> Result<Vec<HostFile>, Failure> {
         let tls = self.machines.server_tls_aside(&machine, Server::Kept).await?;
         let wanted = self.machines.wanted(&machine, tls)?;
-        provision::first_files(unit, &wanted).map_err(|e| Failure::new(e.to_string()))
+        provision::first_files(unit, &wanted).map_err(Failure::from_error)
     }
 }
 

@@ -125,13 +125,13 @@ impl Machines {
         let wanted = self.wanted(machine, self.server_tls_aside(machine, server).await?)?;
         let asking = provision::facts(session, wanted.asks_version());
         let (facts, ()) = tokio::join!(asking, session.prepare());
-        let facts = facts.map_err(|e| failure_on(machine, &e))?;
+        let facts = facts.map_err(|e| failure_on(machine, e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
         self.step(name, "Copying certs to the local machine directory...");
         self.certs.copy_client(&machine.holder())?;
         let comes_up = || self.engine_answers_soon(machine);
         let done = provision::provision(session, facts, &wanted, self.reporter.as_ref(), comes_up).await;
-        done.map_err(|e| failure_on(machine, &e))
+        done.map_err(|e| failure_on(machine, e))
     }
 
     /// Files and keys keep a thread busy for a while; others go on meanwhile.
@@ -142,7 +142,7 @@ impl Machines {
     ) -> Result<provision::Tls, Failure> {
         let (certs, copy) = (self.certs.clone(), machine.clone());
         let made = tokio::task::spawn_blocking(move || certs.server_tls(&copy.holder(), server)).await;
-        made.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))?
+        made.map_err(|e| Failure::because("the server's certificate was not made", e))?
     }
 
     pub(crate) fn wanted(&self, machine: &Machine, tls: provision::Tls) -> Result<Wanted, Failure> {
@@ -161,7 +161,7 @@ impl Machines {
                 model::InstallMethod::Distro => InstallMethod::Distro,
                 model::InstallMethod::None => InstallMethod::None,
             },
-            engine_version: version.map_err(|e| Failure::new(e.to_string()))?,
+            engine_version: version.map_err(Failure::from_error)?,
             set_hostname: machine.description().host_name.is_none(),
             tls,
         })
@@ -169,13 +169,13 @@ impl Machines {
 }
 
 /// In the error's own words, with the host it is about.
-pub(crate) fn failure_on(machine: &Machine, error: &provision::ProvisionError) -> Failure {
+pub(crate) fn failure_on(machine: &Machine, error: provision::ProvisionError) -> Failure {
     let host = machine.description().endpoint.map(|e| format!("{e}: ")).unwrap_or_default();
     let mut failure = Failure::new(format!("{host}{error}"));
     failure.details = error.log().to_vec();
     failure.details.extend(Some(error.left_behind().to_owned()).filter(|l| !l.is_empty()));
     failure.hints = error.advice(&machine.name).into_iter().collect();
-    failure
+    failure.caused_by(error)
 }
 
 /// The engine options of a machine, understood. Called before anything is touched, and again for each provisioning.
@@ -197,5 +197,5 @@ fn settings(options: &EngineOptions, driver: &str) -> Result<EngineSettings, Fai
         env: &env,
         provider: driver,
     });
-    settings.map_err(|e| Failure::new(e.to_string()))
+    settings.map_err(Failure::from_error)
 }

@@ -26,18 +26,19 @@ impl Prunable {
 }
 
 impl Machines {
-    /// With the reasons why a provider could not be asked, which keep nobody from pruning at the others.
+    /// With the reasons why a provider could not be asked or a machine's files could not be read, which keep nobody from
+    /// pruning the others.
     pub(crate) async fn prunable(&self, only: Option<&Arc<dyn Driver>>) -> (Prunable, Vec<Failure>) {
         let now = Timestamp::now();
         let wanted = |driver: &str| only.is_none_or(|only| only.name() == driver);
-        let mut found = Prunable { expired: self.expired(now), strays: Vec::new() };
-        found.expired.retain(|m| wanted(&m.stored.config.driver_name));
-        let mut failures = Vec::new();
         let ours = match self.known_machines() {
             Ok(ours) => ours,
             // Without the list of machines, everything would look like a leftover.
             Err(failure) => return (Prunable::default(), vec![failure]),
         };
+        let (mut expired, mut failures) = self.expired(&ours, now);
+        expired.retain(|m| wanted(&m.stored.config.driver_name));
+        let mut found = Prunable { expired, strays: Vec::new() };
         let drivers: Vec<_> = self.registry.all().filter(|d| wanted(d.name())).collect();
         let ask = async |driver: &&Arc<dyn Driver>| match driver.tagged_resources() {
             Some(resources) => resources.list_tagged(&self.keyring(driver.name())).await,
@@ -59,10 +60,19 @@ impl Machines {
         (found, failures)
     }
 
-    fn expired(&self, now: Timestamp) -> Vec<Machine> {
-        let names = self.store.names().unwrap_or_default();
-        let machines = names.iter().filter_map(|name| self.load(name).ok());
-        machines.filter(|m| m.stored.own.expires.is_some_and(|at| at <= now)).collect()
+    /// A machine whose files cannot be read may have expired, and cost money: it is an error.
+    fn expired(&self, ours: &KnownMachines, now: Timestamp) -> (Vec<Machine>, Vec<Failure>) {
+        let (mut expired, mut failures) = (Vec::new(), Vec::new());
+        for name in &ours.names {
+            match self.load(name) {
+                Ok(machine) if machine.stored.own.expires.is_some_and(|at| at <= now) => {
+                    expired.push(machine);
+                }
+                Ok(_) => {}
+                Err(failure) => failures.push(failure),
+            }
+        }
+        (expired, failures)
     }
 
     /// What another computer made is for its stores to judge, until its time is over. What one of ours made is a stray
@@ -75,11 +85,11 @@ impl Machines {
 
     /// The machines of this store, which may have been moved here from where the tags say.
     fn known_machines(&self) -> Result<KnownMachines, Failure> {
-        let mut known = KnownMachines::default();
-        for name in self.store.names()? {
-            match self.store.load_own(&name) {
+        let mut known = KnownMachines { names: self.store.names()?, ..KnownMachines::default() };
+        for name in &known.names {
+            match self.store.load_own(name) {
                 Ok(own) => known.uuids.insert(own.uuid),
-                Err(_) => known.unreadable.insert(name),
+                Err(_) => known.unreadable.insert(name.clone()),
             };
         }
         Ok(known)
@@ -89,6 +99,7 @@ impl Machines {
 /// What this store says about its machines.
 #[derive(Default)]
 struct KnownMachines {
+    names: Vec<MachineName>,
     uuids: BTreeSet<Uuid>,
     /// Machines whose record cannot be read: their uuid is unknown, so their name decides.
     unreadable: BTreeSet<MachineName>,
@@ -144,6 +155,20 @@ mod tests {
         fs::write(folder.join("config.json"), "{}").unwrap();
         fs::write(folder.join("rmachine.json"), "{\"Version\":1,").unwrap();
         assert!(!is_stray(), "its record cannot be read");
+    }
+
+    #[tokio::test]
+    async fn prune_reports_a_machine_whose_record_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let machines = crate::machines::tests::machines(dir.path());
+        let folder = dir.path().join("machines/m");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.json"), "{}").unwrap();
+        fs::write(folder.join("rmachine.json"), "{\"Version\":1,").unwrap();
+        let (found, failures) = machines.prunable(None).await;
+        assert!(found.is_empty());
+        let messages: Vec<_> = failures.iter().map(|f| f.message.as_str()).collect();
+        assert!(matches!(messages[..], [one] if one.contains("m/rmachine.json is damaged")), "{messages:?}");
     }
 
     #[test]

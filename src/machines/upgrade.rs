@@ -52,7 +52,7 @@ impl Machines {
         let session = self.connect(&machine).await?;
         let facts = provision::facts(&session, true)
             .await
-            .map_err(|e| crate::machines::provision::failure_on(&machine, &e))?;
+            .map_err(|e| crate::machines::provision::failure_on(&machine, e))?;
         let Some(engine) = &facts.engine else {
             return Err(Failure::new(format!("the host of \"{name}\" has no engine to upgrade"))
                 .hint(format!("`{} provision {name}` installs one", self.program)));
@@ -62,12 +62,12 @@ impl Machines {
         let upgraded =
             provision::upgrade(&session, &facts, &url, version, name, self.reporter.as_ref()).await;
         upgraded.map_err(|e| {
-            crate::machines::provision::failure_on(&machine, &e)
+            crate::machines::provision::failure_on(&machine, e)
                 .prefix(&format!("the engine of \"{name}\" was not upgraded: "))
         })?;
         let after = provision::facts(&session, true)
             .await
-            .map_err(|e| crate::machines::provision::failure_on(&machine, &e))?;
+            .map_err(|e| crate::machines::provision::failure_on(&machine, e))?;
         session.close().await;
         let to = after.engine.and_then(|e| e.version).unwrap_or_default();
         // What a later `provision` would hold against it.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use rmachine_driver::{DriverError, Leftovers};
+use rmachine_driver::{Cause, DriverError, Leftovers, describe_error};
 
 /// How the program ends when a command does not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,13 +67,19 @@ impl Failure {
     }
 
     /// Words the failure as its cause does.
-    pub(crate) fn from_error(error: impl Error + Send + Sync + 'static) -> Self {
-        Self::new(error.to_string()).caused_by(error)
+    pub(crate) fn from_error(error: impl Into<Cause>) -> Self {
+        let error = error.into();
+        Self::new(describe_error(error.as_ref())).caused_by(error)
+    }
+
+    /// `what` failed because of `error`, whose text the message repeats.
+    pub(crate) fn because(what: impl fmt::Display, error: impl Into<Cause>) -> Self {
+        Self::from_error(error).prefix(&format!("{what}: "))
     }
 
     #[must_use]
-    pub(crate) fn caused_by(mut self, error: impl Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Arc::new(error));
+    pub(crate) fn caused_by(mut self, error: impl Into<Cause>) -> Self {
+        self.source = Some(Arc::from(error.into()));
         self
     }
 
@@ -100,14 +106,27 @@ impl Failure {
         let mut causes: Vec<String> = Vec::new();
         let mut next = self.source();
         while let Some(error) = next {
-            let text = error.to_string();
-            let is_repeated = |said: &String| said.contains(&text);
+            let text = describe_error(error);
+            // The system begins its texts in upper case where another error repeats them unchanged.
+            let is_repeated = |said: &String| said.to_lowercase().contains(&text.to_lowercase());
             if !is_repeated(&self.message) && !causes.iter().any(is_repeated) {
                 causes.push(text);
             }
             next = error.source();
         }
         causes
+    }
+
+    /// The first cause of a type.
+    pub(crate) fn cause<E: Error + 'static>(&self) -> Option<&E> {
+        let mut next = self.source();
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref() {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
     }
 
     /// Joins the failures of several machines: every message, one exit.
@@ -177,5 +196,16 @@ mod tests {
         assert_eq!(failure.causes(), ["the outer layer", "the disk is full"]);
         let repeated = Failure::from_error(Outer(std::io::Error::other("the disk is full")));
         assert_eq!(repeated.causes(), ["the disk is full"]);
+    }
+
+    #[test]
+    fn errors_of_the_system_are_worded_once_and_without_their_number() {
+        let missing = || std::io::Error::from_raw_os_error(2);
+        let failure = Failure::because("open /x", missing());
+        assert_eq!(failure.message, "open /x: no such file or directory");
+        assert!(failure.causes().is_empty(), "{:?}", failure.causes());
+        let failure = Failure::new("cannot start node1").caused_by(Outer(missing()));
+        assert_eq!(failure.causes(), ["the outer layer", "no such file or directory"]);
+        assert!(failure.cause::<std::io::Error>().is_some());
     }
 }

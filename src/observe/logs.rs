@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use crate::engine::swarm::Node;
-use crate::engine::{segment, with_query};
+use crate::engine::{EngineError, segment, with_query};
 use crate::model::{ClusterName, Failure};
 use crate::stacks::deploy::{Ground, Service};
 use crate::swarm::Swarm;
@@ -115,7 +115,7 @@ impl Ear<'_> {
                 Ok(()) = anew.changed() => continue,
             };
             match ended {
-                Err(e) if e.message.contains("not found") => {
+                Err(e) if e.cause().is_some_and(EngineError::is_missing) => {
                     return self.notice(format!("{service} is gone"));
                 }
                 Err(e) if !lost => {

@@ -32,7 +32,7 @@ pub(crate) enum ProvisionError {
     NoService { program: String, definition: &'static str },
     #[error("{path} starts the engine with {flags}, which daemon.json is to say")]
     Clash { path: String, flags: String },
-    #[error("{0}")]
+    #[error(transparent)]
     Options(#[from] crate::engine::options::OptionError),
     #[error("engine version {wanted} is not to be had; the distribution offers {offered}")]
     VersionNotOffered { wanted: String, offered: String },

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rmachine_driver::Cause;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::AgentSessionBinding;
 use russh::keys::agent::client::{AgentClient, AgentStream};
@@ -26,11 +27,11 @@ pub(super) enum Agent {
 impl Agent {
     pub(super) async fn open(socket: Option<&PathBuf>, binding: Option<&AgentSessionBinding>) -> Self {
         let Some(path) = socket else { return Self::Absent };
-        let broken = |reason: String| Self::Broken(SshError::AgentUnreachable { path: path.clone(), reason });
+        let broken = |source: Cause| Self::Broken(SshError::AgentUnreachable { path: path.clone(), source });
         match timeout(PATIENCE, identities(path, binding)).await {
             Ok(Ok((client, identities))) => Self::Open { client, identities },
-            Ok(Err(e)) => broken(e.to_string()),
-            Err(_) => broken(format!("no answer within {} s", PATIENCE.as_secs())),
+            Ok(Err(e)) => broken(e.into()),
+            Err(_) => broken(format!("no answer within {} s", PATIENCE.as_secs()).into()),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rmachine_driver::describe_error;
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::ssh_key::PublicKey;
@@ -126,7 +127,7 @@ impl Login<'_> {
         let key = PrivateKeyWithHashAlg::new(Arc::new(key), hash);
         let user = self.hop.user.clone();
         let result = timeout(PATIENCE, self.handle.authenticate_publickey(user, key)).await;
-        let result = result.map_err(|_| self.silent())?.map_err(|e| self.lost(&e))?;
+        let result = result.map_err(|_| self.silent())?.map_err(|e| self.lost(e))?;
         self.judge(result, line)
     }
 
@@ -166,7 +167,7 @@ impl Login<'_> {
         match timeout(PATIENCE, probe).await {
             Err(_) => Err(self.silent()),
             Ok(Err(Probed::Accepted)) => Ok(true),
-            Ok(Err(Probed::Gone)) => Err(self.lost(&russh::Error::Disconnect)),
+            Ok(Err(Probed::Gone)) => Err(self.lost(russh::Error::Disconnect)),
             Ok(Ok(result)) => self.judge(result, describe(public, &path.display().to_string())),
         }
     }
@@ -186,7 +187,7 @@ impl Login<'_> {
                 self.skipped.push(format!("{}: the host takes RSA only with SHA-1", describe(public, "RSA")));
                 Ok(None)
             }
-            Err(e) => Err(self.lost(&e)),
+            Err(e) => Err(self.lost(e)),
         }
     }
 
@@ -248,9 +249,10 @@ impl Login<'_> {
         SshError::AuthSilent { at: self.hop.at(), user: self.hop.user.clone(), seconds: PATIENCE.as_secs() }
     }
 
-    fn lost(&self, e: &russh::Error) -> SshError {
+    fn lost(&self, e: russh::Error) -> SshError {
         let ended = self.notes.get().ended.clone();
-        SshError::Lost { at: self.hop.at(), reason: ended.unwrap_or_else(|| e.to_string()) }
+        let reason = ended.unwrap_or_else(|| describe_error(&e));
+        SshError::Lost { at: self.hop.at(), reason, source: Some(e.into()) }
     }
 }
 

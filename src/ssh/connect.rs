@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rmachine_driver::Cause;
 use russh::client;
 use russh::client::Handle;
 use russh::keys::Algorithm;
@@ -132,22 +133,22 @@ async fn tunnel(
     limit: &Limit,
 ) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>, SshError> {
     let open = jump.channel_open_direct_tcpip(hop.host.clone(), hop.port.into(), "127.0.0.1", 0);
-    let refused = |reason: String, forbidden| SshError::JumpRefused {
+    let refused = |source: Cause, forbidden| SshError::JumpRefused {
         via: via.to_owned(),
         at: hop.at(),
-        reason,
+        source,
         forbidden,
     };
     match timeout_at(limit.deadline, open).await {
         Ok(Ok(channel)) => Ok(channel.into_stream()),
         Ok(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited))) => {
-            Err(refused("it does not forward connections".to_owned(), true))
+            Err(refused("it does not forward connections".into(), true))
         }
         Ok(Err(russh::Error::ChannelOpenFailure(why))) => {
-            Err(refused(why.description().to_lowercase(), false))
+            Err(refused(why.description().to_lowercase().into(), false))
         }
-        Ok(Err(e)) => Err(refused(e.to_string(), false)),
-        Err(_) => Err(refused(format!("no answer within {} s", limit.seconds), false)),
+        Ok(Err(e)) => Err(refused(e.into(), false)),
+        Err(_) => Err(refused(format!("no answer within {} s", limit.seconds).into(), false)),
     }
 }
 
@@ -172,7 +173,7 @@ where
     }
     let handle = match shaken {
         Err(_) => return Err(SshError::Silent { at: hop.at(), seconds: limit.seconds }),
-        Ok(Err(e)) => return Err(not_shaken(&e, hop, &notes, &said.line())),
+        Ok(Err(e)) => return Err(not_shaken(e, hop, &notes, &said.line())),
         Ok(Ok(handle)) => handle,
     };
     let key = notes.get().host_key.clone();
@@ -193,9 +194,9 @@ fn settings(order: Vec<Algorithm>) -> Arc<client::Config> {
     })
 }
 
-fn not_shaken(e: &russh::Error, hop: &Hop, notes: &SharedNotes, said: &str) -> SshError {
+fn not_shaken(e: russh::Error, hop: &Hop, notes: &SharedNotes, said: &str) -> SshError {
     let at = hop.at();
-    match (e, &notes.get().host_key) {
+    match (&e, &notes.get().host_key) {
         (russh::Error::UnknownKey, Some(key)) => {
             let (seen, expected) = (sha256(key), hop.trust.expected());
             if expected.is_empty() {
@@ -210,7 +211,7 @@ fn not_shaken(e: &russh::Error, hop: &Hop, notes: &SharedNotes, said: &str) -> S
         }
         _ if !said.is_empty() && !said.starts_with("SSH-") => SshError::NotSsh { at, said: said.to_owned() },
         (russh::Error::IO(_) | russh::Error::Disconnect | russh::Error::HUP, _) => SshError::Closed { at },
-        (e, _) => SshError::Handshake { at, reason: e.to_string() },
+        _ => SshError::Handshake { at, source: e.into() },
     }
 }
 

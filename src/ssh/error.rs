@@ -3,14 +3,16 @@
 use std::io;
 use std::path::PathBuf;
 
-/// `at` is `host:port` throughout.
+use rmachine_driver::{Cause, describe_error};
+
 use crate::model::Failure;
 
+/// `at` is `host:port` throughout.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SshError {
-    #[error("no key could be made: {reason}")]
-    NoKeyMade { reason: String },
-    #[error("cannot find the address of {host}: {source}")]
+    #[error("no key could be made: {}", describe_error(source.as_ref()))]
+    NoKeyMade { source: Cause },
+    #[error("cannot find the address of {host}: {}", describe_error(source))]
     Resolve { host: String, source: io::Error },
     #[error("{at} refused the connection")]
     Refused { at: String },
@@ -18,7 +20,7 @@ pub(crate) enum SshError {
     NoAnswer { at: String, seconds: u64 },
     #[error("{at} took the connection, but did not finish the SSH handshake within {seconds} s")]
     Silent { at: String, seconds: u64 },
-    #[error("cannot reach {at}: {source}")]
+    #[error("cannot reach {at}: {}", describe_error(source))]
     Unreachable { at: String, source: io::Error },
     #[error("{at} closed the connection before the SSH handshake was done")]
     Closed { at: String },
@@ -26,8 +28,8 @@ pub(crate) enum SshError {
     Busy { at: String, said: String },
     #[error("something answered on {at}, but it does not speak SSH (it said {said:?})")]
     NotSsh { at: String, said: String },
-    #[error("the SSH handshake with {at} failed: {reason}")]
-    Handshake { at: String, reason: String },
+    #[error("the SSH handshake with {at} failed: {}", describe_error(source.as_ref()))]
+    Handshake { at: String, source: Cause },
 
     #[error("the host key of {at} has changed: expected {expected}, but it showed {seen}")]
     HostKeyChanged { at: String, expected: String, seen: String },
@@ -35,27 +37,27 @@ pub(crate) enum SshError {
     JumpHostUnknown { at: String, user: String, seen: String },
     #[error("the host key of {at}, {seen}, is marked as revoked in {path}")]
     HostKeyRevoked { at: String, seen: String, path: PathBuf },
-    #[error("{text:?} is not a usable host key: {reason}")]
-    BadHostKey { text: String, reason: String },
-    #[error("cannot use {path}: {reason}")]
-    KnownHosts { path: PathBuf, reason: String },
+    #[error("{text:?} is not a usable host key: {}", describe_error(source.as_ref()))]
+    BadHostKey { text: String, source: Cause },
+    #[error("cannot use {path}: {}", describe_error(source.as_ref()))]
+    KnownHosts { path: PathBuf, source: Cause },
 
     #[error("the SSH key {path} does not exist")]
     KeyMissing { path: PathBuf },
-    #[error("the SSH key {path} cannot be read: {source}")]
+    #[error("the SSH key {path} cannot be read: {}", describe_error(source))]
     KeyUnreadable { path: PathBuf, source: io::Error },
     #[error("permissions {mode:04o} for '{path}' are too open")]
     KeyTooOpen { path: PathBuf, mode: u32 },
-    #[error("{path} is not a usable SSH private key: {reason}")]
-    KeyMalformed { path: PathBuf, reason: String },
+    #[error("{path} is not a usable SSH private key: {}", describe_error(source.as_ref()))]
+    KeyMalformed { path: PathBuf, source: Cause },
     #[error("the SSH key {path} needs a passphrase, and there is nobody to ask for it")]
     PassphraseNeeded { path: PathBuf },
     #[error("wrong passphrase for the SSH key {path}")]
     WrongPassphrase { path: PathBuf },
     #[error("{path} is only a public key, and the SSH agent does not hold its private half{agent}")]
     NotInAgent { path: PathBuf, agent: String },
-    #[error("the SSH agent at {path} cannot be reached: {reason}")]
-    AgentUnreachable { path: PathBuf, reason: String },
+    #[error("the SSH agent at {path} cannot be reached: {}", describe_error(source.as_ref()))]
+    AgentUnreachable { path: PathBuf, source: Cause },
     #[error("there is no SSH key to log in to {at} as {user}{skipped}")]
     NoKey { at: String, user: String, skipped: String },
     #[error("{at} did not let {user} in with {offered}{skipped}{said}")]
@@ -67,7 +69,7 @@ pub(crate) enum SshError {
 
     #[error("{path}:{line}: {reason}")]
     Config { path: PathBuf, line: usize, reason: String },
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}: {}", describe_error(source))]
     ConfigUnreadable { path: PathBuf, source: io::Error },
     #[error("~/.ssh/config reaches {host} by ProxyCommand, which rmachine does not run")]
     ProxyCommand { host: String },
@@ -75,16 +77,16 @@ pub(crate) enum SshError {
     JumpLoop { host: String },
     #[error("on the way through the jump host {via}: {source}")]
     Jump { via: String, source: Box<SshError> },
-    #[error("the jump host {via} cannot reach {at}: {reason}")]
-    JumpRefused { via: String, at: String, reason: String, forbidden: bool },
+    #[error("the jump host {via} cannot reach {at}: {}", describe_error(source.as_ref()))]
+    JumpRefused { via: String, at: String, source: Cause, forbidden: bool },
 
     #[error("the connection to {at} was lost: {reason}")]
-    Lost { at: String, reason: String },
-    #[error("{at} refused to {what}: {reason}")]
-    ChannelRefused { at: String, what: String, reason: String },
+    Lost { at: String, reason: String, source: Option<Cause> },
+    #[error("{at} refused to {what}: {}", describe_error(source.as_ref()))]
+    ChannelRefused { at: String, what: String, source: Cause },
     #[error("{at} ended the command without an exit status")]
     NoExitStatus { at: String },
-    #[error("cannot use the local {what}: {source}")]
+    #[error("cannot use the local {what}: {}", describe_error(source))]
     Local { what: &'static str, source: io::Error },
     #[error("interrupted by {signal}")]
     Interrupted { signal: &'static str, number: i32 },

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rmachine_driver::{Cause, describe_error};
 use russh::client::{DisconnectReason, Session};
 use russh::keys::ssh_key::PublicKey;
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate, known_hosts};
@@ -44,11 +45,11 @@ pub(super) fn sha256(key: &PublicKey) -> String {
 }
 
 fn parse(line: &str) -> Result<PublicKey, SshError> {
-    PublicKey::from_openssh(line.trim()).map_err(|e| bad(line, e.to_string()))
+    PublicKey::from_openssh(line.trim()).map_err(|e| bad(line, e))
 }
 
-fn bad(text: &str, reason: impl Into<String>) -> SshError {
-    SshError::BadHostKey { text: text.to_owned(), reason: reason.into() }
+fn bad(text: &str, source: impl Into<Cause>) -> SshError {
+    SshError::BadHostKey { text: text.to_owned(), source: source.into() }
 }
 
 impl Trust {
@@ -123,7 +124,7 @@ pub(super) fn known(home: Option<&Path>, host: &str, port: u16) -> Result<Trust,
     let mut keys = Vec::new();
     for path in known_hosts_files(home) {
         let found = known_hosts::known_host_keys_path(host, port, &path)
-            .map_err(|e| SshError::KnownHosts { path: path.clone(), reason: e.to_string() })?;
+            .map_err(|e| SshError::KnownHosts { path: path.clone(), source: e.into() })?;
         keys.extend(found.into_iter().map(|(_line, key)| key));
     }
     Ok(Trust::OneOf(keys))
@@ -188,7 +189,7 @@ impl client::Handler for Client {
             DisconnectReason::ReceivedDisconnect(info) => info.message,
             DisconnectReason::Error(russh::Error::KeepaliveTimeout) => "it stopped answering".to_owned(),
             DisconnectReason::Error(russh::Error::HUP | russh::Error::Disconnect) => "it hung up".to_owned(),
-            DisconnectReason::Error(e) => e.to_string(),
+            DisconnectReason::Error(e) => describe_error(&e),
         };
         self.notes.get().ended = Some(reason);
         Ok(())

@@ -56,7 +56,7 @@ impl KeyFile {
             Err(_) if is_locked(&text) => {
                 Ok(Self { public: public_of_locked(&path, &text), secret: Secret::Locked(text), path })
             }
-            Err(e) => Err(malformed(path, &e)),
+            Err(e) => Err(malformed(path, e)),
         }
     }
 
@@ -76,7 +76,7 @@ pub(crate) fn check_key(path: &Path) -> Result<(), SshError> {
     if PublicKey::from_openssh(text.trim()).is_ok() || is_locked(&text) {
         return Ok(());
     }
-    decode_secret_key(&text, None).map(drop).map_err(|e| malformed(path.to_owned(), &e))
+    decode_secret_key(&text, None).map(drop).map_err(|e| malformed(path.to_owned(), e))
 }
 
 /// Opens a locked key with what the user types.
@@ -93,12 +93,12 @@ pub(super) fn unlock(path: &Path, text: &str, prompter: &dyn Prompter) -> Result
     Err(SshError::WrongPassphrase { path: path.to_owned() })
 }
 
-fn malformed(path: PathBuf, e: &KeyError) -> SshError {
-    let reason = match e {
-        KeyError::CouldNotReadKey => "it has none of the known formats".to_owned(),
-        other => other.to_string(),
+fn malformed(path: PathBuf, error: KeyError) -> SshError {
+    let source = match error {
+        KeyError::CouldNotReadKey => "it has none of the known formats".into(),
+        other => other.into(),
     };
-    SshError::KeyMalformed { path, reason }
+    SshError::KeyMalformed { path, source }
 }
 
 fn is_locked(text: &str) -> bool {

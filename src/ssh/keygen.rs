@@ -15,7 +15,7 @@ pub(crate) struct KeyPair {
 
 /// Ed25519: made in no time, short, and taken by every sshd since 2014.
 pub(crate) fn generate(comment: &str) -> Result<KeyPair, SshError> {
-    let failed = |e: russh::keys::ssh_key::Error| SshError::NoKeyMade { reason: e.to_string() };
+    let failed = |e: russh::keys::ssh_key::Error| SshError::NoKeyMade { source: e.into() };
     let mut key =
         PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(failed)?;
     key.set_comment(comment);

@@ -6,6 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
+use rmachine_driver::Cause;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -127,7 +128,7 @@ impl Running {
         self.asked.push_back("open a terminal");
         let asked =
             self.input.request_pty(true, term, size.columns.into(), size.rows.into(), 0, 0, &[]).await;
-        asked.map_err(|_| self.lost())
+        asked.map_err(|e| self.lost(Some(e.into())))
     }
 
     /// The user's shell when there is no command.
@@ -137,7 +138,7 @@ impl Running {
             Some(command) => self.input.exec(true, command).await,
             None => self.input.request_shell(true).await,
         };
-        asked.map_err(|_| self.lost())
+        asked.map_err(|e| self.lost(Some(e.into())))
     }
 
     /// Can be dropped half-way without losing anything.
@@ -157,8 +158,8 @@ impl Running {
                 Some(ChannelMsg::Success) => drop(self.asked.pop_front()),
                 Some(ChannelMsg::Failure) => {
                     let what = self.asked.pop_front().unwrap_or("do something").to_owned();
-                    let reason = "the host does not allow it".to_owned();
-                    return Err(SshError::ChannelRefused { at: self.at.clone(), what, reason });
+                    let source = "the host does not allow it".into();
+                    return Err(SshError::ChannelRefused { at: self.at.clone(), what, source });
                 }
                 Some(ChannelMsg::Close) | None => return self.end(),
                 Some(_) => {}
@@ -170,14 +171,14 @@ impl Running {
         self.closed = true;
         match self.status.take() {
             Some(status) => Ok(Event::Done(status)),
-            None if self.notes.get().ended.is_some() => Err(self.lost()),
+            None if self.notes.get().ended.is_some() => Err(self.lost(None)),
             None => Err(SshError::NoExitStatus { at: self.at.clone() }),
         }
     }
 
-    fn lost(&self) -> SshError {
+    fn lost(&self, source: Option<Cause>) -> SshError {
         let reason = self.notes.get().ended.clone().unwrap_or_else(|| "it hung up".to_owned());
-        SshError::Lost { at: self.at.clone(), reason }
+        SshError::Lost { at: self.at.clone(), reason, source }
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rmachine_driver::describe_error;
 use russh::client::{Handle, Msg};
 use russh::{Channel, ChannelOpenFailure, ChannelStream, Disconnect};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -178,14 +179,14 @@ impl Session {
     /// A connection that the host makes to `host:port`.
     pub(crate) async fn direct_tcpip(&self, host: &str, port: u16) -> Result<Forward, SshError> {
         let opened = self.handle.channel_open_direct_tcpip(host, port.into(), "127.0.0.1", 0).await;
-        let channel = opened.map_err(|e| self.not_opened(&e, &format!("connect to {host}:{port}")))?;
+        let channel = opened.map_err(|e| self.not_opened(e, &format!("connect to {host}:{port}")))?;
         Ok(channel.into_stream())
     }
 
     /// A connection to a Unix socket on the host.
     pub(crate) async fn unix_socket(&self, path: &str) -> Result<Forward, SshError> {
         let opened = self.handle.channel_open_direct_streamlocal(path).await;
-        let channel = opened.map_err(|e| self.not_opened(&e, &format!("connect to {path}")))?;
+        let channel = opened.map_err(|e| self.not_opened(e, &format!("connect to {path}")))?;
         Ok(channel.into_stream())
     }
 
@@ -229,23 +230,24 @@ impl Session {
                 Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed)) => {
                     sleep(pause).await;
                 }
-                opened => return opened.map_err(|e| self.not_opened(&e, "open a session")),
+                opened => return opened.map_err(|e| self.not_opened(e, "open a session")),
             }
         }
-        self.handle.channel_open_session().await.map_err(|e| self.not_opened(&e, "open a session"))
+        self.handle.channel_open_session().await.map_err(|e| self.not_opened(e, "open a session"))
     }
 
-    fn not_opened(&self, e: &russh::Error, what: &str) -> SshError {
+    fn not_opened(&self, e: russh::Error, what: &str) -> SshError {
         let at = self.at.clone();
         match e {
             russh::Error::ChannelOpenFailure(why) => SshError::ChannelRefused {
                 at,
                 what: what.to_owned(),
-                reason: why.description().to_lowercase(),
+                source: why.description().to_lowercase().into(),
             },
             e => {
                 let ended = self.notes.get().ended.clone();
-                SshError::Lost { at, reason: ended.unwrap_or_else(|| e.to_string()) }
+                let reason = ended.unwrap_or_else(|| describe_error(&e));
+                SshError::Lost { at, reason, source: Some(e.into()) }
             }
         }
     }

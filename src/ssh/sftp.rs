@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::{FuturesOrdered, FuturesUnordered};
+use rmachine_driver::Cause;
 use russh::ChannelMsg;
 use russh_sftp::client::RawSftpSession;
 use russh_sftp::client::error::Error as RawError;
@@ -86,24 +87,24 @@ impl Session {
     /// Starts the host's SFTP server on a channel of this session.
     pub(crate) async fn sftp(&self) -> Result<Sftp, SshError> {
         let mut channel = self.channel().await?;
-        let refused = |reason: String| SshError::ChannelRefused {
+        let refused = |source: Cause| SshError::ChannelRefused {
             at: self.at().to_owned(),
             what: "serve files by SFTP".to_owned(),
-            reason,
+            source,
         };
-        channel.request_subsystem(true, "sftp").await.map_err(|e| refused(e.to_string()))?;
+        channel.request_subsystem(true, "sftp").await.map_err(|e| refused(e.into()))?;
         loop {
             match channel.wait().await {
                 Some(ChannelMsg::Success) => break,
                 Some(ChannelMsg::Failure | ChannelMsg::Close) | None => {
-                    return Err(refused("it has no sftp subsystem".to_owned()));
+                    return Err(refused("it has no sftp subsystem".into()));
                 }
                 Some(_) => {}
             }
         }
         let raw = RawSftpSession::new(channel.into_stream());
         raw.set_timeout(PATIENCE_SECONDS);
-        let version = raw.init().await.map_err(|e| refused(e.to_string()))?;
+        let version = raw.init().await.map_err(|e| refused(e.into()))?;
         let offered = |name| version.extensions.iter().any(|(known, _)| known == name);
         let chunk = if offered(LIMITS) { chunk_of(&raw).await } else { LEAST_CHUNK };
         Ok(Sftp { raw: Arc::new(raw), chunk, posix_rename: offered(POSIX_RENAME) })

@@ -5,10 +5,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rmachine_driver::{Import, MachineName};
+use rmachine_driver::{Import, MachineName, describe_error};
 use serde_json::Value;
 
-use crate::store::error::reason;
 use crate::store::{
     BACKUP, CONFIG, MachineLock, OWN, OwnState, Store, StoreError, StoredMachine, config, files, migrate,
 };
@@ -137,7 +136,7 @@ fn stage_import(batch: &mut files::Batch, new: &Path, import: &Import) -> Result
     match fs::read(&import.from) {
         Ok(bytes) => batch.stage(&new.join(&import.name), &bytes, MODE).map(|()| None),
         Err(e) if import.optional && e.kind() == ErrorKind::NotFound => {
-            Ok(Some(format!("{} is not copied: {}", import.from.display(), reason(&e))))
+            Ok(Some(format!("{} is not copied: {}", import.from.display(), describe_error(&e))))
         }
         Err(source) => Err(StoreError::Read { path: import.from.clone(), source }),
     }
@@ -160,7 +159,7 @@ fn stage_own(batch: &mut files::Batch, dir: &Path, own: &OwnState) -> Result<(),
 fn is_current(text: &[u8]) -> bool {
     matches!(
         serde_json::from_slice(text),
-        Ok(Value::Object(document)) if migrate::version(&document) == Ok(config::VERSION)
+        Ok(Value::Object(document)) if matches!(migrate::version(&document), Ok(config::VERSION))
     )
 }
 

@@ -6,7 +6,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use rmachine_driver::{DriverState, MachineName};
+use rmachine_driver::{Cause, DriverState, MachineName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
@@ -243,21 +243,20 @@ fn empty() -> List {
 }
 
 /// Why a config.json cannot be used.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) enum ParseError {
-    Broken(String),
+    Broken(Cause),
     Future(u64),
 }
 
 impl ParseError {
-    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-    pub(super) fn broken(error: impl ToString) -> Self {
-        Self::Broken(error.to_string())
+    pub(super) fn broken(error: impl Into<Cause>) -> Self {
+        Self::Broken(error.into())
     }
 
     pub(super) fn at(self, path: PathBuf) -> StoreError {
         match self {
-            Self::Broken(reason) => StoreError::BadConfig { path, reason },
+            Self::Broken(source) => StoreError::BadConfig { path, source },
             Self::Future(version) => StoreError::FutureConfig { path, version },
         }
     }

@@ -116,13 +116,13 @@ impl Store {
             Err(source) => return Err(StoreError::Read { path, source }),
         };
         // Where it is broken is told, and never what stands there.
-        let broken = |e: serde_json::Error| format!("line {}, column {}", e.line(), e.column());
+        let broken = |e: &serde_json::Error| format!("line {}, column {}", e.line(), e.column());
         match serde_json::from_slice::<Document>(&text) {
             Ok(document) if document.version > VERSION => {
                 Err(StoreError::FutureOwn { path, version: document.version })
             }
             Ok(document) => Ok(document),
-            Err(e) => Err(StoreError::BadOwn { path, reason: broken(e) }),
+            Err(e) => Err(StoreError::BadOwn { path, source: broken(&e).into() }),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rmachine_driver::MachineName;
+use rmachine_driver::{Cause, MachineName, describe_error};
 
 use crate::model::Failure;
 
@@ -18,15 +18,15 @@ pub enum StoreError {
     InTheWay(PathBuf),
     #[error("open {}: no such file or directory", .0.display())]
     NoConfig(PathBuf),
-    #[error("Error getting migrated host: {reason}")]
-    BadConfig { path: PathBuf, reason: String },
+    #[error("Error getting migrated host: {source}")]
+    BadConfig { path: PathBuf, source: Cause },
     #[error(
         "Error getting migrated host: config version is from the future -- you should upgrade your Docker Machine \
          client"
     )]
     FutureConfig { path: PathBuf, version: u64 },
-    #[error("{} is damaged: {reason}", path.display())]
-    BadOwn { path: PathBuf, reason: String },
+    #[error("{} is damaged: {source}", path.display())]
+    BadOwn { path: PathBuf, source: Cause },
     #[error("{} has version {version}: a newer rmachine wrote it, upgrade this one", path.display())]
     FutureOwn { path: PathBuf, version: u64 },
     #[error("{what} is in use by another process{}", holder(*.pid))]
@@ -34,12 +34,12 @@ pub enum StoreError {
     /// A file to copy into a machine would take the place of one of the store's.
     #[error("a file copied into a machine cannot be named {0:?}; nothing was changed")]
     ImportName(String),
-    #[error("open {}: {}", path.display(), reason(source))]
+    #[error("open {}: {}", path.display(), describe_error(source))]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write {}: {}; nothing was changed", path.display(), reason(source))]
+    #[error("cannot write {}: {}; nothing was changed", path.display(), describe_error(source))]
     Write { path: PathBuf, source: io::Error },
     /// The machine has left the store, but its folder could not be deleted as a whole.
-    #[error("cannot delete {}: {}; the machine is gone, this is left of it", path.display(), reason(source))]
+    #[error("cannot delete {}: {}; the machine is gone, this is left of it", path.display(), describe_error(source))]
     Leftover { path: PathBuf, source: io::Error },
     #[error("cannot put {} into JSON: {source}", path.display())]
     Encode { path: PathBuf, source: serde_json::Error },
@@ -113,14 +113,6 @@ fn missing(name: &MachineName) -> String {
 
 fn holder(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
-}
-
-/// The system's words as Go prints them: in lower case, without the number, and without the name of our temporary.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

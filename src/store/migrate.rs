@@ -28,7 +28,7 @@ const FLAT: [(&str, &str, &str); 9] = [
 /// A document of any version as one of the current version, every known key present.
 pub(super) fn to_current(document: Value, root: &Path, name: &MachineName) -> Result<Object, ParseError> {
     let Value::Object(mut document) = document else {
-        return Err(ParseError::Broken("the file holds no JSON object".to_owned()));
+        return Err(ParseError::broken("the file holds no JSON object"));
     };
     let defaults = HostConfig::new(name, "", DriverState::default(), root);
     match version(&document)? {
@@ -48,7 +48,7 @@ pub(super) fn version(document: &Object) -> Result<u64, ParseError> {
         None | Some(Value::Null) => Ok(0),
         Some(version) => version
             .as_u64()
-            .ok_or_else(|| ParseError::Broken(format!("ConfigVersion is {version}, not a whole number"))),
+            .ok_or_else(|| ParseError::broken(format!("ConfigVersion is {version}, not a whole number"))),
     }
 }
 
@@ -99,7 +99,7 @@ fn group<'a>(object: &'a mut Object, key: &str) -> Result<&'a mut Object, ParseE
     if value.is_null() {
         *value = Value::Object(Object::new());
     }
-    value.as_object_mut().ok_or_else(|| ParseError::Broken(format!("{key} is not an object")))
+    value.as_object_mut().ok_or_else(|| ParseError::broken(format!("{key} is not an object")))
 }
 
 /// Gives each absent key its default. `null` counts as absent, as it does to Go, save in a list.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rmachine_driver::{JournalRecord, Phase};
+use rmachine_driver::{Cause, JournalRecord, Phase};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -90,15 +90,15 @@ impl OwnState {
     }
 
     pub(super) fn parse(text: &[u8], path: &Path) -> Result<Self, StoreError> {
-        let damaged = |reason: String| StoreError::BadOwn { path: path.to_owned(), reason };
-        let document: Value = serde_json::from_slice(text).map_err(|e| damaged(e.to_string()))?;
+        let damaged = |source: Cause| StoreError::BadOwn { path: path.to_owned(), source };
+        let document: Value = serde_json::from_slice(text).map_err(|e| damaged(e.into()))?;
         // Before the rest: a newer version may keep it in another form.
         match document.get("Version").and_then(Value::as_u64) {
-            Some(VERSION) => serde_json::from_value(document).map_err(|e| damaged(e.to_string())),
+            Some(VERSION) => serde_json::from_value(document).map_err(|e| damaged(e.into())),
             Some(version) if version > VERSION => {
                 Err(StoreError::FutureOwn { path: path.to_owned(), version })
             }
-            _ => Err(damaged("it states no version".to_owned())),
+            _ => Err(damaged("it states no version".into())),
         }
     }
 }

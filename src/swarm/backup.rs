@@ -138,12 +138,11 @@ impl Swarm {
         stdin: impl AsyncRead,
         stdout: impl AsyncWrite,
     ) -> Result<(), Failure> {
-        let script = host_script(script).map_err(|e| Failure::new(e.to_string()))?;
+        let script = host_script(script).map_err(Failure::from_error)?;
         let session = self.machines.connect(machine).await?;
         let quoted = |text: &str| shlex::try_quote(text).map(std::borrow::Cow::into_owned);
-        let (script, root) = quoted(&script)
-            .and_then(|script| Ok((script, quoted(root)?)))
-            .map_err(|e| Failure::new(e.to_string()))?;
+        let (script, root) =
+            quoted(&script).and_then(|script| Ok((script, quoted(root)?))).map_err(Failure::from_error)?;
         let command = format!(
             "if [ \"$(id -u)\" = 0 ]; then exec sh -c {script} sh {root}; else exec sudo -n sh -c {script} sh {root}; fi"
         );

@@ -294,7 +294,7 @@ impl Swarm {
                 return Ok(());
             }
             match manager.reached.client.update_node(&node, &spec).await {
-                Err(EngineError::Refused { message, .. }) if message.contains("out of sequence") => {}
+                Err(e) if e.is_out_of_sequence() => {}
                 done => return Ok(done?),
             }
         }

@@ -300,7 +300,7 @@ impl Swarm {
             },
         };
         if let Err(e) = reached.client.swarm_join(&request).await {
-            return Err(self.undo_join(machine, &mut manager, &e).await);
+            return Err(self.undo_join(machine, &mut manager, e).await);
         }
         let info = reached.client.node_info().await?;
         Ok(Entry { node: info.swarm.id, address: info.swarm.address })
@@ -356,9 +356,9 @@ impl Swarm {
     }
 
     /// A join that failed may go on in the background, or have left the node half in.
-    async fn undo_join(&self, machine: &Machine, manager: &mut Manager, error: &EngineError) -> Failure {
+    async fn undo_join(&self, machine: &Machine, manager: &mut Manager, error: EngineError) -> Failure {
         let name = &machine.name;
-        let failure = Failure::new(format!("{name} cannot join: {error}"));
+        let failure = Failure::because(format!("{name} cannot join"), error);
         let undone = async {
             let mut reached = self.engine_of(machine).await?;
             let info = reached.client.node_info().await?;

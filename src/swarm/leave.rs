@@ -231,7 +231,7 @@ impl Swarm {
     ) -> Result<(), Failure> {
         let mut manager = self.manager(cluster).await?;
         let found = self.find_node(cluster, &manager.nodes().await?, node)?;
-        let name = MachineName::existing(node).map_err(|e| Failure::new(e.to_string()))?;
+        let name = MachineName::existing(node).map_err(Failure::from_error)?;
         let machine =
             cluster.members.iter().find(|m| m.membership.node.as_deref() == Some(found.id.as_str()));
         if found.state() == "ready" && !force {
@@ -289,9 +289,7 @@ async fn strike(manager: &mut Manager, id: &str) -> Result<(), Failure> {
     for _ in 0..TRIES {
         match manager.reached.client.remove_node(id, true).await {
             Err(e) if e.is_missing() => return Ok(()),
-            Err(e) if e.to_string().contains("is a cluster manager and is a member of the raft cluster") => {
-                last = Some(e);
-            }
+            Err(e) if e.is_raft_member() => last = Some(e),
             done => return Ok(done?),
         }
         tokio::time::sleep(PAUSE).await;

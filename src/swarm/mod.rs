@@ -364,17 +364,8 @@ impl Swarm {
     }
 }
 
-/// The engine's ways to say that managers cannot agree on anything.
+/// Whether a manager that answered a moment ago waits for a leader. Its engine waits longer for one than rmachine waits for
+/// the answer. A manager whose connection is lost does not count: its host may be down.
 fn lacks_leader(error: &EngineError) -> bool {
-    let text = error.to_string();
-    matches!(error, EngineError::Timeout { .. })
-        || [
-            "does not have a leader",
-            "context deadline exceeded",
-            "DeadlineExceeded",
-            "raft: ",
-            "swarm/control.sock",
-        ]
-        .iter()
-        .any(|words| text.contains(words))
+    error.is_lost_leader() || error.is_unanswered()
 }

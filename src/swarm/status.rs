@@ -8,7 +8,7 @@ use rmachine_driver::MachineName;
 use crate::engine::swarm::{Node, Task};
 use crate::model::{ClusterName, Failure, Role};
 use crate::swarm::rules::status::Absent;
-use crate::swarm::rules::{NodeRow, Quorum, Status};
+use crate::swarm::rules::{NodeRow, Quorum, SwarmStatus};
 use crate::swarm::{Cluster, Manager, NoManager, Swarm};
 
 /// Managers that have just lost their leader elect another within seconds.
@@ -16,7 +16,7 @@ const ELECTION: Duration = Duration::from_millis(300);
 
 impl Swarm {
     /// Asks every manager at once and waits no longer than this.
-    pub(crate) async fn status(&self, name: &ClusterName, limit: Duration) -> Result<Status, Failure> {
+    pub(crate) async fn status(&self, name: &ClusterName, limit: Duration) -> Result<SwarmStatus, Failure> {
         let cluster = self.cluster(name)?;
         let deadline = Instant::now() + limit;
         loop {
@@ -53,11 +53,11 @@ impl Swarm {
         }
     }
 
-    async fn status_by(&self, cluster: &Cluster, mut manager: Manager, nodes: &[Node]) -> Status {
+    async fn status_by(&self, cluster: &Cluster, mut manager: Manager, nodes: &[Node]) -> SwarmStatus {
         // Without them it is still a status.
         let tasks = manager.reached.client.tasks(None).await.unwrap_or_default();
         let mut status =
-            Status::new(cluster.name.as_str(), Some(manager.machine.to_string()), manager.quorum());
+            SwarmStatus::new(cluster.name.as_str(), Some(manager.machine.to_string()), manager.quorum());
         status.nodes = nodes.iter().map(|n| row(cluster, n, &tasks)).collect();
         status.nodes.sort_by(|a, b| (&a.role, &a.name).cmp(&(&b.role, &b.name)));
         let known: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
@@ -75,7 +75,7 @@ impl Swarm {
         status
     }
 
-    fn node_advice(&self, status: &Status) -> Vec<String> {
+    fn node_advice(&self, status: &SwarmStatus) -> Vec<String> {
         let program = &self.machines.program;
         let down = status.nodes.iter().filter(|n| n.state != "ready").map(|n| {
             let name = &n.name;
@@ -88,7 +88,7 @@ impl Swarm {
         down.chain(absent).collect()
     }
 
-    fn late(&self, cluster: &Cluster, limit: Duration) -> Status {
+    fn late(&self, cluster: &Cluster, limit: Duration) -> SwarmStatus {
         let mut status = unanswered(cluster, &[]);
         let reason = format!("no answer within {} s", limit.as_secs_f32());
         status
@@ -127,11 +127,11 @@ fn row(cluster: &Cluster, node: &Node, tasks: &[Task]) -> NodeRow {
 }
 
 /// What the store knows, and what each manager said of itself.
-fn unanswered(cluster: &Cluster, failed: &[NoManager]) -> Status {
+fn unanswered(cluster: &Cluster, failed: &[NoManager]) -> SwarmStatus {
     let recorded = cluster.joined(Role::Manager).count();
     let known = failed.iter().map(|f| f.known).max().unwrap_or_default();
     let alive = failed.iter().filter(|f| f.lacks_leader).count();
-    let mut status = Status::new(cluster.name.as_str(), None, Quorum::new(known.max(recorded), alive));
+    let mut status = SwarmStatus::new(cluster.name.as_str(), None, Quorum::new(known.max(recorded), alive));
     if failed.iter().any(|f| f.locked) {
         status.advice.insert(0, format!("managers are locked: `swarm unlock {}` opens them", cluster.name));
     }

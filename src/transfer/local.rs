@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
+use rmachine_driver::describe_error;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::spawn_blocking;
 
@@ -20,13 +21,7 @@ pub(super) fn trouble(error: &io::Error) -> Trouble {
     match error.kind() {
         ErrorKind::NotFound => Trouble::Missing,
         ErrorKind::PermissionDenied => Trouble::Denied,
-        _ => {
-            let text = error.to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            let mut chars = text.chars();
-            let first = chars.next().map(|c| c.to_lowercase().collect::<String>()).unwrap_or_default();
-            Trouble::Other(format!("{first}{}", chars.as_str()))
-        }
+        _ => Trouble::Other(describe_error(error)),
     }
 }
 

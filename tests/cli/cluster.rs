@@ -92,7 +92,7 @@ fn stack_parameter_errors_name_their_line_in_the_cluster_file() {
     insta::assert_snapshot!(cluster(&lab, &with("[stacks.blue]\nfrom = \"./nowhere\"\n"), "plan"), @r#"
     exit 1
     --- stderr
-    cluster.toml:11:9: ./nowhere cannot be read: No such file or directory (os error 2)
+    cluster.toml:11:9: ./nowhere cannot be read: no such file or directory
     "#);
     insta::assert_snapshot!(cluster(&lab, &with("[stacks.monitoring]\ngrafana_password = \"x\"\n"), "plan"), @r#"
     exit 1
@@ -179,7 +179,7 @@ fn cluster_commands_report_a_missing_file_or_cluster() {
     insta::assert_snapshot!(lab.run("cluster plan"), @r"
     exit 1
     --- stderr
-    cannot read cluster.toml: No such file or directory (os error 2)
+    cannot read cluster.toml: no such file or directory
     Hint: `rmachine cluster init` writes an example; -f names another file
     ");
     insta::assert_snapshot!(lab.run("cluster down -y gone"), @r"
@@ -214,7 +214,7 @@ fn cluster_init_writes_a_valid_file() {
     insta::assert_snapshot!(lab.run("cluster init"), @r"
     exit 1
     --- stderr
-    cannot write cluster.toml: File exists (os error 17)
+    cannot write cluster.toml: file exists
     ");
     for driver in rmachine::registry::Registry::default().names() {
         let example = lab.run(&format!("cluster init -f - -d {driver}"));

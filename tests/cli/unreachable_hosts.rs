@@ -201,7 +201,7 @@ fn create_reports_a_host_without_a_route() {
     Detecting operating system of created instance...
     Waiting for SSH to be available...
     --- stderr
-    Error creating machine: cannot reach 192.0.2.5:22: No route to host (os error 113)
+    Error creating machine: cannot reach 192.0.2.5:22: no route to host
       left behind: machine "x" in phase created, shown by `rmachine ls`
     Hint: `rmachine create --resume x` goes on from there, `rmachine rm x` removes it
     "#);
@@ -216,7 +216,7 @@ fn create_reports_a_host_without_a_route() {
     Detecting operating system of created instance...
     Waiting for SSH to be available...
     --- stderr
-    Error creating machine: cannot reach 192.0.2.5:22: Network is unreachable (os error 101)
+    Error creating machine: cannot reach 192.0.2.5:22: network is unreachable
       left behind: machine "x" in phase created, shown by `rmachine ls`
     Hint: `rmachine create --resume x` goes on from there, `rmachine rm x` removes it
     "#);

@@ -77,6 +77,18 @@ fn cluster_down_refuses_while_a_record_cannot_be_read() {
 }
 
 #[test]
+fn cluster_down_removes_nothing_while_a_config_cannot_be_read() {
+    let lab = damaged_member();
+    let own = lab.read("S/machines/w1/rmachine.json");
+    lab.write("S/machines/w2/rmachine.json", &own);
+    lab.write("S/machines/w2/config.json", "{");
+    let outcome = lab.run("cluster down lab -y");
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    assert!(outcome.stderr.contains("Error getting migrated host: "), "{outcome}");
+    assert_eq!(lab.machines(), ["m", "w1", "w2"]);
+}
+
+#[test]
 fn swarm_ls_names_a_record_that_cannot_be_read() {
     let outcome = damaged_member().run("swarm ls");
     assert_eq!(outcome.code, Some(1), "{outcome}");

@@ -4,7 +4,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
-use rmachine_driver::{DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle};
+use rmachine_driver::{
+    Cause, DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle,
+};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -185,23 +187,26 @@ pub(crate) fn no_token() -> DriverError {
 }
 
 fn from_file(path: &str) -> Result<SecretString, DriverError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| DriverError::invalid(format!("the file with the access token, {path}: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        let what = format!("the file with the access token, {path}");
+        DriverError::because(DriverErrorKind::Invalid, what, e)
+    })?;
     some_token(&text, path)
 }
 
 async fn from_command(command: &str) -> Result<SecretString, DriverError> {
-    let failed = |why: String| {
-        DriverError::invalid(format!("the command that prints the access token, {command:?}: {why}"))
+    let failed = |why: Cause| {
+        let what = format!("the command that prints the access token, {command:?}");
+        DriverError::because(DriverErrorKind::Invalid, what, why)
     };
     let mut shell = Command::new("sh");
     shell.args(["-c", command]).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
     let done = timeout(COMMAND, shell.output())
         .await
-        .map_err(|_| failed(format!("it did not end in {} s", COMMAND.as_secs())))?
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(|_| failed(format!("it did not end in {} s", COMMAND.as_secs()).into()))?
+        .map_err(|e| failed(e.into()))?;
     if !done.status.success() {
-        return Err(failed(done.status.to_string()));
+        return Err(failed(done.status.to_string().into()));
     }
     some_token(&String::from_utf8_lossy(&done.stdout), command)
 }

@@ -194,7 +194,7 @@ fn own_user_data(machine: &MachineHandle<'_>) -> Result<Option<Vec<u8>>, DriverE
     }
     let path = machine.dir.join(USER_DATA_FILE);
     let read = std::fs::read(&path);
-    read.map(Some).map_err(|e| DriverError::invalid(format!("{}: {e}", path.display())))
+    read.map(Some).map_err(|e| DriverError::because(DriverErrorKind::Invalid, path.display(), e))
 }
 
 pub(crate) fn unfit(error: &UserDataError) -> DriverError {

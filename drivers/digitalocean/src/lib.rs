@@ -30,9 +30,9 @@ use futures_util::future::join_all;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use rmachine_driver::{
     Accounts, BatchStates, Catalog, CatalogSpec, Catalogs, CreateRequest, Description, Draft, DraftRequest,
-    Driver, DriverError, DriverState, ENGINE_PORT, Features, Firewall, FirstHostKey, Import, Keyring, Login,
-    MachineHandle, MachineView, OptionSpec, Prices, Quote, Restart, Snapshot, Snapshots, Source, State,
-    Tagged, TaggedResources,
+    Driver, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, Features, Firewall, FirstHostKey, Import,
+    Keyring, Login, MachineHandle, MachineView, OptionSpec, Prices, Quote, Restart, Snapshot, Snapshots,
+    Source, State, Tagged, TaggedResources,
 };
 use tokio::sync::Mutex;
 
@@ -195,7 +195,8 @@ impl Driver for DigitalOcean {
     async fn check(&self, machine: &MachineView<'_>) -> Result<(), DriverError> {
         let own = machine.state.text("UserDataFile");
         if !own.is_empty() {
-            let text = std::fs::read(own).map_err(|e| DriverError::invalid(format!("{own}: {e}")))?;
+            let text =
+                std::fs::read(own).map_err(|e| DriverError::because(DriverErrorKind::Invalid, own, e))?;
             let fits = rmachine_cloud_init::check_own(&text, USER_DATA);
             fits.map_err(|e| create::unfit(&e))?;
         }

@@ -13,7 +13,7 @@ use rmachine_engine_api::{EngineError, with_query};
 use serde_json::Value;
 
 use crate::body::{self, Bounding};
-use crate::engine::{Container, Engine, PORTS, STORE, UUID, is_taken_port, refused};
+use crate::engine::{Container, Engine, PORTS, STORE, UUID, refused};
 use crate::furnish::furnish;
 use crate::lock::Lock;
 use crate::network::{self, Place};
@@ -164,7 +164,7 @@ async fn reserve(
                 return Ok(Some((id.to_owned(), place)));
             }
             Err(e) if is_lost_network(&e) => return Ok(None),
-            Err(e) if e.status() == Some(409) => return Err(taken(engine, machine.name.as_str(), e).await),
+            Err(e) if e.is_name_taken() => return Err(taken(engine, machine.name.as_str(), e).await),
             // There is an end to it: each time it is one capability less.
             Err(e) if lessons.learn(&e, &place) => {}
             Err(e) => return Err(refused(e)),
@@ -181,36 +181,21 @@ fn bounding(peer: Option<i32>) -> Bounding {
 impl Lessons {
     /// Whether another try can do better.
     fn learn(&mut self, error: &EngineError, place: &Place) -> bool {
-        let said = error.to_string().to_ascii_lowercase();
-        if let Some(capability) = refused_capability(&error.to_string()) {
-            let fewer = self.caps.without(&capability);
+        if let Some(capability) = error.refused_capability() {
+            let fewer = self.caps.without(capability);
             return std::mem::replace(&mut self.caps, fewer) != fewer;
         }
-        if let Some(ports) = place.ports.as_ref().filter(|_| is_taken_port(&said)) {
+        if let Some(ports) = place.ports.as_ref().filter(|_| error.is_port_taken()) {
             return self.ports.insert(ports.ssh) | self.ports.insert(ports.engine);
         }
-        let address = said.contains("address already in use") && !is_taken_port(&said);
-        place.address.filter(|_| address).is_some_and(|a| self.addresses.insert(a))
+        place.address.filter(|_| error.is_address_taken()).is_some_and(|a| self.addresses.insert(a))
     }
 }
 
 /// Whether the network has to be found or made once more: another user, who does not share our lock, removed it, or it
 /// exists twice since a killed process made it too.
 fn is_lost_network(error: &EngineError) -> bool {
-    let said = error.to_string().to_ascii_lowercase();
-    let is_gone = said.contains("not found") || said.contains("is ambiguous");
-    said.contains("network") && is_gone || said.contains("no configured subnet")
-}
-
-/// Newer engines refuse a container for a capability that they cannot hand on, and name it. Older ones fail to start it
-/// without a name; it is the one that containers are denied most.
-fn refused_capability(said: &str) -> Option<String> {
-    if said.contains("unable to apply caps") {
-        return Some("SYS_RESOURCE".to_owned());
-    }
-    let (_, rest) = said.split_once("invalid CapAdd")?;
-    let (_, named) = rest.split_once("\"CAP_")?;
-    named.split_once('"').map(|(name, _)| name.to_owned())
+    error.is_network_gone() || error.is_ambiguous_network() || error.is_outside_subnet()
 }
 
 async fn discard(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
@@ -366,19 +351,6 @@ mod tests {
         for taken in [busy, newer] {
             assert!(!lessons.learn(&failed(taken), &place), "a port of the user's own stays taken");
         }
-    }
-
-    #[test]
-    fn a_network_that_went_away_is_known() {
-        for lost in [
-            "network rmachine not found",
-            "Could not attach to network rmachine: network 0123 not found",
-            "invalid endpoint settings: no configured subnet contains IP address 172.18.0.2",
-            "network rm-e2e-resumed is ambiguous (2 matches found on name)",
-        ] {
-            assert!(is_lost_network(&failed(lost)), "{lost}");
-        }
-        assert!(!is_lost_network(&failed("no such image")) && !is_lost_network(&failed("file not found")));
     }
 
     #[test]

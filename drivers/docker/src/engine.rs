@@ -73,7 +73,7 @@ pub(crate) struct Fixed {
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Container {
     pub(crate) id: String,
-    pub(crate) state: Status,
+    pub(crate) state: ContainerState,
     pub(crate) config: Config,
     #[serde(default)]
     pub(crate) network_settings: Networks,
@@ -81,7 +81,7 @@ pub(crate) struct Container {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub(crate) struct Status {
+pub(crate) struct ContainerState {
     pub(crate) status: String,
     pub(crate) error: String,
     pub(crate) exit_code: i64,
@@ -147,7 +147,8 @@ impl Engine {
             cert_path: Some(state.text("EngineCertPath")).filter(|p| !p.is_empty()).map(Into::into),
             ..HostSettings::default()
         };
-        let host = EngineHost::parse(&settings).map_err(|e| DriverError::invalid(e.to_string()))?;
+        let host =
+            EngineHost::parse(&settings).map_err(|e| DriverError::invalid(e.to_string()).caused_by(e))?;
         Self::at(host, limit).await
     }
 
@@ -229,7 +230,7 @@ fn found<T>(answer: Result<T, EngineError>) -> Result<Option<T>, DriverError> {
 /// The engine answers 304 where it finds nothing to do.
 fn unless_so_already<T>(done: Result<T, EngineError>) -> Result<(), EngineError> {
     match done {
-        Err(e) if e.status() == Some(304) => Ok(()),
+        Err(e) if e.is_unchanged() => Ok(()),
         done => done.map(drop),
     }
 }
@@ -247,14 +248,6 @@ fn unreachable(host: &EngineHost, error: EngineError) -> DriverError {
         .caused_by(error)
 }
 
-/// In the words of engines of several ages, and of Docker Desktop.
-pub(crate) fn is_taken_port(message: &str) -> bool {
-    let said = message.to_ascii_lowercase();
-    ["port is already allocated", "bind for", "ports are not available", "bind: address already in use"]
-        .iter()
-        .any(|words| said.contains(words))
-}
-
 /// The engine's own words, and a hint where it is known what helps.
 pub(crate) fn refused(error: EngineError) -> DriverError {
     let message = match &error {
@@ -263,12 +256,12 @@ pub(crate) fn refused(error: EngineError) -> DriverError {
     };
     let kind = match &error {
         EngineError::Refused { status: 404, .. } => DriverErrorKind::Missing,
-        EngineError::Timeout { .. } | EngineError::Broken { .. } => DriverErrorKind::Unreachable,
+        e if e.is_unanswered() || e.is_disconnected() => DriverErrorKind::Unreachable,
         _ => DriverErrorKind::Provider,
     };
-    let full = message.contains("no space left on device");
-    let hangs = matches!(&error, EngineError::Timeout { .. });
-    let port = is_taken_port(&message);
+    let full = error.is_disk_full();
+    let hangs = error.is_unanswered();
+    let port = error.is_port_taken();
     let driver_error = DriverError::new(kind, message).caused_by(error);
     if full {
         return driver_error

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use rmachine_driver::secrecy::ExposeSecret;
-use rmachine_driver::{CreateRequest, DriverError, EngineUnit, FirstFile, MachineHandle};
+use rmachine_driver::{CreateRequest, DriverError, EngineUnit, FirstFile, MachineHandle, describe_error};
 use rmachine_engine_api::{Method, Payload, with_query};
 
 use crate::archive::{Entry, pack};
@@ -80,7 +80,7 @@ async fn put(engine: &mut Engine, id: &str, files: &[Entry<'_>]) -> Result<(), D
         content: None,
     });
     let entries: Vec<Entry<'_>> = folders.chain(files.iter().copied()).collect();
-    let archive = pack(&entries).map_err(|e| DriverError::invalid(e.to_string()))?;
+    let archive = pack(&entries).map_err(|e| DriverError::invalid(describe_error(&e)).caused_by(e))?;
     let path = with_query(&format!("/containers/{id}/archive"), &[("path", "/")]);
     let put = engine.client.exchange(Method::PUT, &path, Payload::Tar(archive), PATIENCE).await;
     put.map(drop).map_err(refused)

@@ -61,7 +61,7 @@ impl Docker {
     }
 
     fn host(&self) -> Result<EngineHost, DriverError> {
-        EngineHost::parse(&self.settings.host).map_err(|e| DriverError::invalid(e.to_string()))
+        EngineHost::parse(&self.settings.host).map_err(|e| DriverError::invalid(e.to_string()).caused_by(e))
     }
 
     async fn engine(&self) -> Result<Engine, DriverError> {

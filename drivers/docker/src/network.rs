@@ -168,7 +168,7 @@ async fn make(
     let made: Result<Value, _> = engine.client.post("/networks/create", Some(&body)).await;
     match made {
         // Another process was faster.
-        Err(e) if e.status() == Some(409) => {}
+        Err(e) if e.is_name_taken() => {}
         made => drop(made.map_err(refused)?),
     }
     find(engine, name).await
@@ -238,7 +238,7 @@ pub(crate) async fn remove_if_last(engine: &mut Engine, name: &str) -> Result<()
     for network in ours {
         match engine.client.delete(&format!("/networks/{}", segment(&network.id))).await {
             // Somebody joined it just now, or took it away.
-            Err(e) if matches!(e.status(), Some(403 | 404 | 409)) => {}
+            Err(e) if e.is_network_in_use() || e.is_missing() => {}
             removed => removed.map_err(refused)?,
         }
     }

@@ -109,7 +109,7 @@ async fn remove_container(engine: &mut Engine, id: &str) -> Result<(), DriverErr
     match engine.client.delete(&path).await {
         Err(e) if e.is_missing() => Ok(()),
         // Somebody else is at it.
-        Err(e) if e.status() == Some(409) => gone(engine, id).await,
+        Err(e) if e.is_removal_in_progress() => gone(engine, id).await,
         removed => removed.map_err(refused),
     }
 }

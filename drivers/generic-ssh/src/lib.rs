@@ -82,8 +82,8 @@ impl Driver for Generic {
         if given.is_empty() {
             return Err(DriverError::invalid("generic driver requires the --generic-ip-address option"));
         }
-        let host =
-            HostAddr::parse(given).map_err(|e| DriverError::invalid(format!("--generic-ip-address: {e}")))?;
+        let host = HostAddr::parse(given)
+            .map_err(|e| DriverError::because(DriverErrorKind::Invalid, "--generic-ip-address", e))?;
         let mut state = DriverState::base(request.name, request.store_path);
         state.set("IPAddress", host.as_str());
         // Left empty when not given, so that ~/.ssh/config can fill them; the core puts the defaults in.
@@ -140,7 +140,7 @@ impl Driver for Generic {
             Ok(Ok(_)) => Ok(State::Running),
             // A process out of file handles says nothing about the host.
             Ok(Err(e)) if e.kind() == ErrorKind::Other || e.raw_os_error() == Some(24) => {
-                Err(DriverError::new(DriverErrorKind::Unreachable, format!("cannot probe {target}: {e}")))
+                Err(DriverError::because(DriverErrorKind::Unreachable, format!("cannot probe {target}"), e))
             }
             Ok(Err(_)) | Err(_) => Ok(State::Stopped),
         }

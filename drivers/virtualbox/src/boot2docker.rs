@@ -45,7 +45,7 @@ pub(crate) async fn media(
     machine.reporter.warn(machine.name, NO_ENGINE);
     let disk = machine.dir.join(DISK);
     let content =
-        tar(request.public_key.unwrap_or_default()).map_err(|e| files::failed("write", &disk, &e))?;
+        tar(request.public_key.unwrap_or_default()).map_err(|e| files::failed("write", &disk, e))?;
     image::raw_disk(manager, &content, &disk).await?;
     Ok((disk, iso))
 }

@@ -13,7 +13,7 @@ pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), DriverErr
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let done = options.open(path).and_then(|mut file| file.write_all(content).and_then(|()| file.sync_all()));
-    done.map_err(|e| failed("write", path, &e))
+    done.map_err(|e| failed("write", path, e))
 }
 
 /// A copy that takes as long as the file is large.
@@ -22,7 +22,7 @@ pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), DriverError> {
     let done = tokio::task::spawn_blocking(move || std::fs::copy(source, target)).await;
     done.unwrap_or_else(|e| Err(io::Error::other(e))).map(drop).map_err(|e| {
         remove(to);
-        failed("write", to, &e)
+        failed("write", to, e)
     })
 }
 
@@ -31,7 +31,7 @@ pub(crate) async fn copy(from: &Path, to: &Path) -> Result<(), DriverError> {
     reason = "a disk of gigabytes, complete and closed, gets its final name"
 )]
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), DriverError> {
-    std::fs::rename(from, to).map_err(|e| failed("write", to, &e))
+    std::fs::rename(from, to).map_err(|e| failed("write", to, e))
 }
 
 /// What is gone already is done.
@@ -40,14 +40,15 @@ pub(crate) fn remove(path: &Path) {
     let _ = std::fs::remove_file(path);
 }
 
-pub(crate) fn failed(what: &str, path: &Path, error: &io::Error) -> DriverError {
+pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> DriverError {
     let path = path.display();
     if error.kind() == io::ErrorKind::StorageFull {
         return DriverError::new(
             DriverErrorKind::Provider,
             format!("could not {what} {path}: the disk is full"),
         )
-        .hint("free some space and try again; `df -h` shows where there is none");
+        .hint("free some space and try again; `df -h` shows where there is none")
+        .caused_by(error);
     }
-    DriverError::new(DriverErrorKind::Provider, format!("could not {what} {path}: {error}"))
+    DriverError::because(DriverErrorKind::Provider, format!("could not {what} {path}"), error)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, DriverErrorKind};
+use rmachine_driver::{DriverError, DriverErrorKind, describe_error};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
@@ -151,7 +151,7 @@ impl Manager {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|e| refusal(args, &format!("it could not be started: {e}")))?;
+            .map_err(|e| refusal(args, &format!("it could not be started: {}", describe_error(&e))))?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let all = async {
             let (answer, said) = tokio::join!(read(stdout, &|_| {}), read(stderr, percent));

@@ -34,7 +34,7 @@ pub(crate) async fn info(manager: &Manager, id: &str) -> Result<Info, Refusal> {
 pub(crate) fn free_port() -> Result<u16, DriverError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let port = listener.and_then(|l| l.local_addr()).map(|a| a.port());
-    port.map_err(|e| failed(format!("no port is free on 127.0.0.1: {e}")))
+    port.map_err(|e| DriverError::because(DriverErrorKind::Provider, "no port is free on 127.0.0.1", e))
 }
 
 fn is_free(port: u16) -> bool {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rmachine_cloud_init::{FirstBoot, check_own, user_data};
 use rmachine_driver::secrecy::ExposeSecret;
-use rmachine_driver::{CreateRequest, DriverError, MachineHandle, Uuid};
+use rmachine_driver::{CreateRequest, DriverError, DriverErrorKind, MachineHandle, Uuid};
 use serde_json::{Value, json};
 
 use crate::files;
@@ -43,8 +43,9 @@ fn with_colons(card: [u8; 6]) -> String {
 /// The user's own user-data, judged before anything is made.
 pub(crate) fn own_user_data(wanted: &Wanted) -> Result<Option<Vec<u8>>, DriverError> {
     let Some(file) = &wanted.user_data else { return Ok(None) };
-    let own = std::fs::read(file).map_err(|e| files::failed("read", file, &e))?;
-    check_own(&own, LIMIT).map_err(|e| DriverError::invalid(format!("--virtualbox-userdata: {e}")))?;
+    let own = std::fs::read(file).map_err(|e| files::failed("read", file, e))?;
+    check_own(&own, LIMIT)
+        .map_err(|e| DriverError::because(DriverErrorKind::Invalid, "--virtualbox-userdata", e))?;
     Ok(Some(own))
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn write(
         host_name: Some(&name),
         own: own.as_deref(),
     };
-    let user_data = user_data(&boot, LIMIT).map_err(|e| DriverError::invalid(e.to_string()))?;
+    let user_data = user_data(&boot, LIMIT).map_err(|e| DriverError::invalid(e.to_string()).caused_by(e))?;
     let meta = json!({"instance-id": machine.uuid.to_string(), "local-hostname": name});
     let network = network(cards(machine.uuid), place.map(|(on, address)| (address, on.cidr.prefix())));
     let vendor = vendor(wanted.share().as_ref());

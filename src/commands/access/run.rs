@@ -157,7 +157,9 @@ fn ended(ran: &Ran) -> serde_json::Value {
     let ms = u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX);
     match &ran.ended {
         Ok(status) => json!({"machine": ran.machine.as_str(), "exit": status.code(), "ms": ms}),
-        Err(e) => json!({"machine": ran.machine.as_str(), "error": e.message, "ms": ms}),
+        Err(e) => {
+            json!({"machine": ran.machine.as_str(), "error": e.message, "causes": e.causes(), "ms": ms})
+        }
     }
 }
 
@@ -205,5 +207,15 @@ mod tests {
         assert_eq!(code(&ran(Ok(ExitStatus::Code(3)))), 3);
         assert_eq!(code(&ran(Ok(ExitStatus::Signal("TERM".into())))), 143);
         assert_eq!(code(&ran(Err(Failure::new("gone")))), 255);
+    }
+
+    #[test]
+    fn json_lists_the_causes_of_a_failure() {
+        let failure = Failure::new("cannot reach m").caused_by(std::io::Error::from_raw_os_error(113));
+        let machine = MachineName::parse("m").unwrap();
+        let ran = Ran { machine, ended: Err(failure), took: std::time::Duration::ZERO };
+        let expected =
+            json!({"machine": "m", "error": "cannot reach m", "causes": ["no route to host"], "ms": 0});
+        assert_eq!(ended(&ran), expected);
     }
 }

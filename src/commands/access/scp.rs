@@ -147,10 +147,11 @@ fn size(bytes: u64) -> String {
     }
 }
 
-fn error(e: transfer::TransferError) -> Failure {
-    let mut error = Failure::new(e.to_string());
-    error.details.extend(e.left);
-    error.hints.extend(e.hint);
+fn error(mut e: transfer::TransferError) -> Failure {
+    let (left, hint) = (e.left.take(), e.hint.take());
+    let mut error = Failure::from_error(e);
+    error.details.extend(left);
+    error.hints.extend(hint);
     error
 }
 
@@ -292,7 +293,7 @@ pub(super) fn ended(program: &str, status: std::io::Result<i32>) -> Outcome {
             format!("exit status {code}"),
         )
         .hint(format!("{program} says above what it did not like"))),
-        Err(e) => Err(Failure::new(format!("{program} cannot be run: {e}"))),
+        Err(e) => Err(Failure::because(format!("{program} cannot be run"), e)),
     }
 }
 

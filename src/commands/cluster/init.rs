@@ -39,7 +39,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     }
     let path = args.file.display();
     user_files::create_new(&args.file, text.as_bytes())
-        .map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
+        .map_err(|e| Failure::because(format!("cannot write {path}"), e))?;
     ctx.printer.line(&format!("Wrote {path}: edit it, then `{} cluster plan`", ctx.program));
     Ok(())
 }
@@ -63,5 +63,5 @@ fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<Str
     let options: Vec<_> = specs.iter().map(option).collect();
     let rendered =
         Environment::new().render_str(EXAMPLE, context! { name => name.as_str(), driver, options });
-    rendered.map_err(|e| Failure::new(format!("the example cannot be written: {e}")))
+    rendered.map_err(|e| Failure::because("the example cannot be written", e))
 }

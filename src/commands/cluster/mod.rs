@@ -48,7 +48,7 @@ enum Verb {
     /// Remove everything that was made for the cluster
     Down(Down),
     /// Show the nodes of the cluster, and whether its managers have a majority
-    Status(Status),
+    Status(StatusArgs),
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -145,7 +145,7 @@ struct Down {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::commands::swarm::STATUS_HELP)]
-struct Status {
+struct StatusArgs {
     #[command(flatten)]
     file: File,
 
@@ -168,7 +168,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
 async fn read(ctx: &Context, file: &File) -> Result<Wanted, Failure> {
     let path = &file.file;
     let text = std::fs::read_to_string(path).map_err(|e| {
-        Failure::new(format!("cannot read {}: {e}", path.display()))
+        Failure::because(format!("cannot read {}", path.display()), e)
             .hint(format!("`{} cluster init` writes an example; -f names another file", ctx.program))
     })?;
     for name in driver_names(&text) {
@@ -309,7 +309,7 @@ fn failed(ctx: &Context, failures: Vec<Failure>) -> Failure {
 
 fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
     confirm(ctx.printer, question)
-        .map_err(|e| Failure::new(e.to_string()).hint("add -y to do it without being asked"))
+        .map_err(|e| Failure::from_error(e).hint("add -y to do it without being asked"))
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {

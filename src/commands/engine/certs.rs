@@ -39,7 +39,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let now = Timestamp::now();
     if args.output == "json" {
         let list: Vec<Value> = list.iter().map(|c| described(c, now)).collect();
-        let text = crate::store::json::pretty(&list).map_err(|e| Failure::new(e.to_string()))?;
+        let text = crate::store::json::pretty(&list).map_err(Failure::from_error)?;
         ctx.printer.line(&text);
         return Ok(());
     }

@@ -77,7 +77,7 @@ async fn build(ctx: &Context, matches: &ArgMatches) -> Outcome {
     let options = resolve(&driver.options(), inner.unwrap_or(matches), &ctx.env);
     let reporter = ctx.reporter(false);
     // What is drawn is drawn for a machine; here it bears the driver's name.
-    let title = MachineName::existing(driver.name()).map_err(|e| Failure::new(e.to_string()))?;
+    let title = MachineName::existing(driver.name()).map_err(Failure::from_error)?;
     reporter.step(&title, "Building a node image...");
     let announce = |text: &str| reporter.info(&title, text);
     let images = images(driver.as_ref())?;

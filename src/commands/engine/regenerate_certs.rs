@@ -35,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let names = names_or_default(ctx, &args.names.names)?;
     let question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): ";
-    if !args.force && !confirm(ctx.printer, question).map_err(|e| unanswered(&e))? {
+    if !args.force && !confirm(ctx.printer, question).map_err(unanswered)? {
         return Ok(());
     }
     let machines = ctx.machines_for(names.len());
@@ -64,6 +64,6 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     Failure::join(failed)
 }
 
-fn unanswered(e: &std::io::Error) -> Failure {
-    Failure::new(e.to_string()).hint("add -f to go on without being asked")
+fn unanswered(e: std::io::Error) -> Failure {
+    Failure::from_error(e).hint("add -f to go on without being asked")
 }

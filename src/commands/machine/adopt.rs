@@ -57,8 +57,7 @@ pub(crate) fn augment(command: clap::Command, registry: &Registry) -> clap::Comm
 
 pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("adopt").unwrap_or(matches);
-    let name =
-        MachineName::parse(&args.name).map_err(|e| Failure::new(format!("Error creating machine: {e}")))?;
+    let name = MachineName::parse(&args.name).map_err(|e| Failure::because("Error creating machine", e))?;
     let plan = plan(ctx, name.clone(), args, matches)?;
     let version = ctx.machines().adopt(plan).await?;
     ctx.last_word(&format!("Adopted {name}: its engine is Docker {version}, and nothing on it was changed"));

@@ -258,8 +258,7 @@ fn names(ctx: &Context, args: &Args) -> Result<Vec<MachineName>, Failure> {
     }
     let mut names: Vec<MachineName> = Vec::new();
     for word in &words {
-        let name =
-            MachineName::parse(word).map_err(|e| Failure::new(format!("Error creating machine: {e}")))?;
+        let name = MachineName::parse(word).map_err(|e| Failure::because("Error creating machine", e))?;
         if names.contains(&name) {
             return Err(Failure::usage(format!("Error creating machine: {name} is named twice")));
         }
@@ -423,7 +422,7 @@ async fn show(ctx: &Context, plan: &CreatePlan) -> Outcome {
         let settings = engine_settings(&plan.config)?;
         let port = address.engine_url.as_deref().and_then(|u| u.rsplit_once(':')?.1.parse().ok());
         let told = preview(&settings, port.unwrap_or(rmachine_driver::ENGINE_PORT));
-        let told = told.map_err(|e| Failure::new(e.to_string()))?;
+        let told = told.map_err(Failure::from_error)?;
         ctx.printer.line(&format!("  merged into /etc/docker/daemon.json:\n{}", told.trim_end()));
     }
     Ok(())

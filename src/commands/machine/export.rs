@@ -55,12 +55,12 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     for note in notes {
         ctx.printer.error_line(&note);
     }
-    ctx.printer.bytes(&archive).map_err(|e| Failure::new(format!("the archive could not be written: {e}")))
+    ctx.printer.bytes(&archive).map_err(|e| Failure::because("the archive could not be written", e))
 }
 
 /// The first line, whatever ends it.
 pub(super) fn from_file(path: &str) -> Result<SecretString, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::new(format!("open {path}: {e}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| Failure::because(format!("open {path}"), e))?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() {
         return Err(Failure::new(format!("{path} holds no passphrase: its first line is empty")));
@@ -83,7 +83,7 @@ fn twice() -> Result<SecretString, Failure> {
 
 pub(super) fn ask(question: &str) -> Result<SecretString, Failure> {
     crate::ui::ask_secret(question).map_err(|e| {
-        Failure::new(format!("there is nobody to ask for the passphrase: {e}"))
+        Failure::because("there is nobody to ask for the passphrase", e)
             .hint("name a file that holds it: --passphrase-file FILE")
     })
 }

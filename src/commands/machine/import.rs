@@ -76,7 +76,7 @@ fn rename(text: &str) -> Result<(&str, MachineName), Failure> {
 
 fn read(ctx: &Context, file: &str) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let failed = |e: std::io::Error| Failure::new(format!("open {file}: {e}"));
+    let failed = |e: std::io::Error| Failure::because(format!("open {file}"), e);
     if file == "-" {
         if ctx.printer.stdin_is_terminal() {
             return Err(Failure::usage("standard input is a terminal, and no archive"));

@@ -37,7 +37,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
         }
         Some(format) => {
             let json = serde_json::to_value(&config)
-                .map_err(|e| Failure::new(format!("Error formatting {name}: {e}")))?;
+                .map_err(|e| Failure::because(format!("Error formatting {name}"), e))?;
             template::render(format, &json, template::Shape::Json).map_err(Failure::new)?
         }
     };

@@ -25,10 +25,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     }
     ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
     ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
-    if !args.yes
-        && !args.force
-        && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(|e| unanswered(&e))?
-    {
+    if !args.yes && !args.force && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(unanswered)? {
         return Ok(());
     }
     let swarm = ctx.swarm();
@@ -68,6 +65,6 @@ async fn remove(ctx: &Context, swarm: &crate::swarm::Swarm, name: &str, args: &A
     swarm.remove_among(&machine, force, &going).await.map_err(|error| error.prefix(&prefix))
 }
 
-fn unanswered(e: &std::io::Error) -> Failure {
-    Failure::new(e.to_string()).hint("add -y to remove without being asked")
+fn unanswered(e: std::io::Error) -> Failure {
+    Failure::from_error(e).hint("add -y to remove without being asked")
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
         None => ctx.store.names()?,
     };
     let (targets, silent) = targets(&swarm, &names)?;
-    let text = serde_json::to_string_pretty(&targets).map_err(|e| Failure::new(e.to_string()))?;
+    let text = serde_json::to_string_pretty(&targets).map_err(Failure::from_error)?;
     ctx.printer.line(&text);
     if !silent.is_empty() {
         let names: Vec<_> = silent.iter().map(rmachine_driver::MachineName::as_str).collect();

@@ -47,7 +47,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
 
 fn show(ctx: &Context, args: &Args, rows: &[NodeLoad]) -> Outcome {
     if args.output == Output::Json {
-        let text = serde_json::to_string_pretty(rows).map_err(|e| Failure::new(e.to_string()))?;
+        let text = serde_json::to_string_pretty(rows).map_err(Failure::from_error)?;
         ctx.printer.line(&text);
     } else {
         let rows: Vec<Row> = rows.iter().map(row).collect();

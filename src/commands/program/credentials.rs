@@ -78,7 +78,7 @@ fn find(ctx: &Context, name: &str) -> Result<Arc<dyn Driver>, Failure> {
 }
 
 fn told(driver: &str) -> Result<SecretString, Failure> {
-    let unread = |e: io::Error| Failure::new(format!("the secret cannot be read: {e}"));
+    let unread = |e: io::Error| Failure::because("the secret cannot be read", e);
     let secret = if io::stdin().is_terminal() {
         ask_secret(&format!("Access token for {driver}: ")).map_err(unread)?
     } else {

@@ -41,7 +41,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
 }
 
 fn write_all(ctx: &Context, root: &clap::Command, dir: &std::path::Path) -> Outcome {
-    user_files::create_folder(dir).map_err(|e| Failure::new(format!("mkdir {}: {e}", dir.display())))?;
+    user_files::create_folder(dir).map_err(|e| Failure::because(format!("mkdir {}", dir.display()), e))?;
     let mut pages = 0;
     for command in std::iter::once(root).chain(root.get_subcommands()) {
         if command.is_hide_set() || command.get_name() == "help" {
@@ -73,6 +73,6 @@ fn render(command: &clap::Command, name: &str) -> Result<String, Failure> {
     Man::new(command)
         .date("")
         .render(&mut page)
-        .map_err(|e| Failure::new(format!("the page of {name} cannot be made: {e}")))?;
+        .map_err(|e| Failure::because(format!("the page of {name} cannot be made"), e))?;
     Ok(String::from_utf8_lossy(&page).into_owned())
 }

@@ -18,7 +18,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let machines = ctx.machines();
     let machine = machines.load(&name)?;
     let version = machines.engine_version(&machine).await;
-    let version = version.map_err(|e| Failure::new(format!("Unable to query docker version: {e}")))?;
+    let version = version.map_err(|e| Failure::because("Unable to query docker version", e))?;
     ctx.printer.line(&version);
     Ok(())
 }

@@ -94,7 +94,7 @@ pub(in crate::commands) fn given(word: &str, folder: &Path) -> Result<Given, Fai
         .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| Failure::usage(format!("--set takes NAME=VALUE, not {word:?}")))?;
     let Some(path) = value.strip_prefix('@') else { return Ok(Given::word(name, value)) };
-    let broken = |e: std::io::Error| Failure::new(format!("--set {name}: {path} cannot be read: {e}"));
+    let broken = |e: std::io::Error| Failure::because(format!("--set {name}: {path} cannot be read"), e);
     let mut text = String::new();
     if path == "-" {
         std::io::stdin().read_to_string(&mut text).map_err(broken)?;

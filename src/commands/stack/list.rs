@@ -63,7 +63,7 @@ impl Args {
         json: &impl serde::Serialize,
     ) -> Outcome {
         if let Output::Json = self.output {
-            let text = serde_json::to_string_pretty(json).map_err(|e| Failure::new(e.to_string()))?;
+            let text = serde_json::to_string_pretty(json).map_err(Failure::from_error)?;
             ctx.printer.line(&text);
             return Ok(());
         }

@@ -43,7 +43,7 @@ impl Backup {
         let mut bytes = Vec::new();
         quiet.backup(&name, &mut bytes).await?;
         let path = self.output.clone().unwrap_or_default();
-        ctx.store.write_file(&path, &bytes, 0o600).map_err(|e| Failure::new(e.to_string()))?;
+        ctx.store.write_file(&path, &bytes, 0o600).map_err(Failure::from_error)?;
         ctx.last_word(&format!("Wrote {}: it holds the keys of the swarm", path.display()));
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Restore {
         // Standard input may be the archive.
         if self.input.is_some() && !self.yes {
             ctx.printer.line(&format!("What {name} knows of a swarm is replaced by the backup."));
-            if !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(|e| Failure::new(e.to_string()))? {
+            if !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(Failure::from_error)? {
                 return Ok(());
             }
         }
@@ -96,7 +96,7 @@ impl Restore {
             None => swarm.restore(&name, &cluster, local_stdin()).await?,
             Some(path) => {
                 let file = std::fs::File::open(path)
-                    .map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
+                    .map_err(|e| Failure::because(format!("open {}", path.display()), e))?;
                 swarm.restore(&name, &cluster, tokio::fs::File::from_std(file)).await?;
             }
         }
@@ -125,7 +125,7 @@ impl Recover {
         ));
         if !self.yes
             && !confirm(ctx.printer, "Are you sure? (y/n): ")
-                .map_err(|e| Failure::new(e.to_string()).hint("add -y to go on without being asked"))?
+                .map_err(|e| Failure::from_error(e).hint("add -y to go on without being asked"))?
         {
             return Ok(());
         }

@@ -146,18 +146,18 @@ impl Unlock {
 
 fn read_key(path: &std::path::Path) -> Result<SecretString, Failure> {
     let text =
-        std::fs::read_to_string(path).map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
+        std::fs::read_to_string(path).map_err(|e| Failure::because(format!("open {}", path.display()), e))?;
     key(&text)
 }
 
 fn ask() -> Result<SecretString, Failure> {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
-        let typed = rpassword::prompt_password("Unlock key: ").map_err(|e| Failure::new(e.to_string()))?;
+        let typed = rpassword::prompt_password("Unlock key: ").map_err(Failure::from_error)?;
         return key(&typed);
     }
     let mut text = String::new();
-    stdin.lock().read_to_string(&mut text).map_err(|e| Failure::new(e.to_string()))?;
+    stdin.lock().read_to_string(&mut text).map_err(Failure::from_error)?;
     key(&text)
 }
 

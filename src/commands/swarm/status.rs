@@ -9,7 +9,7 @@ use crate::commands::shared::Outcome;
 use crate::commands::swarm::which;
 use crate::model::{ClusterName, Exit, Failure, Role};
 use crate::swarm::Cluster;
-use crate::swarm::rules::Status;
+use crate::swarm::rules::SwarmStatus;
 use crate::ui::table;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -58,7 +58,7 @@ impl StatusForm {
         let status = ctx.swarm().status(cluster, Duration::from_secs(self.timeout)).await?;
         match self.output {
             Output::Json => {
-                let text = serde_json::to_string_pretty(&status).map_err(|e| Failure::new(e.to_string()))?;
+                let text = serde_json::to_string_pretty(&status).map_err(Failure::from_error)?;
                 ctx.printer.line(&text);
             }
             Output::Table => show(ctx, &status),
@@ -67,7 +67,7 @@ impl StatusForm {
     }
 }
 
-fn show(ctx: &Context, status: &Status) {
+fn show(ctx: &Context, status: &SwarmStatus) {
     ctx.printer.line(&format!("Swarm {}: {}", status.cluster, status.words));
     if !status.nodes.is_empty() {
         ctx.printer.raw(&table::align(&status.table()));

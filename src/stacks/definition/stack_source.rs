@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use rmachine_driver::describe_error;
+
 use crate::stacks::definition::error::meant;
 use crate::stacks::definition::{Manifest, StackError, built_in};
 
@@ -125,5 +127,5 @@ fn no_such(word: &str) -> StackError {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> StackError {
-    StackError::new(format!("{} cannot be read: {error}", path.display()))
+    StackError::new(format!("{} cannot be read: {}", path.display(), describe_error(error)))
 }

@@ -81,7 +81,7 @@ pub(super) async fn docker(
 ) -> Result<Output, Failure> {
     let session = swarm.machines.open(&swarm.machines.load(&ground.manager.machine)?).await?;
     let quoted = shlex::try_join(["sh", "-c", DOCKER, "docker"].into_iter().chain(words.iter().copied()));
-    let command = quoted.map_err(|e| Failure::new(e.to_string()))?;
+    let command = quoted.map_err(Failure::from_error)?;
     let said = session.output(&command, stdin.as_bytes()).await;
     session.close().await;
     Ok(said?)

@@ -33,7 +33,7 @@ pub(super) fn filled(
         compose.mark(DECLARED, cluster)?;
     }
     let settings = serde_json::to_string(&request.settings.words());
-    compose.mark(SETTINGS, &settings.map_err(|e| Failure::new(e.to_string()))?)?;
+    compose.mark(SETTINGS, &settings.map_err(Failure::from_error)?)?;
     compose.mark(NODE, &around.chosen.id)?;
     let digest = compose.sign()?;
     Ok((compose, digest))

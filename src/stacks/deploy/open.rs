@@ -44,12 +44,12 @@ struct End {
 struct Task {
     #[serde(rename = "NodeID")]
     node: String,
-    status: Status,
+    status: TaskStatus,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Status {
+struct TaskStatus {
     state: String,
     container_status: Container,
 }
@@ -107,7 +107,7 @@ pub(crate) async fn open(
     end.session.direct_tcpip(&end.host, port).await?;
     let listener = TcpListener::bind(("127.0.0.1", local)).await;
     let listener =
-        listener.map_err(|e| Failure::new(format!("127.0.0.1:{local} cannot be listened on: {e}")))?;
+        listener.map_err(|e| Failure::because(format!("127.0.0.1:{local} cannot be listened on"), e))?;
     Ok(Way { listener, swarm: swarm.clone(), cluster: cluster.clone(), service, port, end })
 }
 

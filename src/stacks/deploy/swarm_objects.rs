@@ -43,7 +43,7 @@ pub(super) fn labels(stack: &StackName, source: &str) -> Value {
 /// Its name follows its content, so that what is there already is the same.
 pub(super) fn unless_there(done: Result<Value, EngineError>) -> Result<(), Failure> {
     match done {
-        Err(e) if e.status() == Some(409) => Ok(()),
+        Err(e) if e.is_name_taken() => Ok(()),
         done => Ok(done.map(drop)?),
     }
 }

@@ -29,7 +29,7 @@ pub(crate) struct Service {
     #[serde(rename = "Endpoint")]
     endpoint: Endpoint,
     #[serde(rename = "ServiceStatus")]
-    status: Status,
+    status: ServiceStatus,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -56,7 +56,7 @@ pub(crate) struct Published {
 
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Status {
+struct ServiceStatus {
     running_tasks: u64,
     desired_tasks: u64,
 }

@@ -21,7 +21,7 @@ struct Task {
     #[serde(rename = "ServiceID")]
     service: String,
     spec: Value,
-    status: Status,
+    status: TaskStatus,
 }
 
 impl Task {
@@ -35,7 +35,7 @@ impl Task {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-struct Status {
+struct TaskStatus {
     timestamp: String,
     state: String,
     err: String,

@@ -14,7 +14,7 @@ pub(crate) mod status;
 pub(crate) use address::{Choice, Interface, choose, is_network};
 pub(crate) use host_report::Answer;
 pub(crate) use quorum::Quorum;
-pub(crate) use status::{NodeRow, Status};
+pub(crate) use status::{NodeRow, SwarmStatus};
 
 /// Where managers take those who join.
 pub(crate) const MANAGER_PORT: u16 = 2377;

@@ -32,7 +32,7 @@ pub(crate) struct Absent {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Status {
+pub(crate) struct SwarmStatus {
     pub(crate) cluster: String,
     /// The manager that answered for all; nothing when none can.
     pub(crate) asked: Option<String>,
@@ -45,7 +45,7 @@ pub(crate) struct Status {
     pub(crate) absent: Vec<Absent>,
 }
 
-impl Status {
+impl SwarmStatus {
     pub(crate) fn new(cluster: &str, asked: Option<String>, quorum: Quorum) -> Self {
         Self {
             cluster: cluster.to_owned(),
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn roles_in_the_table() {
-        let mut status = Status::new("lab", Some("a".into()), Quorum::new(3, 2));
+        let mut status = SwarmStatus::new("lab", Some("a".into()), Quorum::new(3, 2));
         status.nodes = vec![
             row("a", true, Some("reachable")),
             row("b", false, Some("unreachable")),

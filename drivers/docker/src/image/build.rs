@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, DriverErrorKind, Progress};
+use rmachine_driver::{DriverError, DriverErrorKind, Progress, describe_error};
 use rmachine_engine_api::{Connection, EngineError, Method, Payload, filters, with_query};
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ async fn from_base(engine: &mut Engine, recipe: &Recipe, progress: Progress<'_>)
         Entry { path: "init", mode: 0o755, content: Some(INIT.as_bytes()) },
         Entry { path: "setup.sh", mode: 0o644, content: Some(SETUP.as_bytes()) },
     ])
-    .map_err(|e| DriverError::invalid(e.to_string()))?;
+    .map_err(|e| DriverError::invalid(describe_error(&e)).caused_by(e))?;
     let path = build_path(recipe);
     let tail = Tail::of(progress);
     let mut last = None;
@@ -103,8 +103,7 @@ fn made_by_step(line: &Value) -> Option<String> {
 
 /// The engine quotes a whole command and its exit code; what the command said is what helps.
 fn explained(error: EngineError, tail: &Tail<'_>) -> DriverError {
-    let of_a_command =
-        matches!(&error, EngineError::Failed { message, .. } if message.contains("returned a non-zero code"));
+    let of_a_command = error.is_failed_build_command();
     let error = refused(error);
     match tail.reason().filter(|_| of_a_command) {
         Some(reason) => DriverError { message: reason, ..error },

@@ -36,7 +36,7 @@ pub(super) struct Rootfs {
 /// Starts the script; it refuses at once when it cannot work here.
 pub(super) async fn start(recipe: &Recipe) -> Result<Rootfs, DriverError> {
     let cannot = |e: io::Error| {
-        DriverError::new(DriverErrorKind::Provider, format!("no root file system can be made here: {e}"))
+        DriverError::because(DriverErrorKind::Provider, "no root file system can be made here", e)
     };
     let scripts = scripts().map_err(cannot)?;
     let mut child = command(scripts.path(), recipe).spawn().map_err(cannot)?;
@@ -156,7 +156,7 @@ impl Rootfs {
         match self.child.lock().await.wait().await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(refusal(status, &tail.reason().unwrap_or_default())),
-            Err(e) => Err(DriverError::new(DriverErrorKind::Provider, format!("the root file system: {e}"))),
+            Err(e) => Err(DriverError::because(DriverErrorKind::Provider, "the root file system", e)),
         }
     }
 }

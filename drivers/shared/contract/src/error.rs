@@ -1,5 +1,6 @@
-use std::error::Error;
 use std::fmt;
+
+use crate::cause::{Cause, describe_error};
 
 /// What went wrong at a provider, what it left behind, and what helps.
 #[derive(Debug, thiserror::Error)]
@@ -11,7 +12,7 @@ pub struct DriverError {
     /// Each a line that can be pasted or followed.
     pub hints: Vec<String>,
     #[source]
-    pub source: Option<Box<dyn Error + Send + Sync>>,
+    pub source: Option<Cause>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,12 @@ impl DriverError {
         Self { kind, message: message.into(), leftovers: Leftovers::None, hints: Vec::new(), source: None }
     }
 
+    /// `what` failed because of `source`, whose text the message repeats.
+    pub fn because(kind: DriverErrorKind, what: impl fmt::Display, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        Self::new(kind, format!("{what}: {}", describe_error(source.as_ref()))).caused_by(source)
+    }
+
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(DriverErrorKind::Invalid, message)
     }
@@ -73,7 +80,7 @@ impl DriverError {
     }
 
     #[must_use]
-    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub fn caused_by(mut self, source: impl Into<Cause>) -> Self {
         self.source = Some(source.into());
         self
     }

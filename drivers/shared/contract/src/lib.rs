@@ -6,6 +6,7 @@
 
 mod capabilities;
 mod catalog;
+mod cause;
 mod create_request;
 mod description;
 mod draft;
@@ -33,6 +34,7 @@ pub use capabilities::{
     require,
 };
 pub use catalog::{Catalog, CatalogSpec, Quote};
+pub use cause::{Cause, describe_error};
 pub use create_request::{CreateRequest, HostKeyPair};
 pub use description::{Description, ENGINE_PORT};
 pub use draft::{Draft, DraftRequest, Import};

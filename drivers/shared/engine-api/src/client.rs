@@ -63,7 +63,7 @@ impl EngineClient {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let made = handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = made.map_err(|e| EngineError::broken("connection", &e))?;
+        let (sender, connection) = made.map_err(|e| EngineError::broken("connection", e))?;
         let connection = Some(tokio::spawn(connection));
         Ok(Self { sender, connection, limit, redial: None, has_answered: false })
     }
@@ -217,11 +217,11 @@ impl EngineClient {
     async fn lost(&mut self, path: &str, error: hyper::Error) -> EngineError {
         let late = error.is_closed() || error.is_canceled();
         let Some(connection) = self.connection.take_if(|_| late) else {
-            return EngineError::broken(path, &error);
+            return EngineError::broken(path, error);
         };
         match timeout(self.limit, connection).await {
-            Ok(Ok(Err(reason))) => EngineError::broken(path, &reason),
-            _ => EngineError::broken(path, &error),
+            Ok(Ok(Err(reason))) => EngineError::broken(path, reason),
+            _ => EngineError::broken(path, error),
         }
     }
 
@@ -244,8 +244,7 @@ fn build(method: Method, path: &str, payload: Payload<'_>) -> Result<Request<Req
     if let Some(content_type) = payload.content_type() {
         request = request.header("Content-Type", content_type);
     }
-    let broken = |e: hyper::http::Error| EngineError::Broken { path: path.to_owned(), reason: e.to_string() };
-    request.body(payload.into_body()).map_err(broken)
+    request.body(payload.into_body()).map_err(|e| EngineError::broken(path, e))
 }
 
 async fn collect(path: &str, answer: Response<Incoming>) -> Result<Bytes, EngineError> {
@@ -257,14 +256,13 @@ async fn collect(path: &str, answer: Response<Incoming>) -> Result<Bytes, Engine
     match Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(e) if e.is::<LengthLimitError>() => Err(too_long()),
-        Err(e) => Err(EngineError::broken(path, e.as_ref())),
+        Err(e) => Err(EngineError::broken(path, e)),
     }
 }
 
 fn read<T: DeserializeOwned>(path: &str, bytes: &[u8]) -> Result<T, EngineError> {
     let bytes = if bytes.is_empty() { b"null" } else { bytes };
-    let not_json =
-        |e: serde_json::Error| EngineError::NotJson { path: path.to_owned(), reason: e.to_string() };
+    let not_json = |e: serde_json::Error| EngineError::NotJson { path: path.to_owned(), source: e.into() };
     serde_json::from_slice(bytes).map_err(not_json)
 }
 

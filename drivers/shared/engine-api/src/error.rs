@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
+use rmachine_driver::{Cause, describe_error};
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
@@ -13,12 +14,16 @@ use rustls::{AlertDescription, CertificateError};
 pub enum EngineError {
     /// No connection: nobody there, or no such host.
     #[error("dial tcp{}: {reason}", at(address))]
-    Dial { address: Option<String>, reason: String },
+    Dial { address: Option<String>, reason: String, source: io::Error },
     /// No connection to a socket on this computer.
-    #[error("dial unix {path}: connect: {}", plain(source))]
+    #[error("dial unix {path}: connect: {}", describe_error(source))]
     Socket { path: String, source: io::Error },
     #[error("{reason}")]
-    Tls { fault: TlsFault, reason: String },
+    Tls { fault: TlsFault, reason: String, source: Cause },
+    /// No connection within the time limit.
+    #[error("{what}: i/o timeout")]
+    DialTimeout { what: String },
+    /// No answer to a request within the time limit.
     #[error("{what}: i/o timeout")]
     Timeout { what: String },
     /// The engine said no.
@@ -28,10 +33,10 @@ pub enum EngineError {
     #[error("{message}")]
     Failed { message: String, path: String },
     /// The connection broke, or what came over it was no HTTP.
-    #[error("{path}: {reason}")]
-    Broken { path: String, reason: String },
-    #[error("{path}: the engine's answer is no JSON of the expected form: {reason}")]
-    NotJson { path: String, reason: String },
+    #[error("{path}: {}", describe_all(source.as_ref()))]
+    Broken { path: String, source: Cause },
+    #[error("{path}: the engine's answer is no JSON of the expected form: {source}")]
+    NotJson { path: String, source: Cause },
     #[error("{path}: the engine's answer is longer than {limit} bytes")]
     TooLong { path: String, limit: usize },
 }
@@ -58,22 +63,21 @@ fn at(address: &Option<String>) -> String {
     address.as_ref().map(|a| format!(" {a}")).unwrap_or_default()
 }
 
-/// As Go words the errors that are met most.
-fn plain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        _ => error.to_string(),
+/// With the causes that an error does not repeat, as hyper's never do.
+fn describe_all(error: &(dyn Error + 'static)) -> String {
+    let mut text = describe_error(error);
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = describe_error(inner);
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
     }
+    text
 }
 
 impl EngineError {
-    /// Whether the engine says that there is no such thing.
-    pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Refused { status: 404, .. })
-    }
-
     /// The engine's status, when it refused.
     pub fn status(&self) -> Option<u16> {
         match self {
@@ -82,45 +86,41 @@ impl EngineError {
         }
     }
 
-    pub(crate) fn own_file(path: &Path, error: &io::Error) -> Self {
-        let reason = format!("open {}: {}", path.display(), plain(error));
-        Self::Tls { fault: TlsFault::OwnFiles, reason }
+    pub(crate) fn own_file(path: &Path, source: io::Error) -> Self {
+        let reason = format!("open {}: {}", path.display(), describe_error(&source));
+        Self::Tls { fault: TlsFault::OwnFiles, reason, source: source.into() }
     }
 
-    pub(crate) fn dial(address: &str, error: &io::Error) -> Self {
-        let reason = match error.kind() {
+    pub(crate) fn dial(address: &str, source: io::Error) -> Self {
+        let reason = match source.kind() {
             io::ErrorKind::ConnectionRefused => "connect: connection refused".to_owned(),
             io::ErrorKind::TimedOut => "i/o timeout".to_owned(),
             io::ErrorKind::HostUnreachable => "connect: no route to host".to_owned(),
             io::ErrorKind::NetworkUnreachable => "connect: network is unreachable".to_owned(),
-            _ => format!("connect: {error}"),
+            _ => format!("connect: {}", describe_error(&source)),
         };
-        Self::Dial { address: Some(address.to_owned()), reason }
+        Self::Dial { address: Some(address.to_owned()), reason, source }
     }
 
     /// A failed handshake.
-    pub(crate) fn handshake(error: &io::Error) -> Self {
-        if let Some(tls) = tls_cause(error) {
+    pub(crate) fn handshake(source: io::Error) -> Self {
+        if let Some(tls) = tls_cause(&source) {
             return Self::tls(tls);
         }
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::Tls { fault: TlsFault::Other, reason: "EOF".to_owned() },
-            _ => Self::Tls { fault: TlsFault::Other, reason: error.to_string() },
-        }
+        let reason = match source.kind() {
+            io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
+            _ => describe_error(&source),
+        };
+        Self::Tls { fault: TlsFault::Other, reason, source: source.into() }
     }
 
     /// A request that got no answer: with TLS 1.3 an engine's refusal of our certificate shows only here.
-    pub(crate) fn broken(path: &str, error: &(dyn Error + 'static)) -> Self {
-        if let Some(tls) = tls_cause(error) {
-            return Self::tls(tls);
+    pub(crate) fn broken(path: &str, source: impl Into<Cause>) -> Self {
+        let source = source.into();
+        match tls_cause(source.as_ref()) {
+            Some(tls) => Self::tls(tls),
+            None => Self::Broken { path: path.to_owned(), source },
         }
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            reason = format!("{reason}: {inner}");
-            cause = inner.source();
-        }
-        Self::Broken { path: path.to_owned(), reason }
     }
 
     fn tls(error: &rustls::Error) -> Self {
@@ -132,7 +132,7 @@ impl EngineError {
             }
             other => (TlsFault::Other, format!("tls: {other}")),
         };
-        Self::Tls { fault, reason }
+        Self::Tls { fault, reason, source: error.clone().into() }
     }
 }
 

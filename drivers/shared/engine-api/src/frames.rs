@@ -45,7 +45,7 @@ impl<'a> Frames<'a> {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(Err(e)) => return Err(EngineError::broken(&self.path, &e)),
+                Some(Err(e)) => return Err(EngineError::broken(&self.path, e)),
                 Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
             }
         }

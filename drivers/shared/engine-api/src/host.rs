@@ -167,7 +167,7 @@ async fn over_socket(path: &Path, limit: Duration) -> Result<Connection, EngineE
 async fn dial_unix(path: &Path, limit: Duration) -> Result<UnixStream, EngineError> {
     let shown = || path.display().to_string();
     let Ok(made) = timeout(limit, UnixStream::connect(path)).await else {
-        return Err(EngineError::Timeout { what: format!("dial unix {}", shown()) });
+        return Err(EngineError::DialTimeout { what: format!("dial unix {}", shown()) });
     };
     made.map_err(|source| EngineError::Socket { path: shown(), source })
 }
@@ -176,7 +176,7 @@ async fn dial_unix(path: &Path, limit: Duration) -> Result<UnixStream, EngineErr
 fn read_certs(dir: &Path) -> Result<TlsFiles, EngineError> {
     let read = |name: &str| {
         let path = dir.join(name);
-        std::fs::read_to_string(&path).map_err(|e| EngineError::own_file(&path, &e))
+        std::fs::read_to_string(&path).map_err(|e| EngineError::own_file(&path, e))
     };
     Ok(TlsFiles { ca: read("ca.pem")?, cert: read("cert.pem")?, key: SecretString::from(read("key.pem")?) })
 }

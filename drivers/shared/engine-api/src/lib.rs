@@ -4,6 +4,7 @@
 //! reads no environment and no files but those whose paths it is given, and docker's contexts in folders it is given.
 
 pub mod client;
+mod conditions;
 pub mod context;
 mod error;
 mod frames;

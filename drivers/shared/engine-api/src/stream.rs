@@ -107,7 +107,7 @@ impl<'a> JsonLines<'a> {
         };
         match frame {
             None => self.ended = true,
-            Some(Err(e)) => return Err(EngineError::broken(&self.path, &e)),
+            Some(Err(e)) => return Err(EngineError::broken(&self.path, e)),
             Some(Ok(frame)) => self.buffer.extend(frame.into_data().unwrap_or_default()),
         }
         if self.buffer.len() > LONGEST_LINE {
@@ -118,7 +118,7 @@ impl<'a> JsonLines<'a> {
 
     fn understand(&self, line: &[u8]) -> Result<Value, EngineError> {
         let value: Value = serde_json::from_slice(line)
-            .map_err(|e| EngineError::NotJson { path: self.path.clone(), reason: e.to_string() })?;
+            .map_err(|e| EngineError::NotJson { path: self.path.clone(), source: e.into() })?;
         let detail = value.pointer("/errorDetail/message").or_else(|| value.get("error"));
         match detail.and_then(Value::as_str) {
             Some(message) => {

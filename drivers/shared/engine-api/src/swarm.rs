@@ -427,7 +427,7 @@ fn init_body(request: &InitRequest) -> Value {
 fn plain<T: serde::de::DeserializeOwned>(path: &str, answer: &[u8]) -> Result<T, EngineError> {
     serde_json::from_slice(answer).map_err(|e| EngineError::NotJson {
         path: path.to_owned(),
-        reason: format!("line {} column {}", e.line(), e.column()),
+        source: format!("line {} column {}", e.line(), e.column()).into(),
     })
 }
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rmachine_driver::HostAddr;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use rmachine_driver::{Cause, HostAddr, describe_error};
 use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
@@ -104,27 +104,28 @@ where
 {
     match timeout(limit, connector.connect(name, stream)).await {
         Ok(Ok(secured)) => Ok(secured),
-        Ok(Err(e)) => Err(EngineError::handshake(&e)),
-        Err(_) => Err(EngineError::Timeout { what: format!("dial tcp {at}: TLS handshake") }),
+        Ok(Err(e)) => Err(EngineError::handshake(e)),
+        Err(_) => Err(EngineError::DialTimeout { what: format!("dial tcp {at}: TLS handshake") }),
     }
 }
 
 pub(crate) async fn dial(host: &HostAddr, port: u16, limit: Duration) -> Result<TcpStream, EngineError> {
     let address = host.with_port(port);
     let Ok(stream) = timeout(limit, connect(host, port, &address)).await else {
-        return Err(EngineError::Timeout { what: format!("dial tcp {address}") });
+        return Err(EngineError::DialTimeout { what: format!("dial tcp {address}") });
     };
     let stream = stream?;
-    stream.set_nodelay(true).map_err(|e| EngineError::dial(&address, &e))?;
+    stream.set_nodelay(true).map_err(|e| EngineError::dial(&address, e))?;
     Ok(stream)
 }
 
 async fn connect(host: &HostAddr, port: u16, address: &str) -> Result<TcpStream, EngineError> {
-    let Ok(found) = lookup_host((host.as_str(), port)).await else {
-        return Err(EngineError::Dial { address: None, reason: format!("lookup {host}: no such host") });
+    let unknown = |source| {
+        let reason = format!("lookup {host}: no such host");
+        EngineError::Dial { address: None, reason, source }
     };
-    let found: Vec<_> = found.collect();
-    TcpStream::connect(&found[..]).await.map_err(|e| EngineError::dial(address, &e))
+    let found: Vec<_> = lookup_host((host.as_str(), port)).await.map_err(unknown)?.collect();
+    TcpStream::connect(&found[..]).await.map_err(|e| EngineError::dial(address, e))
 }
 
 fn name(server_name: &str) -> Result<ServerName<'static>, EngineError> {
@@ -137,18 +138,18 @@ fn name(server_name: &str) -> Result<ServerName<'static>, EngineError> {
 fn config(tls: &TlsFiles) -> Result<ClientConfig, EngineError> {
     let mut roots = RootCertStore::empty();
     for ca in certificates(&tls.ca, "the CA certificate")? {
-        roots.add(ca).map_err(|e| own(format!("the CA certificate cannot be used: {e}")))?;
+        roots.add(ca).map_err(|e| own_because("the CA certificate cannot be used", e))?;
     }
     let chain = certificates(&tls.cert, "the client certificate")?;
     let key = PrivateKeyDer::from_pem_slice(tls.key.expose_secret().as_bytes())
-        .map_err(|e| own(format!("the client key cannot be read: {e}")))?;
+        .map_err(|e| own_because("the client key cannot be read", e))?;
     // Named here, because a process with two providers linked in has no default.
     let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|e| own(e.to_string()))?
+        .map_err(|e| own_because("TLS cannot be set up", e))?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)
-        .map_err(|e| own(format!("the client certificate and its key cannot be used: {e}")))?;
+        .map_err(|e| own_because("the client certificate and its key cannot be used", e))?;
     // Each connection proves anew who is there.
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -156,12 +157,18 @@ fn config(tls: &TlsFiles) -> Result<ClientConfig, EngineError> {
 
 fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, EngineError> {
     let list: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    let list = list.map_err(|e| own(format!("{what} cannot be read: {e}")))?;
+    let list = list.map_err(|e| own_because(&format!("{what} cannot be read"), e))?;
     if list.is_empty() { Err(own(format!("{what} is empty"))) } else { Ok(list) }
 }
 
 fn own(reason: String) -> EngineError {
-    EngineError::Tls { fault: TlsFault::OwnFiles, reason }
+    EngineError::Tls { fault: TlsFault::OwnFiles, source: reason.clone().into(), reason }
+}
+
+fn own_because(what: &str, source: impl Into<Cause>) -> EngineError {
+    let source = source.into();
+    let reason = format!("{what}: {}", describe_error(source.as_ref()));
+    EngineError::Tls { fault: TlsFault::OwnFiles, reason, source }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(crate) async fn to_vdi(
     source: &Path,
     disk: &Path,
 ) -> Result<(), DriverError> {
-    let start = start_of(source).map_err(|e| files::failed("read", source, &e))?;
+    let start = start_of(source).map_err(|e| files::failed("read", source, e))?;
     let form = form(&start).ok_or_else(|| {
         DriverError::invalid(format!(
             "{} is no disk image: neither qcow2, vmdk, vdi, vhd, ova nor raw",
@@ -132,14 +132,14 @@ async fn convert(
 /// Another name for the same file, or a copy where file systems have only one.
 fn link(source: &Path, named: &Path) -> Result<(), DriverError> {
     files::remove(named);
-    let source = source.canonicalize().map_err(|e| files::failed("read", source, &e))?;
+    let source = source.canonicalize().map_err(|e| files::failed("read", source, e))?;
     let linked = std::fs::hard_link(&source, named).or_else(|_| std::fs::copy(&source, named).map(drop));
-    linked.map_err(|e| files::failed("write", named, &e))
+    linked.map_err(|e| files::failed("write", named, e))
 }
 
 /// The first disk of an appliance.
 fn unpack(ova: &Path, to: &Path) -> Result<(), DriverError> {
-    let unpacked = first_disk(ova, to).map_err(|e| files::failed("unpack", ova, &e))?;
+    let unpacked = first_disk(ova, to).map_err(|e| files::failed("unpack", ova, e))?;
     if unpacked { Ok(()) } else { Err(DriverError::invalid(format!("{} holds no disk", ova.display()))) }
 }
 

@@ -142,14 +142,14 @@ async fn attempt(
     loop {
         let piece = response.chunk().await.map_err(|e| Interrupted::Line(plain(&e)))?;
         let Some(piece) = piece else { break };
-        file.write_all(&piece).await.map_err(|e| files::failed("write", part, &e))?;
+        file.write_all(&piece).await.map_err(|e| files::failed("write", part, e))?;
         at += piece.len() as u64;
         if at >= shown + SHOWN_EVERY {
             shown = at;
             machine.reporter.detail(machine.name, &progress(at, total));
         }
     }
-    file.flush().await.map_err(|e| files::failed("write", part, &e))?;
+    file.flush().await.map_err(|e| files::failed("write", part, e))?;
     match total {
         Some(total) if at < total => {
             Err(Interrupted::Line(format!("the line ended after {at} of {total} bytes")))
@@ -161,7 +161,7 @@ async fn attempt(
 async fn open(part: &Path, append: bool) -> Result<File, DriverError> {
     let mut options = OpenOptions::new();
     options.create(true).write(true).append(append).truncate(!append);
-    options.open(part).await.map_err(|e| files::failed("write", part, &e))
+    options.open(part).await.map_err(|e| files::failed("write", part, e))
 }
 
 fn note_validator(part: &Path, response: &Response) -> Result<(), DriverError> {

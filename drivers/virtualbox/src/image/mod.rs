@@ -100,7 +100,7 @@ pub(crate) async fn ensure(
     if disk.is_file() {
         return Ok(disk);
     }
-    std::fs::create_dir_all(cache).map_err(|e| files::failed("make", cache, &e))?;
+    std::fs::create_dir_all(cache).map_err(|e| files::failed("make", cache, e))?;
     let _lock = alone(machine, cache, &image.key).await?;
     if disk.is_file() {
         return Ok(disk);

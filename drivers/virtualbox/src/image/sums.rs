@@ -46,7 +46,7 @@ pub(crate) async fn verify(path: &Path, expected: &Checksum) -> Result<(), Drive
     let hashed =
         tokio::task::spawn_blocking(move || if long { hash::<Sha512>(&file) } else { hash::<Sha256>(&file) });
     let seen = hashed.await.unwrap_or_else(|e| Err(io::Error::other(e)));
-    let seen = seen.map_err(|e| files::failed("read", path, &e))?;
+    let seen = seen.map_err(|e| files::failed("read", path, e))?;
     if seen == expected.0 {
         return Ok(());
     }

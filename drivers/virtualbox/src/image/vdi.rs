@@ -21,7 +21,7 @@ pub(crate) fn is_vdi(start: &[u8]) -> bool {
 }
 
 pub(crate) fn give_uuid(disk: &Path, uuid: Uuid) -> Result<(), DriverError> {
-    write(disk, uuid).map_err(|e| files::failed("prepare", disk, &e))
+    write(disk, uuid).map_err(|e| files::failed("prepare", disk, e))
 }
 
 fn write(disk: &Path, uuid: Uuid) -> io::Result<()> {
@@ -46,5 +46,5 @@ pub(crate) fn capacity(disk: &Path) -> Result<u64, DriverError> {
         file.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     };
-    read().map_err(|e: io::Error| files::failed("read", disk, &e))
+    read().map_err(|e: io::Error| files::failed("read", disk, e))
 }

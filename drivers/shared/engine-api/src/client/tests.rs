@@ -145,6 +145,7 @@ async fn a_failed_second_dial_is_the_error() {
         Err::<DuplexStream, _>(EngineError::Dial {
             address: Some("10.0.0.5:2376".to_owned()),
             reason: "connect: connection refused".to_owned(),
+            source: std::io::ErrorKind::ConnectionRefused.into(),
         })
     });
     let error = used_client(redial).await.get::<Value>("/x").await.unwrap_err();
