@@ -10,11 +10,11 @@ use crate::ui::Progress;
 
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Globals {
-    /// Tell on stderr what is going on [env: MACHINE_DEBUG]
+    /// Print debug output to stderr [env: MACHINE_DEBUG]
     #[arg(long, short = 'D', global = true)]
     pub(crate) debug: bool,
 
-    /// Where machines and certificates are kept [env: MACHINE_STORAGE_PATH]
+    /// Directory of machines and certificates [env: MACHINE_STORAGE_PATH]
     #[arg(long, short = 's', value_name = "DIR")]
     pub(crate) storage_path: Option<PathBuf>,
 
@@ -22,7 +22,7 @@ pub(crate) struct Globals {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca_cert: Option<PathBuf>,
 
-    /// Key of that CA [env: MACHINE_TLS_CA_KEY]
+    /// Private key of the CA [env: MACHINE_TLS_CA_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca_key: Option<PathBuf>,
 
@@ -30,23 +30,30 @@ pub(crate) struct Globals {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_cert: Option<PathBuf>,
 
-    /// Key of that client certificate [env: MACHINE_TLS_CLIENT_KEY]
+    /// Private key of the client certificate [env: MACHINE_TLS_CLIENT_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_key: Option<PathBuf>,
 
-    /// Progress as auto, plain, fancy, json, none
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = true)]
+    /// Progress display: auto, plain, fancy, json or none
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "MODE",
+        hide_possible_values = true
+    )]
     pub(crate) progress: Progress,
 
-    /// Accepted for docker-machine's sake
+    /// Ignored; accepted for docker-machine compatibility
     #[arg(long, hide = true, value_name = "TOKEN")]
     pub(crate) github_api_token: Option<String>,
 
-    /// Accepted for docker-machine's sake: SSH is always done in process
+    /// Ignored; accepted for docker-machine compatibility (SSH is built into rmachine)
     #[arg(long, hide = true)]
     pub(crate) native_ssh: bool,
 
-    /// Accepted for docker-machine's sake: nothing is ever reported to anybody
+    /// Ignored; accepted for docker-machine compatibility (rmachine sends no reports)
     #[arg(long, hide = true, value_name = "TOKEN")]
     pub(crate) bugsnag_api_token: Option<String>,
 }

@@ -102,10 +102,10 @@ fn usage_errors_as_docker_machine_print_help_on_stdout() {
 
     Usage: docker-machine ip [arg...]
 
-    Print the address of machines
+    Print the IP address of machines
 
     Description:
-       Machines, worked on at once; without a name, the one called `default`
+       Machines to use [default: the machine named default]
     ⏎
     --- stderr
     flag provided but not defined: -x

@@ -82,5 +82,5 @@ fn fish_completes_commands_and_flags() {
         "fish",
         &["--no-config", "-c", "source (rmachine completion fish | psub); complete -C 'rmachine certs --o'"],
     );
-    assert!(flags.starts_with("--output\ttable or json"), "{flags}");
+    assert!(flags.starts_with("--output\tOutput format: table or json"), "{flags}");
 }

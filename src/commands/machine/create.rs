@@ -21,19 +21,19 @@ use crate::swarm::Making;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One machine, or several to be made at once; ci-{1..3} stands for ci-1 ci-2 ci-3
-    #[arg(value_name = "NAME")]
+    /// Names of the machines to create; ci-{1..3} means ci-1 ci-2 ci-3
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// Go on with a machine whose making failed or was interrupted
+    /// Continue a creation that failed or was interrupted
     #[arg(long)]
     resume: bool,
 
-    /// Show what would be made, and make nothing
+    /// Print what would be created and exit
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 
-    /// Leave at the provider what was made there before it failed
+    /// Keep provider resources if creation fails
     #[arg(long)]
     keep_on_failure: bool,
 }
@@ -77,28 +77,29 @@ pub(crate) fn driver_with_flags(words: &[String], env: &Environment) -> Option<S
 pub(crate) fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     let known = registry.names().join(", ");
     let driver_arg = Arg::new("driver").long("driver").short('d').value_name("DRIVER").help(format!(
-        "Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: what works here \
-         without further flags, else {DEFAULT_DRIVER}]"
+        "Driver that creates the machines: {known} [env: MACHINE_DRIVER] [default: the first available driver, else \
+         {DEFAULT_DRIVER}]"
     ));
-    let command = command
-        .arg(driver_arg)
-        .args(machine_options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
-        .after_help(EXAMPLES);
+    let command =
+        command.arg(driver_arg).args(machine_options::args(&machine_options::shared())).after_help(EXAMPLES);
     let Some(found) = registry.find(driver) else { return command };
-    let heading = format!("Driver {}", found.name());
+    let heading = format!("Options of the driver {}", found.name());
     let own = found.options();
     command.args(own.iter().map(|s| arg(s).help_heading(heading.clone())))
 }
 
 const EXAMPLES: &str = "\
-The flags of a driver are shown when it is named: rmachine create -d generic --help
+Without --driver, this help shows the options of the default driver. For those of another driver, run: rmachine create \
+-d generic --help
 
 Examples:
-  rmachine create -d generic --generic-ip-address 192.0.2.5 --generic-ssh-user debian \\
-      --generic-ssh-key ~/.ssh/id_ed25519 --engine-opt metrics-addr=0.0.0.0:9323 node1
-  rmachine create -d generic --generic-ip-address 192.0.2.6 --engine-install distro node2
+  rmachine create node1
   rmachine create -d docker --ttl 2h ci-{1..3}
-  rmachine create --resume node2";
+  rmachine create -d generic --generic-ip-address 192.0.2.5 node2
+  rmachine create -d generic --generic-ip-address 192.0.2.6 \\
+      --generic-ssh-user debian --generic-ssh-key ~/.ssh/id_ed25519 \\
+      --engine-install distro --engine-opt metrics-addr=0.0.0.0:9323 node3
+  rmachine create --resume node3";
 
 pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("create").unwrap_or(matches);

@@ -9,32 +9,34 @@ use crate::ui::table;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Where new machines can be made from it (create --digitalocean-image SNAPSHOT), they have its engine and its images. The
-machine's logins, certificates, settings, ids and place in a swarm are removed at their first boot, and not before: what is
-brought back with --restore is whole.
+If the provider can create machines from a snapshot (create --digitalocean-image SNAPSHOT), the new machines have the \
+Docker engine and the images of this machine. At their first boot, they remove its SSH keys, certificates, settings, IDs \
+and swarm membership. The snapshot itself is complete, so --restore brings back the whole machine.
 
 Examples:
-  rmachine snapshot web1                 take one, named after the machine and the time
+  rmachine snapshot web1
   rmachine snapshot web1 before-upgrade
   rmachine snapshot --ls web1
   rmachine snapshot --restore web1 before-upgrade
   rmachine snapshot --rm web1 before-upgrade")]
 pub(crate) struct Args {
-    #[arg(value_name = "NAME")]
+    /// Machine of the snapshots
+    #[arg(value_name = "MACHINE")]
     machine: String,
 
+    /// Name of the snapshot [default: the machine's name and the time]
     #[arg(value_name = "SNAPSHOT", required_if_eq_any = [("restore", "true"), ("rm", "true")])]
     snapshot: Option<String>,
 
-    /// List what is kept of the machine
+    /// List the snapshots of the machine
     #[arg(long, conflicts_with_all = ["restore", "rm", "snapshot"])]
     ls: bool,
 
-    /// Make the machine again what it was then
+    /// Restore the machine to the snapshot
     #[arg(long, conflicts_with = "rm")]
     restore: bool,
 
-    /// Forget a snapshot
+    /// Remove the snapshot
     #[arg(long)]
     rm: bool,
 }

@@ -20,17 +20,18 @@ use crate::ui::Printer;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Completes commands, flags, the flags of the driver that is named, machines and drivers.
+The script completes commands, options, the options of the chosen or default driver, and the names of machines, swarms, \
+drivers and stacks.
 
 Examples:
-  source <(rmachine completion bash)                       # now
+  source <(rmachine completion bash)            # for the current shell
   rmachine completion bash > /etc/bash_completion.d/rmachine
   rmachine completion zsh > \"${fpath[1]}/_rmachine\"
   rmachine completion fish > ~/.config/fish/completions/rmachine.fish
   rmachine completion powershell | Out-String | Invoke-Expression")]
 pub(crate) struct Args {
-    /// The shell
-    #[arg(value_enum)]
+    /// Shell to complete in: bash, zsh, fish or powershell
+    #[arg(value_enum, value_name = "SHELL", hide_possible_values = true)]
     shell: Shell,
 }
 

@@ -21,16 +21,16 @@ pub(crate) type Outcome = Result<(), Failure>;
 /// The names of one machine or several; without one, the machine `default` is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
-    /// Machines, worked on at once; without a name, the one called `default`
-    #[arg(value_name = "NAME")]
+    /// Machines to use [default: the machine named default]
+    #[arg(value_name = "MACHINE")]
     pub(crate) names: Vec<String>,
 }
 
 /// The name of one machine. More are taken too, so that docker-machine's sentence can be said of them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OneName {
-    /// The machine; without a name, the one called `default`
-    #[arg(value_name = "NAME")]
+    /// Machine to use [default: the machine named default]
+    #[arg(value_name = "MACHINE")]
     pub(crate) names: Vec<String>,
 }
 

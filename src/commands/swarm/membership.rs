@@ -7,11 +7,12 @@ use crate::model::{Failure, Role};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
-    #[arg(value_name = "NODE")]
+    /// Machine that becomes the first manager
+    #[arg(value_name = "MACHINE")]
     node: String,
 
-    /// What the swarm is called here [default: the machine's name]
-    #[arg(long, value_name = "NAME")]
+    /// Name of the swarm [default: the name of the machine]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
     #[command(flatten)]
@@ -44,14 +45,15 @@ impl Init {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Join {
-    #[arg(value_name = "NODE", required = true)]
+    /// Machines that join the swarm
+    #[arg(value_name = "MACHINE", required = true)]
     nodes: Vec<String>,
 
-    /// The swarm, by its name here [default: the only one there is]
-    #[arg(long, value_name = "NAME")]
+    /// Swarm to join [default: the only swarm]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// As managers
+    /// Join as managers
     #[arg(long)]
     manager: bool,
 
@@ -72,10 +74,11 @@ impl Join {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Leave {
+    /// Nodes that leave their swarm
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 
-    /// Also where that breaks the quorum, and when no manager answers
+    /// Leave even if the swarm loses its quorum or no manager is reachable
     #[arg(long, short)]
     force: bool,
 }
@@ -90,15 +93,15 @@ impl Leave {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Rm {
-    /// A machine, the name of a host, or the beginning of a node's id
+    /// Machine name, host name, or beginning of the ID of the node
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 
-    /// The swarm, by its name here [default: the only one there is]
-    #[arg(long, value_name = "NAME")]
+    /// Swarm of the node [default: the only swarm]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Also one that answers, and where that breaks the quorum
+    /// Remove the node even if it is reachable or the swarm loses its quorum
     #[arg(long, short)]
     force: bool,
 }
