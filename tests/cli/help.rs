@@ -9,6 +9,7 @@ use insta::assert_snapshot;
 use rmachine::environment::Environment;
 use rmachine::registry::Registry;
 
+use super::fake_engine::ping_socket;
 use super::harness::Sandbox;
 
 /// `create` without a driver looks for an engine on this computer, and shows the flags of the driver that it finds.
@@ -175,6 +176,17 @@ fn create_help_shows_flags_of_the_chosen_driver() {
     let by_env = lab.call("create --help").env("MACHINE_DRIVER", "generic").run();
     assert_eq!(by_env.stdout, generic);
     assert!(generic.contains("--generic-ip-address"), "{generic}");
+}
+
+#[test]
+fn create_help_shows_flags_of_the_default_driver() {
+    let lab = Sandbox::new();
+    let engine = ping_socket(&lab);
+    for words in ["create --help", "help create", "swarm create --help", "swarm help create"] {
+        let help = lab.call(words).env("DOCKER_HOST", &engine).run().stdout;
+        assert!(help.contains("Options of the driver docker:"), "{words}:\n{help}");
+        assert!(help_of(&lab, words).contains("Options of the driver virtualbox:"), "{words}");
+    }
 }
 
 #[test]

@@ -59,11 +59,18 @@ pub(crate) fn chosen_driver(words: &[String], env: &Environment) -> Option<Strin
     env.get("MACHINE_DRIVER").map(str::to_owned)
 }
 
-/// Whether these words make a machine and leave its driver open.
+/// Whether these words create machines and leave their driver open.
 pub(crate) fn leaves_driver_open(words: &[String], env: &Environment) -> bool {
     let commands = <crate::commands::root::Root as clap::CommandFactory>::command();
-    let command = words.iter().find(|w| commands.find_subcommand(w).is_some());
-    command.is_some_and(|c| c == "create") && chosen_driver(words, env).is_none()
+    let mut words_from_command = words.iter().skip_while(|w| commands.find_subcommand(w).is_none());
+    let creates = match words_from_command.next().map(String::as_str) {
+        Some("create") => true,
+        Some("swarm") => words_from_command
+            .find(|w| !w.starts_with('-') && *w != "help")
+            .is_some_and(|verb| verb == "create"),
+        _ => false,
+    };
+    creates && chosen_driver(words, env).is_none()
 }
 
 /// The driver whose flags these words may use: it loads its options before the words are parsed. Other commands open no
@@ -107,7 +114,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
         return resume(ctx, args, matches).await;
     }
     let names = names(ctx, args)?;
-    tell_default(ctx);
+    report_default_driver(ctx);
     let plans = names
         .iter()
         .map(|n| plan(ctx, n.clone(), args.keep_on_failure, false, matches))
@@ -127,7 +134,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
     conclude(ctx, &names, results)
 }
 
-fn tell_default(ctx: &Context) {
+/// Reports which driver was chosen because none was named.
+pub(crate) fn report_default_driver(ctx: &Context) {
     let open = chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none();
     // One that is not there either is told by its own error.
     if open && driver(ctx).is_ok() {
@@ -467,7 +475,16 @@ mod tests {
     fn only_a_create_without_a_driver_looks_around() {
         let open = |line: &str| leaves_driver_open(&words(line), &Environment::default());
         assert!(open("create x") && open("-D -s /store create x") && open("create"));
-        for other in ["create -d none x", "ls", "ssh create", "rm create", "--version", ""] {
+        assert!(open("swarm create lab") && open("-D swarm -D create lab") && open("swarm help create"));
+        for other in [
+            "create -d none x",
+            "swarm create -d none x",
+            "swarm rm create",
+            "ls",
+            "ssh create",
+            "--version",
+            "",
+        ] {
             assert!(!open(other), "{other}");
         }
         let by_env = Environment::from([("MACHINE_DRIVER", "none")]);

@@ -4,7 +4,7 @@ use clap::ArgMatches;
 use rmachine_driver::{Login, MachineName};
 
 use crate::app::Context;
-use crate::commands::machine::create::{interrupted, known_driver, plan};
+use crate::commands::machine::create::{interrupted, known_driver, plan, report_default_driver};
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{Founding, Settings, cluster_name};
 use crate::model::{ClusterName, Exit, Failure, Membership, Role, SwarmSettings};
@@ -71,6 +71,7 @@ pub(super) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
     let cluster = cluster_name(&args.name)?;
     let wanted = if args.resume { members(ctx, &cluster)? } else { wanted(ctx, args, &cluster)? };
     let settings = args.settings.resolve(Some(&args.founding))?;
+    report_default_driver(ctx);
     let work = work(ctx, &cluster, &wanted, &settings, args.keep_on_failure, matches)?;
     let managers = wanted.iter().filter(|(_, role)| *role == Role::Manager).count();
     if let Some(warning) = quorum::even_advice(managers) {
