@@ -8,10 +8,13 @@ use crate::environment::Environment;
 use crate::model::Failure;
 use crate::ui::Progress;
 
+/// Below a command's own flags, and above --help.
+const LAST: usize = 900;
+
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Globals {
     /// Print debug output to stderr [env: MACHINE_DEBUG]
-    #[arg(long, short = 'D', global = true)]
+    #[arg(long, short = 'D', global = true, display_order = LAST)]
     pub(crate) debug: bool,
 
     /// Directory of machines and certificates [env: MACHINE_STORAGE_PATH]
@@ -41,7 +44,8 @@ pub(crate) struct Globals {
         value_enum,
         default_value_t,
         value_name = "MODE",
-        hide_possible_values = true
+        hide_possible_values = true,
+        display_order = LAST
     )]
     pub(crate) progress: Progress,
 

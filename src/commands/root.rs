@@ -82,6 +82,7 @@ pub(crate) enum Command {
     /// Add the machines of an archive
     Import(import::Args),
     /// Print the full configuration of a machine
+    #[command(alias = "show")]
     Inspect(inspect::Args),
     /// Print the IP address of machines
     Ip(ip::Args),
@@ -150,6 +151,23 @@ const GROUPS: Groups = &[
     ("Cloud providers", &[]),
 ];
 
+/// Words of other programs, each with the command that does the same here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("delete", "rm"),
+    ("remove", "rm"),
+    ("destroy", "rm"),
+    ("list", "ls"),
+    ("ps", "ls"),
+    ("shell", "ssh"),
+    ("exec", "ssh"),
+    ("login", "ssh"),
+    ("cp", "scp"),
+    ("nodes", "swarm status"),
+    ("swarm nodes", "swarm status"),
+    ("cluster nodes", "cluster status"),
+    ("cluster ls", "swarm ls"),
+];
+
 /// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
 pub fn command(program: &str, words: &[String], env: &Environment, registry: &Registry) -> clap::Command {
     let driver = create::chosen_driver(words, env).unwrap_or_else(|| registry.default_driver().name.clone());
@@ -216,6 +234,7 @@ pub(crate) fn refused(
         error,
         root: &root,
         path: &path,
+        synonyms: SYNONYMS,
         flag_owner: flag_owner.as_deref(),
     }))
 }

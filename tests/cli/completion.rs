@@ -48,6 +48,8 @@ fn bash_completes_commands_machines_drivers_and_their_flags() {
     assert_eq!(bash(&lab, "rmachine create -d generic --generic-ssh-u"), ["--generic-ssh-user"]);
     assert_eq!(bash(&lab, "rmachine create --driver = no"), ["none"]);
     assert_eq!(bash(&lab, "rmachine scp file oth"), ["other:"]);
+    assert_eq!(bash(&lab, "rmachine snapshot res"), ["restore"]);
+    assert_eq!(bash(&lab, "rmachine snapshot ls oth"), ["other"]);
     assert_eq!(bash(&lab, "rmachine certs --output js"), ["json"]);
     assert_eq!(bash(&lab, "rmachine ssh node1 l"), [""], "the machine's words are not ours");
 }

@@ -13,8 +13,8 @@ use crate::app::Context;
 use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::commands::machine::create::plan_of;
-use crate::commands::shared::Outcome;
 use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
+use crate::commands::shared::{Outcome, SwarmRemoval, remove_swarm};
 use crate::commands::swarm::StatusForm;
 use crate::machines::CreatePlan;
 use crate::model::{ClusterName, Due, Exit, Failure};
@@ -42,12 +42,15 @@ enum Verb {
     /// Print what `up` would add, change, replace and remove
     Plan(PlanArgs),
     /// Create or update the cluster to match the file
+    #[command(alias = "create")]
     Up(Up),
     /// Provision, restart or replace the nodes one at a time
     Roll(Roll),
     /// Remove the cluster with all its machines
+    #[command(visible_alias = "rm")]
     Down(Down),
     /// Print the nodes of the cluster and whether it has quorum
+    #[command(visible_alias = "show")]
     Status(Status),
 }
 
@@ -368,22 +371,7 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
         Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
         None => read(ctx, &args.file).await?.name,
     };
-    let members = down::members(&ctx.swarm(), &name)?;
-    if members.is_empty() {
-        ctx.last_word(&format!("Nothing to remove: no machine belongs to the cluster {name}."));
-        return Ok(());
-    }
-    let list: Vec<&str> = members.iter().map(MachineName::as_str).collect();
-    ctx.last_word(&format!("About to remove the cluster {name}, with everything on it: {}", list.join(", ")));
-    if !args.yes && !args.force && !agreed(ctx, "Are you sure? (y/n): ")? {
-        return Ok(());
-    }
-    ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
-    let swarm = ctx.swarm_for(members.len());
-    down::down(&swarm, &name, args.force).await.map_err(|failures| {
-        let errors = failures.into_iter().collect();
-        Failure::join(errors).err().unwrap_or_else(|| Failure::silent(Exit::Failed))
-    })?;
-    ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
-    Ok(())
+    let again = format!("{} cluster down {name}", ctx.program);
+    let (yes, force) = (args.yes, args.force);
+    remove_swarm(ctx, &SwarmRemoval { swarm: &name, noun: "cluster", again, yes, force }).await
 }

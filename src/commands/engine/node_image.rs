@@ -25,6 +25,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Build the image that `create` builds on first use, with the same options
+    #[command(visible_alias = "create")]
     Build,
     /// List node images
     Ls,

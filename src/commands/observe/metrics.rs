@@ -13,12 +13,15 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Print the addresses of the engines' metrics in the format of file_sd_configs
-    #[command(after_help = "\
+    #[command(
+        alias = "ls",
+        after_help = "\
 rmachine reads the addresses from its store and contacts no machine.
 
 Example, to run every five minutes:
   cd /etc/prometheus && rmachine metrics targets > rmachine.json.new && \\
-      mv rmachine.json.new rmachine.json")]
+      mv rmachine.json.new rmachine.json"
+    )]
     Targets {
         /// Swarm, or one of its machines [default: all machines]
         #[arg(value_name = "SWARM")]

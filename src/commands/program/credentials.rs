@@ -21,6 +21,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     /// Save an access token, read from the terminal or from standard input
+    #[command(visible_alias = "create")]
     Set {
         /// Driver of the provider
         #[arg(value_name = "DRIVER")]

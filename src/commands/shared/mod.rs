@@ -2,6 +2,7 @@
 
 mod go_int;
 pub(crate) mod machine_options;
+mod remove_swarm;
 
 use std::future::Future;
 
@@ -14,6 +15,7 @@ use crate::machines::Machine;
 use crate::model::Failure;
 
 pub(crate) use go_int::go_int;
+pub(crate) use remove_swarm::{SwarmRemoval, remove_swarm};
 
 /// How a command ends.
 pub(crate) type Outcome = Result<(), Failure>;

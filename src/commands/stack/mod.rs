@@ -38,6 +38,7 @@ enum Verb {
     /// Print the description, parameters and images of a stack
     Show(show::Args),
     /// Deploy or update a stack on a swarm
+    #[command(alias = "create")]
     Deploy(deploy::Args),
     /// Open a stack's web page through an SSH tunnel
     Open(open::Args),

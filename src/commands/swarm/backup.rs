@@ -140,7 +140,7 @@ impl Recover {
         swarm.recover(&name).await?;
         let cluster = swarm.membership(&name)?.map(|m| m.cluster.to_string()).unwrap_or_default();
         ctx.last_word(&format!(
-            "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm NODE` removes managers that are gone, and \
+            "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm-node NODE` removes managers that are gone, and \
              further managers make it safe again",
             ctx.program
         ));

@@ -63,7 +63,7 @@ pub(super) struct Which {
     #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Start managers without a key again
+    /// Turn the lock off, so that restarted managers need no key
     #[arg(long)]
     off: bool,
 }

@@ -3,7 +3,7 @@
 use crate::app::Context;
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{Founding, Settings, cluster_name, each, which};
-use crate::model::{Failure, Role};
+use crate::model::Role;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
@@ -88,42 +88,5 @@ impl Leave {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let swarm = ctx.swarm_for(self.nodes.len());
         each(ctx, &self.nodes, false, async |name| swarm.leave(name, self.force).await).await
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Rm {
-    /// Machine name, host name, or beginning of the ID of the node
-    #[arg(value_name = "NODE", required = true)]
-    nodes: Vec<String>,
-
-    /// Swarm of the node [default: the only swarm]
-    #[arg(long, value_name = "SWARM")]
-    cluster: Option<String>,
-
-    /// Remove the node even if it is reachable or the swarm loses its quorum
-    #[arg(long, short)]
-    force: bool,
-}
-
-impl Rm {
-    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let swarm = ctx.swarm();
-        let given = self.cluster.as_deref().or_else(|| {
-            let only = self.nodes.first().map(String::as_str);
-            only.filter(|n| {
-                rmachine_driver::MachineName::existing(n)
-                    .is_ok_and(|n| swarm.membership(&n).is_ok_and(|m| m.is_some()))
-            })
-        });
-        let cluster = which(&swarm, given)?;
-        let mut errors = Vec::new();
-        for node in &self.nodes {
-            match swarm.remove_dead_node(&cluster, node, self.force).await {
-                Ok(()) => ctx.printer.line(&format!("Removed {node} from the swarm {}", cluster.name)),
-                Err(e) => errors.push(e),
-            }
-        }
-        Failure::join(errors)
     }
 }

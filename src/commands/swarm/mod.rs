@@ -5,6 +5,7 @@ mod create;
 mod keys;
 mod membership;
 mod nodes;
+mod remove;
 mod status;
 
 use futures_util::future::join_all;
@@ -41,6 +42,14 @@ pub(crate) struct Args {
 enum Verb {
     /// Create machines and a swarm of them
     Create(create::Args),
+    /// List swarms
+    Ls(status::Ls),
+    /// Print the nodes of a swarm and whether it has quorum
+    #[command(visible_alias = "show")]
+    Status(status::Args),
+    /// Remove a swarm with all its machines
+    #[command(visible_alias = "destroy")]
+    Rm(remove::Rm),
     /// Initialize a swarm on its first manager
     Init(membership::Init),
     /// Join machines to a swarm
@@ -48,7 +57,7 @@ enum Verb {
     /// Remove nodes from their swarm and keep the machines
     Leave(membership::Leave),
     /// Remove a dead node from the swarm
-    Rm(membership::Rm),
+    RmNode(remove::RmNode),
     /// Promote workers to managers
     Promote(nodes::Roles),
     /// Demote managers to workers
@@ -67,10 +76,6 @@ enum Verb {
     Unlock(keys::Unlock),
     /// Print the unlock key
     UnlockKey(keys::Key),
-    /// Print the nodes of a swarm and whether it has quorum
-    Status(status::Args),
-    /// List swarms
-    Ls(status::Ls),
     /// Back up the state and the keys of a swarm
     Backup(backup::Backup),
     /// Restore a backup on a machine
@@ -91,6 +96,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) 
         Verb::Join(args) => args.run(ctx).await,
         Verb::Leave(args) => args.run(ctx).await,
         Verb::Rm(args) => args.run(ctx).await,
+        Verb::RmNode(args) => args.run(ctx).await,
         Verb::Promote(args) => args.promote(ctx).await,
         Verb::Demote(args) => args.demote(ctx).await,
         Verb::Drain(args) => args.run(ctx).await,

@@ -29,7 +29,7 @@ pub(in crate::commands) struct StatusForm {
     #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Output,
 
-    /// Seconds to wait for an answer of the managers
+    /// Seconds to wait for the managers to answer
     #[arg(long, short, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
 }
