@@ -4,6 +4,7 @@
 
 mod app;
 mod archive;
+pub mod certs;
 mod cli;
 pub mod cluster;
 pub mod commands;
@@ -36,12 +37,14 @@ use crate::ui::Printer;
 
 /// Runs the program with these words and answers with its exit code.
 pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
-    let argv: Vec<String> = argv.map(|w| w.to_string_lossy().into_owned()).collect();
-    let program = program_name(argv.first().map_or("rmachine", String::as_str));
+    let argv: Vec<OsString> = argv.collect();
+    // Flags and names are text; only paths, which clap reads from the words themselves, may be anything.
+    let words: Vec<String> = argv.iter().map(|w| w.to_string_lossy().into_owned()).collect();
+    let program = program_name(words.first().map_or("rmachine", String::as_str));
     let env = Environment::capture();
     let printer = Printer;
     let mut debug = false;
-    let done = start(&program, &argv, env, &mut debug).and_then(|()| match printer.lost() {
+    let done = start(&program, &argv, &words, env, &mut debug).and_then(|()| match printer.lost() {
         Some(reason) => Err(Failure::new(format!("write /dev/stdout: {reason}"))),
         None => Ok(()),
     });
@@ -54,12 +57,18 @@ pub fn run(argv: impl Iterator<Item = OsString>) -> u8 {
     }
 }
 
-fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> Result<(), Failure> {
+fn start(
+    program: &str,
+    argv: &[OsString],
+    words: &[String],
+    env: Environment,
+    debug: &mut bool,
+) -> Result<(), Failure> {
     let mut registry = Registry::new(&env);
-    let opened = open_driver(argv.get(1..).unwrap_or_default(), &env, &registry);
-    if argv.get(1).is_some_and(|word| word == completion::CALL) {
+    let opened = open_driver(words.get(1..).unwrap_or_default(), &env, &registry);
+    if words.get(1).is_some_and(|word| word == completion::CALL) {
         // Before anybody is asked for anything.
-        let call = argv.get(2..).unwrap_or_default();
+        let call = words.get(2..).unwrap_or_default();
         if completion::wants_default_flags(call, &env) {
             runtime(tokio::runtime::Builder::new_current_thread())?
                 .block_on(registry.find_default(LOCAL_SEARCH));
@@ -68,13 +77,13 @@ fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> 
         return Ok(());
     }
     opened?;
-    if create::leaves_driver_open(argv.get(1..).unwrap_or_default(), &env) {
+    if create::leaves_driver_open(words.get(1..).unwrap_or_default(), &env) {
         // Before the words are understood: the driver decides which of them are flags.
         runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.find_default(SEARCH));
     }
-    let (root, matches) = match root::parse(program, argv, &env, &registry) {
+    let (root, matches) = match root::parse(program, argv, words, &env, &registry) {
         Ok(parsed) => parsed,
-        Err(e) => return root::refused(program, argv, &e, &env, &registry),
+        Err(e) => return root::refused(program, words, &e, &env, &registry),
     };
     if root.version {
         Printer.line(&commands::program::version::own(program));
@@ -85,12 +94,12 @@ fn start(program: &str, argv: &[String], env: Environment, debug: &mut bool) -> 
     *debug = globals.debug;
     log_to_stderr(&globals);
     let Some(command) = command else {
-        Printer.raw(&root::command(program, argv, &env, &registry).render_help().to_string());
+        Printer.raw(&root::command(program, words, &env, &registry).render_help().to_string());
         return Ok(());
     };
     // Hundreds of machines are asked at once, each over a connection or two. Where that is refused, fewer answer.
     let _ = rlimit::increase_nofile_limit(16_384);
-    let ctx = Context::new(program.to_owned(), argv.to_vec(), env, globals, registry);
+    let ctx = Context::new(program.to_owned(), words.to_vec(), env, globals, registry);
     let runtime = runtime(tokio::runtime::Builder::new_multi_thread())?;
     let done = runtime.block_on(until_interrupted(&ctx, command, &matches));
     // A read of the terminal that is still under way must not keep the program.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rmachine_driver::Reporter;
 
 use crate::app::{Globals, print_failure};
+use crate::certs::Certs;
 use crate::environment::Environment;
 use crate::machines::Machines;
 use crate::model::Failure;
@@ -71,7 +72,7 @@ impl Context {
             ssh_env: self.ssh_env(),
             prompter: Arc::new(TerminalPrompter),
             reporter: self.reporter(count > 1),
-            user: self.user().unwrap_or("unknown").to_owned(),
+            certs: Certs::new(self.store.clone(), self.user().unwrap_or("unknown").to_owned()),
             computer: computer(),
             program: self.program.clone(),
         }

@@ -3,6 +3,7 @@
 mod context;
 mod error_output;
 mod globals;
+pub(crate) mod user_files;
 
 pub(crate) use context::{Context, store_root};
 pub(crate) use error_output::print_failure;

@@ -8,7 +8,7 @@ use rmachine_driver::secrecy::SecretString;
 use serde_json::Value;
 
 use crate::archive::{CONFIG, Files, MACHINE, MANIFEST, MOST_FILE, Manifest, OWN, STORE, VERSION, seal};
-use crate::machines::certs::read as read_text;
+use crate::certs::read as read_text;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 
@@ -82,13 +82,13 @@ fn account_note(machine: &Machine) -> Option<String> {
 /// opens all that hang on it.
 fn take_certificates(machines: &Machines, machine: &Machine, files: &mut Files) -> Result<(), Failure> {
     let auth = &machine.stored.config.host_options.auth;
-    let client = machines.client_files(auth);
+    let client = machines.certs.client_files(auth);
     files.remove("ca-key.pem");
     if !machine.has_tls() {
         return Ok(());
     }
     for (path, name) in
-        [(machines.ca_files(auth).cert, "ca.pem"), (client.cert, "cert.pem"), (client.key, "key.pem")]
+        [(machines.certs.ca_files(auth).cert, "ca.pem"), (client.cert, "cert.pem"), (client.key, "key.pem")]
     {
         if let Some(text) = read_text(&path)? {
             files.insert(name.to_owned(), text.into_bytes());

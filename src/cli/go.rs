@@ -1,21 +1,28 @@
 //! What Go's flag package takes and clap does not: `-flag` for `--flag`, `--switch=false`, a value that looks like a flag,
 //! numbers in any base.
 
+use std::ffi::OsString;
+
 use clap::{ArgAction, Command};
 
 /// The words as clap wants them. What follows `--`, or the machine's name in `ssh`, is not ours to read.
-pub(crate) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
-    let mut out: Vec<String> = argv.iter().take(1).cloned().collect();
+pub(crate) fn normalize(argv: &[OsString], root: &Command) -> Vec<OsString> {
+    let mut out: Vec<OsString> = argv.iter().take(1).cloned().collect();
     let mut command = root;
     let mut words = argv.get(1..).unwrap_or_default().iter();
-    while let Some(word) = words.next() {
-        if word == "--" {
-            out.push(word.clone());
+    while let Some(given) = words.next() {
+        if given == "--" {
+            out.push(given.clone());
             break;
         }
+        // No command and no flag has a name that is not UTF-8: it is a path.
+        let Some(word) = given.to_str() else {
+            out.push(given.clone());
+            continue;
+        };
         if !word.starts_with('-') || word == "-" {
             let is_help = word == "h" && std::ptr::eq(command, root);
-            out.push(if is_help { "help".to_owned() } else { word.clone() });
+            out.push(if is_help { "help".into() } else { given.clone() });
             if command.get_name() == "ssh" {
                 break;
             }
@@ -30,10 +37,12 @@ pub(crate) fn normalize(argv: &[String], root: &Command) -> Vec<String> {
         match words.as_slice() {
             // One word of two, or clap would take a value that begins with a dash for a flag.
             [value, ..] if takes_next(&flag, command) => {
-                out.push(format!("{flag}={value}"));
+                let mut joined = OsString::from(format!("{flag}="));
+                joined.push(value);
+                out.push(joined);
                 words.next();
             }
-            _ => out.push(flag),
+            _ => out.push(flag.into()),
         }
     }
     out.extend(words.cloned());
@@ -95,7 +104,8 @@ mod tests {
         let argv: Vec<String> = line.split(' ').map(str::to_owned).collect();
         let mut command = command("rm", &argv, &Environment::default(), &Registry::default());
         command.build();
-        normalize(&argv, &command)
+        let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
+        normalize(&argv, &command).into_iter().map(|word| word.into_string().unwrap()).collect()
     }
 
     #[test]

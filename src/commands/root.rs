@@ -1,5 +1,7 @@
 //! The list of commands: what each is called, where it stands in the help, and what runs it.
 
+use std::ffi::OsString;
+
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::app::{Context, Globals};
@@ -187,15 +189,15 @@ pub fn command(program: &str, words: &[String], env: &Environment, registry: &Re
 /// Parses, with docker-machine's looser grammar taken care of.
 pub(crate) fn parse(
     program: &str,
-    argv: &[String],
+    argv: &[OsString],
+    words: &[String],
     env: &Environment,
     registry: &Registry,
 ) -> Result<(Root, clap::ArgMatches), clap::Error> {
-    let mut command = command(program, argv, env, registry);
+    let mut command = command(program, words, env, registry);
     // Flags that clap adds itself, like --help, are known only after this.
     command.build();
-    let words = go::normalize(argv, &command);
-    let matches = command.try_get_matches_from_mut(words)?;
+    let matches = command.try_get_matches_from_mut(go::normalize(argv, &command))?;
     let root = match catalog::asked(&matches, registry) {
         Some(asked) => Root {
             globals: Globals::from_arg_matches(&matches)?,
@@ -243,7 +245,8 @@ pub(crate) fn refused(
 fn subcommands(program: &str, argv: &[String], env: &Environment, registry: &Registry) -> Vec<String> {
     let mut command = command(program, argv, env, registry).ignore_errors(true);
     command.build();
-    let words = go::normalize(argv, &command);
+    let argv: Vec<OsString> = argv.iter().map(OsString::from).collect();
+    let words = go::normalize(&argv, &command);
     let matches = command.try_get_matches_from(words).unwrap_or_default();
     let mut path = Vec::new();
     let mut at = matches.subcommand();

@@ -50,7 +50,8 @@ impl Machines {
         if self.store.exists(&name) {
             return Err(self.exists_already(&name));
         }
-        self.ensure_client(&name, &plan.config.host_options.auth).await?;
+        let auth = &plan.config.host_options.auth;
+        self.certs.ensure_client(auth, &|text| self.step(&name, text)).await?;
         let mut own = plan.own;
         own.keep_on_failure = plan.keep_on_failure;
         let machine = self.machine(name.clone(), planned(plan.config, own));
@@ -106,7 +107,7 @@ impl Machines {
         amend(&mut machine.stored)?;
         engine_settings(&machine.stored.config)?;
         machine.stored.own.keep_on_failure |= run.keep_on_failure;
-        self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
+        self.ensure_client(&machine).await?;
         self.start_over_if_gone(&lock, &mut machine).await?;
         self.advance(&lock, &mut machine, run.ssh_timeout, &|| ()).await
     }

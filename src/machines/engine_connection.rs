@@ -72,7 +72,7 @@ impl Machines {
 
     /// For `--swarm`: the same of the manager of a classic swarm, which listens beside the engine.
     pub(crate) async fn check_swarm_tls(&self, machine: &Machine, url: &str) -> Result<(), String> {
-        let tls = self.client_tls(machine).map_err(|e| e.message)?;
+        let tls = self.certs.client_tls(&machine.holder()).map_err(|e| e.message)?;
         let (host, port) = parse_url(url).ok_or_else(|| format!("{url:?} is not the URL of a swarm"))?;
         let manager = connect_tls(&host, port, host.as_str(), &tls, TLS).await;
         manager.map_err(|e| e.to_string())?.ping().await.map_err(|e| e.to_string())
@@ -110,7 +110,7 @@ impl Machines {
         if machine.stored.own.adopted == Some(Adopted::Ssh) {
             return self.reach_socket(machine, limit).await;
         }
-        let tls = self.client_tls(machine)?;
+        let tls = self.certs.client_tls(&machine.holder())?;
         let (host, port) = engine_address(machine)?;
         if !self.behind_jump_host(machine) {
             let client = connect_tls(&host, port, host.as_str(), &tls, limit).await;

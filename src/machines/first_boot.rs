@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use rmachine_driver::{DriverError, DriverState, EngineUnit, FirstBoot, FirstFile};
 
-use crate::machines::renew::Server;
+use crate::certs::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::provision::{self, HostFile, UnitFile};

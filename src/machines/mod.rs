@@ -5,7 +5,6 @@
 
 mod adopt;
 mod catalogs;
-pub(crate) mod certs;
 mod connect;
 mod create;
 pub(crate) mod engine_connection;
@@ -34,6 +33,7 @@ use rmachine_driver::{
 };
 
 use self::keyring::DriverKeyring;
+use crate::certs::{Certs, Holder};
 use crate::model::Role;
 use crate::registry::Registry;
 use crate::ssh::{Prompter, SshEnv};
@@ -65,8 +65,7 @@ pub struct Machines {
     pub ssh_env: SshEnv,
     pub prompter: Arc<dyn Prompter>,
     pub reporter: Arc<dyn Reporter>,
-    /// The organisation in new certificates.
-    pub user: String,
+    pub certs: Certs,
     /// The name of this computer, in the tags of what is made.
     pub computer: String,
     /// The name that hints call the program by.
@@ -102,6 +101,16 @@ impl Machine {
                 .map(|e| format!("ssh://{}@{}", e.user, e.host.with_port(e.port)));
         }
         description
+    }
+
+    /// The machine as the owner of its certificates.
+    pub(crate) fn holder(&self) -> Holder<'_> {
+        Holder {
+            name: &self.name,
+            dir: &self.dir,
+            auth: &self.stored.config.host_options.auth,
+            hosts: self.description().endpoint.iter().map(|e| e.host.to_string()).collect(),
+        }
     }
 
     /// Whether its engine is reached by certificates, which clients find in the machine's folder.
@@ -221,6 +230,12 @@ impl Machines {
             machine.stored.own.failure = None;
         }
         self.save(lock, machine)
+    }
+
+    /// Creates the CA and the client certificate that a machine's engine trusts, unless they exist.
+    async fn ensure_client(&self, machine: &Machine) -> Result<(), Failure> {
+        let auth = &machine.stored.config.host_options.auth;
+        self.certs.ensure_client(auth, &|text| self.step(&machine.name, text)).await
     }
 
     pub(crate) fn step(&self, name: &MachineName, text: &str) {

@@ -1,6 +1,6 @@
 //! What a program that speaks SSH by itself has to know to reach a machine, and no other host.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rmachine_driver::Endpoint;
 
@@ -19,12 +19,14 @@ pub(crate) struct Mountable {
 
 impl Machines {
     /// Sees that the folder is there, and writes down the host key for as long as the machine is.
-    pub(crate) async fn mountable(&self, machine: &Machine, path: &str) -> Result<Mountable, Failure> {
+    pub(crate) async fn mountable(&self, machine: &Machine, path: &Path) -> Result<Mountable, Failure> {
         let session = self.open(machine).await?;
         let sftp = session.sftp().await?;
-        let path = if path.is_empty() { "." } else { path };
-        let cannot = |why: &str| Failure::new(format!("cannot mount {}:{path}: {why}", machine.name));
-        match sftp.stat(path).await {
+        let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let cannot =
+            |why: &str| Failure::new(format!("cannot mount {}:{}: {why}", machine.name, path.display()));
+        let Some(text) = path.to_str() else { return Err(cannot(&SftpError::Name.to_string())) };
+        match sftp.stat(text).await {
             Ok(found) if found.kind == FileKind::Dir => {}
             Ok(_) => return Err(cannot("it is not a directory")),
             Err(SftpError::Missing) => return Err(cannot("no such file or directory")),

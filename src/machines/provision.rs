@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use rmachine_driver::{MachineName, Phase};
 
+use crate::certs::Server;
 use crate::engine::options::{EngineFlags, EngineSettings};
 use crate::machines::engine_connection::engine_address;
-use crate::machines::renew::Server;
 use crate::machines::{Amend, Machine, Machines};
 use crate::model::{self, Failure};
 use crate::provision::{self, EngineVersion, InstallMethod, Wanted};
@@ -48,7 +48,7 @@ impl Machines {
         amend(&mut machine.stored)?;
         self.refuse_adopted(&machine, "its engine is not ours to configure")?;
         engine_settings(&machine.stored.config)?;
-        self.ensure_client(name, &machine.stored.config.host_options.auth).await?;
+        self.ensure_client(&machine).await?;
         if machine.stored.own.phase >= Phase::Created {
             self.must_run(&machine).await?;
         }
@@ -128,7 +128,7 @@ impl Machines {
         let facts = facts.map_err(|e| failure_on(machine, &e))?;
         self.step(name, &format!("Provisioning with {}...", facts.provisioner()));
         self.step(name, "Copying certs to the local machine directory...");
-        self.copy_client(machine)?;
+        self.certs.copy_client(&machine.holder())?;
         let comes_up = || self.engine_answers_soon(machine);
         let done = provision::provision(session, facts, &wanted, self.reporter.as_ref(), comes_up).await;
         done.map_err(|e| failure_on(machine, &e))
@@ -140,8 +140,8 @@ impl Machines {
         machine: &Machine,
         server: Server,
     ) -> Result<provision::Tls, Failure> {
-        let (machines, copy) = (self.clone(), machine.clone());
-        let made = tokio::task::spawn_blocking(move || machines.server_tls(&copy, server)).await;
+        let (certs, copy) = (self.certs.clone(), machine.clone());
+        let made = tokio::task::spawn_blocking(move || certs.server_tls(&copy.holder(), server)).await;
         made.map_err(|e| Failure::new(format!("the server's certificate was not made: {e}")))?
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rmachine_driver::Silent;
 
+use crate::certs::Certs;
 use crate::machines::Machines;
 use crate::registry::Registry;
 use crate::ssh::{SshEnv, Unattended};
@@ -17,7 +18,7 @@ pub(crate) fn machines(root: &Path) -> Machines {
         ssh_env: SshEnv::default(),
         prompter: Arc::new(Unattended),
         reporter: Arc::new(Silent),
-        user: "tester".to_owned(),
+        certs: Certs::new(Store::at(root), "tester".to_owned()),
         computer: "here".to_owned(),
         program: "rmachine".to_owned(),
     }

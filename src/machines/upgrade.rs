@@ -6,7 +6,7 @@ use std::time::Duration;
 use rmachine_driver::{MachineName, Phase, State};
 use serde::Deserialize;
 
-use crate::machines::renew::Server;
+use crate::certs::Server;
 use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::provision::{self, EngineVersion};

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rmachine::certs::Certs;
 use rmachine::cluster::{Kit, Limits, Node, Place, Wanted, plan};
 use rmachine::machines::{CreatePlan, Machines};
 use rmachine::model::{Availability, ClusterName, Failure, Role, SwarmSettings};
@@ -347,7 +348,7 @@ async fn measure(nodes: usize) -> (f64, f64) {
         ssh_env: SshEnv::default(),
         prompter: Arc::new(TerminalPrompter),
         reporter: Arc::new(Silent),
-        user: "bench".to_owned(),
+        certs: Certs::new(store.clone(), "bench".to_owned()),
         computer: "bench".to_owned(),
         program: "rmachine".to_owned(),
     };

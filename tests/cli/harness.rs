@@ -1,5 +1,6 @@
 //! The program in a box: its own store, home, PATH and environment, and what it answered as one text to compare.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -104,7 +105,11 @@ impl Sandbox {
         self.call_words(program, words.iter().map(|w| self.outside(w)))
     }
 
-    pub(super) fn call_words(&self, program: &str, words: impl IntoIterator<Item = String>) -> Call {
+    pub(super) fn call_words(
+        &self,
+        program: &str,
+        words: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    ) -> Call {
         let mut command = Command::new(program);
         command.args(words).env_clear().current_dir(self.path("H"));
         for (key, value) in [

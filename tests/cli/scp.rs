@@ -1,5 +1,9 @@
 //! `scp` and `mount` without hosts: their grammar, and what is refused before anybody is asked.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
 use insta::assert_snapshot;
 
 use super::harness::Sandbox;
@@ -50,6 +54,29 @@ fn scp_copies_between_local_paths() {
     --- stderr
     cannot copy .: it is a directory
     Hint: add -r to copy it with all that is in it
+    ");
+}
+
+#[test]
+fn scp_copies_files_whose_names_are_not_utf8() {
+    let lab = Sandbox::new();
+    let (source, target) = (OsStr::from_bytes(b"caf\xe9"), OsStr::from_bytes(b"localhost:copi\xe9"));
+    fs::write(lab.path("H").join(source), "text").unwrap();
+    let copied = lab.call_words("rmachine", [OsStr::new("scp"), OsStr::new("-q"), source, target]).run();
+    assert_eq!(copied.code, Some(0), "{copied}");
+    assert_eq!(fs::read(lab.path("H").join(OsStr::from_bytes(b"copi\xe9"))).unwrap(), b"text");
+}
+
+#[test]
+fn text_that_is_not_utf8_is_refused() {
+    let lab = Sandbox::new();
+    let filter = OsStr::from_bytes(b"--filter=name=\xff");
+    let refused = lab.call_words("rmachine", [OsStr::new("ls"), filter]).run();
+    assert_snapshot!(refused, @r"
+    exit 2
+    --- stderr
+    invalid UTF-8 was detected in one or more arguments
+    Hint: see `rmachine ls --help`
     ");
 }
 

@@ -1,5 +1,6 @@
 //! Hosts, and a user with a store of their own who runs rmachine against them.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -165,7 +166,7 @@ impl User {
         command
     }
 
-    pub fn rmachine(&self, args: &[&str]) -> Done {
+    pub fn rmachine(&self, args: &[impl AsRef<OsStr>]) -> Done {
         self.rmachine_with(args, b"")
     }
 
@@ -176,7 +177,7 @@ impl User {
         done(command.output().expect("rmachine runs"))
     }
 
-    pub fn rmachine_with(&self, args: &[&str], stdin: &[u8]) -> Done {
+    pub fn rmachine_with(&self, args: &[impl AsRef<OsStr>], stdin: &[u8]) -> Done {
         let mut child = self
             .command(env!("CARGO_BIN_EXE_rmachine"))
             .args(args)

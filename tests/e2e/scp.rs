@@ -1,6 +1,8 @@
 //! Files to, from and between hosts, and folders of hosts mounted here.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::Command;
 
@@ -30,6 +32,11 @@ fn files_and_trees_go_there_back_and_across() {
     let up = user.rmachine(&["scp", "big", "a:/root/big"]).ok();
     assert!(up.out.starts_with("Copied 1 file, 50.0 MB in ") && up.err.is_empty(), "{up:?}");
     user.rmachine(&["scp", "-r", "tree", "a:"]).ok();
+    // Names here are bytes, which need not be UTF-8.
+    fs::write(user.home().join(OsStr::from_bytes(b"caf\xe9")), "latin1").unwrap();
+    let words = [OsStr::new("scp"), OsStr::from_bytes(b"caf\xe9"), OsStr::new("a:/root/cafe")];
+    user.rmachine(&words).ok();
+    assert_eq!(a.run("cat /root/cafe"), "latin1");
     // Neither host knows the other, nor the user who copies between them.
     user.rmachine(&["scp", "-q", "a:big", "b:/tmp/"]).ok();
     user.rmachine(&["scp", "-r", "a:/root/tree", "b:t2"]).ok();
@@ -143,6 +150,11 @@ fn rsync_goes_through_us() {
     assert_eq!(host.run("cat '/home/debian/www/a b'"), "two");
     user.rmachine(&["scp", "-d", "a:www/a b", "back"]).ok();
     assert_eq!(fs::read_to_string(user.home().join("back")).unwrap(), "two");
+    // Names are bytes: rsync takes them as they are.
+    let latin1 = OsStr::from_bytes(b"caf\xe9");
+    fs::write(user.home().join(latin1), "three").unwrap();
+    user.rmachine(&[OsStr::new("scp"), OsStr::new("-d"), latin1, OsStr::from_bytes(b"a:copi\xe9")]).ok();
+    assert_eq!(host.run(r#"cat "$(printf '/home/debian/copi\351')""#), "three");
     user.rmachine(&["scp", "-d", "a:x", "a:y"]).failed(2, &["leave out -d"]);
 }
 

@@ -1,9 +1,10 @@
 //! `mount`: a folder of a machine as a folder here, by the sshfs program, told which host key to expect.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::app::Context;
-use crate::commands::access::scp::{Written, ended, improper, load};
+use crate::commands::access::scp::{Written, ended, improper, load, prefixed};
 use crate::commands::shared::Outcome;
 use crate::machines::Mountable;
 use crate::model::Failure;
@@ -24,7 +25,7 @@ Examples:
 pub(crate) struct Args {
     /// Directory of the machine, then the local directory to mount it on [default: the same path]
     #[arg(value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
 
     /// Unmount the local directory
     #[arg(long, short)]
@@ -34,7 +35,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let (source, mountpoint) = match &args.paths[..] {
         [source] => (source, None),
-        [source, mountpoint] => (source, Some(mountpoint.as_str())),
+        [source, mountpoint] => (source, Some(mountpoint.as_os_str())),
         _ => return Err(improper(ctx, "mount")),
     };
     let (user, machine, path) = match Written::parse(source) {
@@ -52,25 +53,26 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     })?;
     let loaded = load(ctx, user.as_deref(), &machine)?;
     if !Path::new(mountpoint).is_dir() {
+        let mountpoint = mountpoint.display();
         return Err(Failure::new(format!("the mountpoint {mountpoint} is not a directory"))
             .hint(format!("mkdir -p {mountpoint}")));
     }
-    let mountable = ctx.machines().mountable(&loaded, &path).await?;
+    let mountable = ctx.machines().mountable(&loaded, Path::new(&path)).await?;
     let words = sshfs_words(&mountable, &path, mountpoint);
     ended("sshfs", external::run(&sshfs, &words, &[]).await)
 }
 
-async fn unmount(ctx: &Context, mountpoint: &str) -> Outcome {
+async fn unmount(ctx: &Context, mountpoint: &OsStr) -> Outcome {
     let program = ctx.find_program("fusermount").or_else(|| ctx.find_program("fusermount3"));
     let program = program.ok_or_else(|| {
         Failure::new("You must have a copy of the fusermount binary locally to use the unmount option")
             .hint("on Debian and Ubuntu: apt-get install fuse3; on macOS: umount")
     })?;
-    let words = ["-u".to_owned(), "--".to_owned(), mountpoint.to_owned()];
+    let words = ["-u".into(), "--".into(), mountpoint.to_owned()];
     ended("fusermount", external::run(&program, &words, &[]).await)
 }
 
-fn sshfs_words(m: &Mountable, path: &str, mountpoint: &str) -> Vec<String> {
+fn sshfs_words(m: &Mountable, path: &OsStr, mountpoint: &OsStr) -> Vec<OsString> {
     let mut options = vec![
         "StrictHostKeyChecking=yes".to_owned(),
         format!("UserKnownHostsFile={}", m.known_hosts.display()),
@@ -87,10 +89,12 @@ fn sshfs_words(m: &Mountable, path: &str, mountpoint: &str) -> Vec<String> {
     options.push("reconnect".to_owned());
     let host = m.endpoint.host.as_str();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let mut words: Vec<String> = options.iter().flat_map(|o| ["-o".to_owned(), escaped(o)]).collect();
-    words.push(format!("{}@{host}:{path}", m.endpoint.user));
+    let mut words: Vec<OsString> =
+        options.iter().flat_map(|o| ["-o".to_owned(), escaped(o)]).map(OsString::from).collect();
+    words.push(prefixed(&format!("{}@{host}:", m.endpoint.user), path));
     // A name that begins with a dash is no option.
-    words.push(if mountpoint.starts_with('/') { mountpoint.to_owned() } else { format!("./{mountpoint}") });
+    let is_absolute = Path::new(mountpoint).is_absolute();
+    words.push(if is_absolute { mountpoint.to_owned() } else { prefixed("./", mountpoint) });
     words
 }
 
@@ -121,7 +125,7 @@ mod tests {
             jump: Some("bastion".into()),
         };
         assert_eq!(
-            sshfs_words(&m, "/srv", "-x").join(" "),
+            sshfs_words(&m, "/srv".as_ref(), "-x".as_ref()).join(OsStr::new(" ")),
             "-o StrictHostKeyChecking=yes -o UserKnownHostsFile=/S/machines/n\\,1/known_hosts -o \
              HostKeyAlias=rmachine-n1 -o PasswordAuthentication=no -o LogLevel=error -o Port=2222 -o \
              IdentitiesOnly=yes -o IdentityFile=/S/machines/n\\,1/id -o ProxyJump=bastion -o reconnect \

@@ -1,7 +1,8 @@
 //! `scp`, and `__rsh`: the way by which rsync reaches a machine.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::Context;
@@ -32,7 +33,7 @@ inside the copied tree are copied as links, and all others are followed."
 pub(crate) struct Args {
     /// Files to copy, then the target
     #[arg(value_name = "PATH")]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
 
     /// Copy directories recursively
     #[arg(long, short)]
@@ -59,15 +60,14 @@ pub(crate) struct RshArgs {
 /// A path as it was written: ours, or a machine's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Written {
-    Here(String),
-    There { user: Option<String>, machine: String, path: String },
+    Here(OsString),
+    There { user: Option<String>, machine: String, path: OsString },
 }
 
 impl Written {
     /// What has a colon before any slash is a machine's, but for `localhost:`.
-    pub(super) fn parse(word: &str) -> Self {
-        let here = || Self::Here(word.to_owned());
-        match word.split_once(':') {
+    pub(super) fn parse(word: &OsStr) -> Self {
+        match split_at_colon(word) {
             Some(("localhost", path)) => Self::Here(path.to_owned()),
             Some((before, path)) if !before.contains('/') && !before.is_empty() => {
                 let (user, machine) = match before.rsplit_once('@') {
@@ -76,9 +76,24 @@ impl Written {
                 };
                 Self::There { user, machine: machine.to_owned(), path: path.to_owned() }
             }
-            _ => here(),
+            _ => Self::Here(word.to_owned()),
         }
     }
+}
+
+/// The text before the first colon and the path behind it. File names on Unix are bytes, and need not be UTF-8.
+#[cfg(unix)]
+fn split_at_colon(word: &OsStr) -> Option<(&str, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = word.as_bytes();
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let (before, path) = (bytes.get(..colon)?, bytes.get(colon + 1..)?);
+    Some((std::str::from_utf8(before).ok()?, OsStr::from_bytes(path)))
+}
+
+#[cfg(not(unix))]
+fn split_at_colon(word: &OsStr) -> Option<(&str, &OsStr)> {
+    word.to_str()?.split_once(':').map(|(before, path)| (before, OsStr::new(path)))
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
@@ -186,17 +201,18 @@ impl Sessions {
     }
 }
 
-fn local(path: &str) -> PathBuf {
-    PathBuf::from(if path.is_empty() { "." } else { path })
+fn local(path: &OsStr) -> PathBuf {
+    PathBuf::from(if path.is_empty() { OsStr::new(".") } else { path })
 }
 
 /// SFTP begins in the home; a shell's `~` is that.
-fn remote(path: &str) -> Result<PathBuf, Failure> {
-    match path {
+fn remote(path: &OsStr) -> Result<PathBuf, Failure> {
+    let Some(text) = path.to_str() else { return Ok(path.into()) };
+    match text {
         "" | "~" | "~/" => Ok(".".into()),
-        _ if path.starts_with("~/") => Ok(path.trim_start_matches("~/").into()),
-        _ if path.starts_with('~') => {
-            let message = format!("{path}: homes of other users are not looked up");
+        _ if text.starts_with("~/") => Ok(text.trim_start_matches("~/").into()),
+        _ if text.starts_with('~') => {
+            let message = format!("{text}: homes of other users are not looked up");
             Err(Failure::usage(message).hint("give the whole path, or log in as that user: USER@MACHINE:"))
         }
         _ => Ok(path.into()),
@@ -232,36 +248,43 @@ async fn delta(ctx: &Context, args: &Args, sources: &[Written], target: &Written
             .hint("on Debian and Ubuntu: apt-get install rsync; or leave out -d")
     })?;
     let words = rsync_words(args, sources, target, ctx.printer.stdout_is_terminal());
-    let status = external::run(&program, &words, &[("RSYNC_RSH", &rsh(ctx)?)]).await;
+    let status = external::run(&program, &words, &[("RSYNC_RSH", rsh(ctx)?.as_ref())]).await;
     ended("rsync", status)
 }
 
-fn rsync_words(args: &Args, sources: &[Written], target: &Written, terminal: bool) -> Vec<String> {
-    let mut words = Vec::new();
+fn rsync_words(args: &Args, sources: &[Written], target: &Written, terminal: bool) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
     if !args.quiet && terminal {
-        words.push("--progress".to_owned());
+        words.push("--progress".into());
     }
     // Names go as they are, for no shell to read.
-    words.push("--protect-args".to_owned());
+    words.push("--protect-args".into());
     if args.recursive {
-        words.extend(["--recursive", "--links", "--perms", "--times"].map(str::to_owned));
+        words.extend(["--recursive", "--links", "--perms", "--times"].map(OsString::from));
     }
-    words.push("--".to_owned());
+    words.push("--".into());
     words.extend(sources.iter().chain([target]).map(|path| match path {
         // A colon in it must not make it a host's.
-        Written::Here(path) if path.starts_with('/') => path.clone(),
-        Written::Here(path) => format!("./{path}"),
-        Written::There { user: Some(user), machine, path } => format!("{user}@{machine}:{path}"),
-        Written::There { user: None, machine, path } => format!("{machine}:{path}"),
+        Written::Here(path) if Path::new(path).is_absolute() => path.clone(),
+        Written::Here(path) => prefixed("./", path),
+        Written::There { user: Some(user), machine, path } => prefixed(&format!("{user}@{machine}:"), path),
+        Written::There { user: None, machine, path } => prefixed(&format!("{machine}:"), path),
     }));
     words
+}
+
+/// Joins text and a path of any bytes.
+pub(super) fn prefixed(text: &str, path: &OsStr) -> OsString {
+    let mut word = OsString::from(text);
+    word.push(path);
+    word
 }
 
 /// As rsync parts it again: blanks count unless they are quoted.
 fn rsh(ctx: &Context) -> Result<String, Failure> {
     let own = ctx.own_program()?;
     let store = std::path::absolute(ctx.store.root()).unwrap_or_else(|_| ctx.store.root().to_owned());
-    let quoted = |path: &std::path::Path| format!("'{}'", path.to_string_lossy().replace('\'', "''"));
+    let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', "''"));
     Ok(format!("{} -s {} __rsh", quoted(&own), quoted(&store)))
 }
 
@@ -299,40 +322,48 @@ mod tests {
     use super::*;
 
     fn there(user: Option<&str>, machine: &str, path: &str) -> Written {
-        Written::There { user: user.map(str::to_owned), machine: machine.to_owned(), path: path.to_owned() }
+        Written::There { user: user.map(str::to_owned), machine: machine.to_owned(), path: path.into() }
+    }
+
+    fn remote_path(path: &str) -> Result<PathBuf, Failure> {
+        remote(path.as_ref())
+    }
+
+    fn parsed(word: &str) -> Written {
+        Written::parse(word.as_ref())
     }
 
     #[test]
     fn paths_are_docker_machines() {
-        assert_eq!(Written::parse("node1:/etc/x"), there(None, "node1", "/etc/x"));
-        assert_eq!(Written::parse("me@node1:x y"), there(Some("me"), "node1", "x y"));
-        assert_eq!(Written::parse("node1:"), there(None, "node1", ""));
-        assert_eq!(Written::parse("localhost:/etc/x"), Written::Here("/etc/x".to_owned()));
-        assert_eq!(Written::parse("./a:b"), Written::Here("./a:b".to_owned()));
-        assert_eq!(Written::parse("/a:b"), Written::Here("/a:b".to_owned()));
-        assert_eq!(Written::parse("file"), Written::Here("file".to_owned()));
-        assert_eq!(Written::parse("node1:a:b"), there(None, "node1", "a:b"));
+        assert_eq!(parsed("node1:/etc/x"), there(None, "node1", "/etc/x"));
+        assert_eq!(parsed("me@node1:x y"), there(Some("me"), "node1", "x y"));
+        assert_eq!(parsed("node1:"), there(None, "node1", ""));
+        assert_eq!(parsed("localhost:/etc/x"), Written::Here("/etc/x".into()));
+        assert_eq!(parsed("./a:b"), Written::Here("./a:b".into()));
+        assert_eq!(parsed("/a:b"), Written::Here("/a:b".into()));
+        assert_eq!(parsed("file"), Written::Here("file".into()));
+        assert_eq!(parsed("node1:a:b"), there(None, "node1", "a:b"));
     }
 
     #[test]
     fn homes() {
-        assert_eq!(remote("").unwrap(), PathBuf::from("."));
-        assert_eq!(remote("~/x").unwrap(), PathBuf::from("x"));
-        assert_eq!(remote("/x").unwrap(), PathBuf::from("/x"));
-        assert!(remote("~ann/x").is_err());
+        assert_eq!(remote_path("").unwrap(), PathBuf::from("."));
+        assert_eq!(remote_path("~/x").unwrap(), PathBuf::from("x"));
+        assert_eq!(remote_path("/x").unwrap(), PathBuf::from("/x"));
+        assert!(remote_path("~ann/x").is_err());
     }
 
     #[test]
     fn rsync_is_told_names_and_no_more() {
         let args = Args { paths: vec![], recursive: true, delta: true, quiet: false };
-        let sources = [Written::parse("a b"), Written::parse("./x:y"), Written::parse("-e")];
-        let words = rsync_words(&args, &sources, &Written::parse("me@node1:/srv"), false);
+        let sources = [parsed("a b"), parsed("./x:y"), parsed("-e")];
+        let words = rsync_words(&args, &sources, &parsed("me@node1:/srv"), false);
         assert_eq!(
-            words.join("|"),
+            words.join(OsStr::new("|")),
             "--protect-args|--recursive|--links|--perms|--times|--|./a b|././x:y|./-e|me@node1:/srv"
         );
         let quiet = Args { recursive: false, ..args };
-        assert_eq!(rsync_words(&quiet, &sources[..1], &Written::parse("n:"), true)[0], "--progress");
+        assert_eq!(rsync_words(&quiet, &sources[..1], &parsed("n:"), true)[0], "--progress");
     }
 
     #[test]

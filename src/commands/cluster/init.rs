@@ -1,12 +1,11 @@
 //! An example of a cluster's file, with the driver's own options in it.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use minijinja::{Environment, context};
 use rmachine_driver::{OptionKind, OptionSpec};
 
-use crate::app::Context;
+use crate::app::{Context, user_files};
 use crate::commands::shared::Outcome;
 use crate::model::{ClusterName, Failure};
 
@@ -39,10 +38,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
         return Ok(());
     }
     let path = args.file.display();
-    // The user's own file, which nothing of ours lies beside.
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file);
-    let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
+    user_files::create_new(&args.file, text.as_bytes())
+        .map_err(|e| Failure::new(format!("cannot write {path}: {e}")))?;
     ctx.printer.line(&format!("Wrote {path}: edit it, then `{} cluster plan`", ctx.program));
     Ok(())
 }

@@ -3,9 +3,9 @@ use rmachine_driver::MachineName;
 use serde_json::{Value, json};
 
 use crate::app::Context;
+use crate::certs::{Certificate, CertificateKind, Holder};
 use crate::commands::shared::{Outcome, existing};
 use crate::machines::Machine;
-use crate::machines::certs::{Certificate, CertificateKind};
 use crate::model::Failure;
 use crate::ui::table;
 
@@ -39,7 +39,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     let chosen = chosen_machines(ctx, &args.names)?;
-    let mut list = ctx.machines().certificates(&chosen);
+    let holders: Vec<Holder<'_>> = chosen.iter().map(Machine::holder).collect();
+    let mut list = ctx.machines().certs.certificates(&holders);
     if !args.names.is_empty() {
         list.retain(|c| !c.machines.is_empty());
     }
@@ -108,8 +109,8 @@ pub(crate) fn note_due(ctx: &Context, machines: &[&Machine]) {
         return;
     }
     let now = Timestamp::now();
-    let owned: Vec<Machine> = machines.iter().map(|m| (*m).clone()).collect();
-    for c in ctx.machines().certificates(&owned).iter().filter(|c| c.is_due(now)) {
+    let holders: Vec<Holder<'_>> = machines.iter().map(|m| m.holder()).collect();
+    for c in ctx.machines().certs.certificates(&holders).iter().filter(|c| c.is_due(now)) {
         let program = &ctx.program;
         let (what, advice) = match (c.kind, &c.machines[..]) {
             (CertificateKind::Server, [name, ..]) => {
@@ -130,7 +131,7 @@ pub(crate) fn note_due(ctx: &Context, machines: &[&Machine]) {
 /// What `inspect` shows of a machine beside docker-machine's keys, and only when it is due.
 pub(crate) fn due(ctx: &Context, machine: &Machine) -> Option<Value> {
     let now = Timestamp::now();
-    let due = ctx.machines().due_certificates(machine, now);
+    let due = ctx.machines().certs.due_certificates(&machine.holder(), now);
     let of = |c: &Certificate| json!({ "Kind": word(c.kind), "Ends": c.ends.as_ref().ok().map(ToString::to_string) });
     (!due.is_empty()).then(|| due.iter().map(of).collect())
 }

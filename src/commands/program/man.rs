@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap_mangen::Man;
 
-use crate::app::Context;
+use crate::app::{Context, user_files};
 use crate::commands::shared::Outcome;
 use crate::model::Failure;
 
@@ -41,7 +41,7 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
 }
 
 fn write_all(ctx: &Context, root: &clap::Command, dir: &std::path::Path) -> Outcome {
-    std::fs::create_dir_all(dir).map_err(|e| Failure::new(format!("mkdir {}: {e}", dir.display())))?;
+    user_files::create_folder(dir).map_err(|e| Failure::new(format!("mkdir {}: {e}", dir.display())))?;
     let mut pages = 0;
     for command in std::iter::once(root).chain(root.get_subcommands()) {
         if command.is_hide_set() || command.get_name() == "help" {

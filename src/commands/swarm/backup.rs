@@ -99,9 +99,9 @@ impl Restore {
         match &self.file {
             None => swarm.restore(&name, &cluster, local_stdin()).await?,
             Some(path) => {
-                let file = tokio::fs::File::open(path).await;
-                let file = file.map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
-                swarm.restore(&name, &cluster, file).await?;
+                let file = std::fs::File::open(path)
+                    .map_err(|e| Failure::new(format!("open {}: {e}", path.display())))?;
+                swarm.restore(&name, &cluster, tokio::fs::File::from_std(file)).await?;
             }
         }
         Ok(())

@@ -45,8 +45,8 @@ impl RmNode {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-rmachine prints the names of the machines and asks for confirmation. It removes the workers before the managers. A machine \
-that cannot be removed stays in the store, and the managers stay with it; to continue, run the same command again.
+rmachine prints the names of the machines and asks for confirmation. It removes the workers before the managers. If \
+a worker cannot be removed, it stays in the store with the managers. To continue, run the same command again.
 
 Examples:
   rmachine swarm rm lab

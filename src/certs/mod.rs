@@ -1,6 +1,8 @@
-//! Certificates on disk: a CA and a client made once for all machines, a server pair for each. `pki` makes them.
+//! Certificates on disk: one CA and one client certificate for all machines, and a server certificate for each. `pki`
+//! creates them.
 
-pub(crate) mod expiry;
+mod expiry;
+mod renewal;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,19 +14,17 @@ use rmachine_driver::MachineName;
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 
 use crate::engine::TlsFiles;
-use crate::machines::renew::Server;
-use crate::machines::{Machine, Machines};
 use crate::model::Failure;
 use crate::pki::{self, Misfit, Pair};
 use crate::provision::Tls;
-use crate::store::AuthOptions;
+use crate::store::{AuthOptions, Store};
 
 pub(crate) use expiry::{Certificate, CertificateKind};
 
-/// Making two RSA keys takes well under a second; somebody else may be at it on a busy computer.
-pub(crate) const CERTS_WAIT: Duration = Duration::from_secs(60);
-pub(crate) const PUBLIC: u32 = 0o644;
-pub(crate) const PRIVATE: u32 = 0o600;
+/// Creating two RSA keys takes well under a second, but another process may be creating them on a busy computer.
+const CERTS_WAIT: Duration = Duration::from_secs(60);
+const PUBLIC: u32 = 0o644;
+const PRIVATE: u32 = 0o600;
 
 /// Where a certificate and its key are kept.
 pub(crate) struct Files {
@@ -32,20 +32,51 @@ pub(crate) struct Files {
     pub(crate) key: PathBuf,
 }
 
-impl Machines {
-    /// Sees to it that there is a CA and a client that it signed; made once, however many processes want them.
-    pub(crate) async fn ensure_client(&self, name: &MachineName, auth: &AuthOptions) -> Result<(), Failure> {
+/// A machine, as far as its certificates depend on it.
+pub(crate) struct Holder<'a> {
+    pub(crate) name: &'a MachineName,
+    pub(crate) dir: &'a Path,
+    pub(crate) auth: &'a AuthOptions,
+    /// The host names and addresses that its engine is reached by.
+    pub(crate) hosts: Vec<String>,
+}
+
+/// Whether a server certificate that still fits is kept or replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    Kept,
+    New,
+}
+
+/// Reports a step to the user.
+pub(crate) type Report<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// The certificates of one store.
+#[derive(Clone)]
+pub struct Certs {
+    store: Store,
+    /// The organization in new certificates.
+    user: String,
+}
+
+impl Certs {
+    pub fn new(store: Store, user: String) -> Self {
+        Self { store, user }
+    }
+
+    /// Creates the CA and the client certificate unless they exist. Only one of several processes creates them.
+    pub(crate) async fn ensure_client(&self, auth: &AuthOptions, report: Report<'_>) -> Result<(), Failure> {
         if !self.renewal_pending(auth) && self.client_is_sound(auth)? {
             return Ok(());
         }
         let _lock = self.store.certs_lock(CERTS_WAIT).await?;
         self.finish_renewal(auth)?;
-        let ca = self.ensure_ca(name, auth)?;
+        let ca = self.ensure_ca(auth, report)?;
         let files = self.client_files(auth);
         if read_pair(&files)?.is_some_and(|pair| pki::fits(&pair, &ca.cert, &[], Timestamp::now()).is_ok()) {
             return Ok(());
         }
-        self.step(name, &format!("Creating client certificate: {}", files.cert.display()));
+        report(&format!("Creating client certificate: {}", files.cert.display()));
         let pair = pki::client(&ca, &format!("{}.<bootstrap>", self.user), Timestamp::now())?;
         self.write_pair(&files, &pair)
     }
@@ -57,35 +88,34 @@ impl Machines {
         Ok(pki::fits(&client, &ca, &[], Timestamp::now()).is_ok())
     }
 
-    /// A CA that is there is never replaced while it is good for something: every machine hangs on it.
-    fn ensure_ca(&self, name: &MachineName, auth: &AuthOptions) -> Result<Pair, Failure> {
+    /// A CA that can still sign is never replaced, because every machine depends on it.
+    fn ensure_ca(&self, auth: &AuthOptions, report: Report<'_>) -> Result<Pair, Failure> {
         let files = self.ca_files(auth);
         match read_pair(&files)? {
             Some(pair) => match pki::ca_usable(&pair, Timestamp::now()) {
                 Ok(()) => return Ok(pair),
                 Err(Misfit::Expired(_)) => {
-                    self.step(name, "CA certificate is outdated and needs to be regenerated");
+                    report("CA certificate is outdated and needs to be regenerated");
                 }
                 Err(misfit) => return Err(unusable(&files, &misfit.to_string())),
             },
             None if files.cert.exists() => return Err(unusable(&files, "its key is missing")),
             None => {}
         }
-        self.step(name, &format!("Creating CA: {}", files.cert.display()));
+        report(&format!("Creating CA: {}", files.cert.display()));
         let pair = pki::new_ca(&self.user, Timestamp::now())?;
         self.write_pair(&files, &pair)?;
         Ok(pair)
     }
 
-    /// The certificates of a machine's engine: what is there is kept as long as it fits.
-    pub(crate) fn server_tls(&self, machine: &Machine, server: Server) -> Result<Tls, Failure> {
-        let auth = &machine.stored.config.host_options.auth;
-        let ca_files = self.ca_files(auth);
+    /// Returns the certificates of a machine's engine, and creates the server certificate where it does not fit.
+    pub(crate) fn server_tls(&self, holder: &Holder<'_>, server: Server) -> Result<Tls, Failure> {
+        let ca_files = self.ca_files(holder.auth);
         let Some(ca_cert) = read(&ca_files.cert)? else {
             return Err(unusable(&ca_files, "it is missing"));
         };
-        let names = server_names(machine);
-        let files = Files { cert: machine.dir.join("server.pem"), key: machine.dir.join("server-key.pem") };
+        let names = server_names(holder);
+        let files = server_files(holder.dir);
         let now = Timestamp::now();
         let fits = |pair: &Pair| server == Server::Kept && pki::fits(pair, &ca_cert, &names, now).is_ok();
         let kept = read_pair(&files)?.filter(fits);
@@ -93,7 +123,7 @@ impl Machines {
             Some(pair) => pair,
             None => {
                 let ca = read_pair(&ca_files)?.ok_or_else(|| unusable(&ca_files, "its key is missing"))?;
-                let organization = format!("{}.{}", self.user, machine.name);
+                let organization = format!("{}.{}", self.user, holder.name);
                 let pair = pki::server(&ca, &organization, &names, false, now)?;
                 self.write_pair(&files, &pair)?;
                 pair
@@ -103,16 +133,15 @@ impl Machines {
     }
 
     /// Clients look for the CA and the client's pair in the machine's own folder.
-    pub(crate) fn copy_client(&self, machine: &Machine) -> Result<(), Failure> {
-        let auth = &machine.stored.config.host_options.auth;
-        let client = self.client_files(auth);
+    pub(crate) fn copy_client(&self, holder: &Holder<'_>) -> Result<(), Failure> {
+        let client = self.client_files(holder.auth);
         for (from, to, mode) in [
-            (self.ca_files(auth).cert, "ca.pem", PUBLIC),
+            (self.ca_files(holder.auth).cert, "ca.pem", PUBLIC),
             (client.cert, "cert.pem", PUBLIC),
             (client.key, "key.pem", PRIVATE),
         ] {
             let Some(text) = read(&from)? else { continue };
-            let to = machine.dir.join(to);
+            let to = holder.dir.join(to);
             if read(&to)?.as_deref() != Some(&text) {
                 self.store.write_file(&to, text.as_bytes(), mode)?;
             }
@@ -120,14 +149,14 @@ impl Machines {
         Ok(())
     }
 
-    /// What a client of a machine's engine shows and trusts.
-    pub(crate) fn client_tls(&self, machine: &Machine) -> Result<TlsFiles, Failure> {
-        let auth = &machine.stored.config.host_options.auth;
+    /// Reads the client certificate and the CA that a client of a machine's engine uses.
+    pub(crate) fn client_tls(&self, holder: &Holder<'_>) -> Result<TlsFiles, Failure> {
+        let auth = holder.auth;
         let client = self.client_files(auth);
         let need = |path: &Path| {
             read(path)?.ok_or_else(|| {
                 Failure::new(format!("open {}: no such file or directory", path.display()))
-                    .hint(format!("`{} provision {}` makes it anew", self.program, machine.name))
+                    .hint(format!("create it again with: rmachine provision {}", holder.name))
             })
         };
         Ok(TlsFiles {
@@ -169,13 +198,16 @@ impl Machines {
     }
 }
 
-/// In docker-machine's order, and the machine's own name.
-fn server_names(machine: &Machine) -> Vec<String> {
-    let sans = machine.stored.config.host_options.auth.server_cert_sans.clone();
-    let mut names = sans.unwrap_or_default();
-    names.extend(machine.description().endpoint.map(|e| e.host.to_string()));
+fn server_files(dir: &Path) -> Files {
+    Files { cert: dir.join("server.pem"), key: dir.join("server-key.pem") }
+}
+
+/// The names in a server certificate, in docker-machine's order, and last the machine's own name.
+fn server_names(holder: &Holder<'_>) -> Vec<String> {
+    let mut names = holder.auth.server_cert_sans.clone().unwrap_or_default();
+    names.extend(holder.hosts.iter().cloned());
     names.push("localhost".to_owned());
-    names.push(machine.name.to_string());
+    names.push(holder.name.to_string());
     let mut seen = std::collections::BTreeSet::new();
     names.retain(|n| seen.insert(n.clone()));
     names
@@ -189,13 +221,13 @@ pub(crate) fn read(path: &Path) -> Result<Option<String>, Failure> {
     }
 }
 
-/// Both, or nothing.
-pub(crate) fn read_pair(files: &Files) -> Result<Option<Pair>, Failure> {
+/// Reads a certificate and its key; nothing unless both exist.
+fn read_pair(files: &Files) -> Result<Option<Pair>, Failure> {
     let (cert, key) = (read(&files.cert)?, read(&files.key)?);
     Ok(cert.zip(key).map(|(cert, key)| Pair { cert, key: SecretString::from(key) }))
 }
 
-pub(crate) fn unusable(files: &Files, reason: &str) -> Failure {
+fn unusable(files: &Files, reason: &str) -> Failure {
     Failure::new(format!("the CA {} cannot sign certificates: {reason}", files.cert.display())).hint(format!(
         "bring back {}; or move {} away to have a new CA made, which cuts off every machine until it is provisioned \
          again",

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rmachine_driver::MachineName;
 
-use crate::machines::certs::read;
-use crate::machines::{Machine, Machines};
+use crate::certs::{Certs, Holder, read, server_files};
 use crate::pki;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +33,9 @@ impl Certificate {
     }
 }
 
-impl Machines {
-    /// Those of all machines that can be read; a CA and a client once, however many hang on them.
-    pub(crate) fn certificates(&self, machines: &[Machine]) -> Vec<Certificate> {
+impl Certs {
+    /// Lists the certificates of these machines; a CA or client certificate that several machines share, once.
+    pub(crate) fn certificates(&self, holders: &[Holder<'_>]) -> Vec<Certificate> {
         let mut shared: BTreeMap<PathBuf, (CertificateKind, Vec<MachineName>)> = BTreeMap::new();
         for (name, kind) in [("ca.pem", CertificateKind::Ca), ("cert.pem", CertificateKind::Client)] {
             let path = self.store.certs_dir().join(name);
@@ -44,35 +43,34 @@ impl Machines {
                 shared.insert(path, (kind, Vec::new()));
             }
         }
-        for machine in machines {
-            let auth = &machine.stored.config.host_options.auth;
+        for holder in holders {
             for (path, kind) in [
-                (self.ca_files(auth).cert, CertificateKind::Ca),
-                (self.client_files(auth).cert, CertificateKind::Client),
+                (self.ca_files(holder.auth).cert, CertificateKind::Ca),
+                (self.client_files(holder.auth).cert, CertificateKind::Client),
             ] {
-                shared.entry(path).or_insert((kind, Vec::new())).1.push(machine.name.clone());
+                shared.entry(path).or_insert((kind, Vec::new())).1.push(holder.name.clone());
             }
         }
         let mut list: Vec<Certificate> =
             shared.into_iter().map(|(path, (kind, machines))| certificate(kind, path, machines)).collect();
         list.retain(|c| c.path.exists() || !c.machines.is_empty());
         list.sort_by_key(|c| c.kind != CertificateKind::Ca);
-        list.extend(machines.iter().filter_map(server));
+        list.extend(holders.iter().filter_map(server));
         list
     }
 
-    /// Those that one machine hangs on and that end within 30 days.
-    pub(crate) fn due_certificates(&self, machine: &Machine, now: Timestamp) -> Vec<Certificate> {
-        let mut due = self.certificates(std::slice::from_ref(machine));
-        due.retain(|c| c.machines.contains(&machine.name) && c.is_due(now));
+    /// Lists those certificates of one machine that expire within 30 days.
+    pub(crate) fn due_certificates(&self, holder: &Holder<'_>, now: Timestamp) -> Vec<Certificate> {
+        let mut due = self.certificates(std::slice::from_ref(holder));
+        due.retain(|c| c.machines.contains(holder.name) && c.is_due(now));
         due
     }
 }
 
-/// A machine without a host has none that we made.
-fn server(machine: &Machine) -> Option<Certificate> {
-    let path = machine.dir.join("server.pem");
-    path.exists().then(|| certificate(CertificateKind::Server, path, vec![machine.name.clone()]))
+/// The server certificate of a machine; a machine without a host has none.
+fn server(holder: &Holder<'_>) -> Option<Certificate> {
+    let path = server_files(holder.dir).cert;
+    path.exists().then(|| certificate(CertificateKind::Server, path, vec![holder.name.clone()]))
 }
 
 fn certificate(kind: CertificateKind, path: PathBuf, machines: Vec<MachineName>) -> Certificate {
