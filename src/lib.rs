@@ -27,10 +27,12 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::app::{Context, Globals, print_failure};
+use crate::commands::machine::create;
+use crate::commands::program::completion;
 use crate::commands::root::{self, Command, Root};
 use crate::environment::Environment;
 use crate::model::{Exit, Failure};
-use crate::registry::Registry;
+use crate::registry::{LOCAL_SEARCH, Registry, SEARCH};
 use crate::ui::Printer;
 
 /// Runs the program with these words and answers with its exit code.
@@ -64,15 +66,20 @@ fn start(
 ) -> Result<(), Failure> {
     let mut registry = Registry::new(&env);
     let opened = open_driver(words.get(1..).unwrap_or_default(), &env, &registry);
-    if words.get(1).is_some_and(|word| word == commands::program::completion::CALL) {
+    if words.get(1).is_some_and(|word| word == completion::CALL) {
         // Before anybody is asked for anything.
-        commands::program::completion::answer(words.get(2..).unwrap_or_default(), &env, &registry);
+        let call = words.get(2..).unwrap_or_default();
+        if completion::wants_default_flags(call, &env) {
+            runtime(tokio::runtime::Builder::new_current_thread())?
+                .block_on(registry.find_default(LOCAL_SEARCH));
+        }
+        completion::answer(call, &env, &registry);
         return Ok(());
     }
     opened?;
-    if commands::machine::create::leaves_driver_open(words.get(1..).unwrap_or_default(), &env) {
+    if create::leaves_driver_open(words.get(1..).unwrap_or_default(), &env) {
         // Before the words are understood: the driver decides which of them are flags.
-        runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.look_around());
+        runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.find_default(SEARCH));
     }
     let (root, matches) = match root::parse(program, argv, words, &env, &registry) {
         Ok(parsed) => parsed,
@@ -102,7 +109,7 @@ fn start(
 
 /// Has the driver that these words name load its options, which decide how the words are parsed.
 fn open_driver(words: &[String], env: &Environment, registry: &Registry) -> Result<(), Failure> {
-    let Some(name) = commands::machine::create::driver_with_flags(words, env) else { return Ok(()) };
+    let Some(name) = create::driver_with_flags(words, env) else { return Ok(()) };
     let opened = runtime(tokio::runtime::Builder::new_current_thread())?.block_on(registry.open(&name));
     opened.map(drop).map_err(Failure::from)
 }

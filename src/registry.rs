@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::SecretString;
-use rmachine_driver::{Driver, DriverError};
+use rmachine_driver::{Driver, DriverError, Search};
 use rmachine_driver_digitalocean as digitalocean;
 use rmachine_driver_digitalocean::{DigitalOcean, TokenSettings};
 use rmachine_driver_docker::{Docker, HostSettings, Settings};
@@ -18,8 +18,10 @@ use crate::environment::Environment;
 /// docker-machine's own default, where no driver is at hand that needs nothing but this computer.
 pub(crate) const DEFAULT_DRIVER: &str = "virtualbox";
 
-/// How long a `create` that names no driver looks around for one.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// For a command that creates machines and names no driver.
+pub(crate) const SEARCH: Search = Search { timeout: Duration::from_millis(300), local_only: false };
+/// For completion, which contacts no host.
+pub(crate) const LOCAL_SEARCH: Search = Search { timeout: Duration::from_millis(100), local_only: true };
 
 /// A place where drivers are found by name.
 pub trait DriverSource: Send + Sync {
@@ -85,10 +87,10 @@ impl Registry {
         Self { sources: vec![Arc::new(BuiltIn(drivers))], default: DefaultDriver::default() }
     }
 
-    /// Makes the first driver the default that could make a machine here and now.
-    pub(crate) async fn look_around(&mut self) {
+    /// Makes the first available driver the default, see [`Driver::available`].
+    pub(crate) async fn find_default(&mut self, search: Search) {
         for driver in self.sources.iter().flat_map(|source| source.listed()) {
-            if let Some(reason) = driver.available(PATIENCE).await {
+            if let Some(reason) = driver.available(search).await {
                 self.default = DefaultDriver { name: driver.name().to_owned(), reason };
                 return;
             }
@@ -226,7 +228,7 @@ mod tests {
     async fn without_an_engine_the_default_is_docker_machines() {
         let nowhere = Environment::from([("DOCKER_HOST", "unix:///nowhere.sock")]);
         let mut registry = Registry::new(&nowhere);
-        registry.look_around().await;
+        registry.find_default(SEARCH).await;
         assert_eq!(*registry.default_driver(), DefaultDriver::default());
     }
 
@@ -324,7 +326,7 @@ mod tests {
         assert!(registry.find("process").unwrap().options().is_empty());
         assert!(!registry.names().contains(&"process".to_owned()));
         assert_eq!(registry.owner_of("process-size"), None);
-        registry.look_around().await;
+        registry.find_default(SEARCH).await;
         assert!(
             registry.open("docker").await.unwrap().is_some() && registry.open("x").await.unwrap().is_none()
         );

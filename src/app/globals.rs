@@ -8,13 +8,16 @@ use crate::environment::Environment;
 use crate::model::Failure;
 use crate::ui::Progress;
 
+/// Below a command's own flags, and above --help.
+const LAST: usize = 900;
+
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Globals {
-    /// Tell on stderr what is going on [env: MACHINE_DEBUG]
-    #[arg(long, short = 'D', global = true)]
+    /// Print debug output to stderr [env: MACHINE_DEBUG]
+    #[arg(long, short = 'D', global = true, display_order = LAST)]
     pub(crate) debug: bool,
 
-    /// Where machines and certificates are kept [env: MACHINE_STORAGE_PATH]
+    /// Directory of machines and certificates [env: MACHINE_STORAGE_PATH]
     #[arg(long, short = 's', value_name = "DIR")]
     pub(crate) storage_path: Option<PathBuf>,
 
@@ -22,7 +25,7 @@ pub(crate) struct Globals {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca_cert: Option<PathBuf>,
 
-    /// Key of that CA [env: MACHINE_TLS_CA_KEY]
+    /// Private key of the CA [env: MACHINE_TLS_CA_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca_key: Option<PathBuf>,
 
@@ -30,23 +33,31 @@ pub(crate) struct Globals {
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_cert: Option<PathBuf>,
 
-    /// Key of that client certificate [env: MACHINE_TLS_CLIENT_KEY]
+    /// Private key of the client certificate [env: MACHINE_TLS_CLIENT_KEY]
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_client_key: Option<PathBuf>,
 
-    /// Progress as auto, plain, fancy, json, none
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_possible_values = true)]
+    /// Progress display: auto, plain, fancy, json or none
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "MODE",
+        hide_possible_values = true,
+        display_order = LAST
+    )]
     pub(crate) progress: Progress,
 
-    /// Accepted for docker-machine's sake
+    /// Ignored; accepted for docker-machine compatibility
     #[arg(long, hide = true, value_name = "TOKEN")]
     pub(crate) github_api_token: Option<String>,
 
-    /// Accepted for docker-machine's sake: SSH is always done in process
+    /// Ignored; accepted for docker-machine compatibility (SSH is built into rmachine)
     #[arg(long, hide = true)]
     pub(crate) native_ssh: bool,
 
-    /// Accepted for docker-machine's sake: nothing is ever reported to anybody
+    /// Ignored; accepted for docker-machine compatibility (rmachine sends no reports)
     #[arg(long, hide = true, value_name = "TOKEN")]
     pub(crate) bugsnag_api_token: Option<String>,
 }

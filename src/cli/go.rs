@@ -79,7 +79,10 @@ pub(super) fn find<'a>(command: &'a Command, name: &str) -> Option<&'a clap::Arg
     let short = name.chars().next().filter(|_| name.chars().count() == 1);
     command.get_arguments().find(|a| {
         let long = a.get_long() == Some(name) || a.get_all_aliases().is_some_and(|l| l.contains(&name));
-        long || (short.is_some() && a.get_short() == short)
+        let letter = |letter| {
+            a.get_short() == Some(letter) || a.get_all_short_aliases().is_some_and(|l| l.contains(&letter))
+        };
+        long || short.is_some_and(letter)
     })
 }
 

@@ -1,15 +1,15 @@
-//! The help screens: our own commands by what they are for, on one screen; and under docker-machine's name the layout of
-//! its help, which shell completions and wrappers read line by line.
+//! The help screens: the first one lists our commands in groups; under docker-machine's name all have the layout of its
+//! help, which shell completions and wrappers read line by line.
 
 use std::fmt::Write as _;
 
 use clap::{Arg, ArgAction, Command};
 
-/// A command and what it does, in the fewest words.
-pub(crate) type Entry = (&'static str, &'static str);
+/// Headings, each with the names of its commands. The last heading also gets the commands that no group names.
+pub(crate) type Groups = &'static [(&'static str, &'static [&'static str])];
 
-/// Headings, each with the lines below it; the commands of a line belong together.
-pub(crate) type Groups = &'static [(&'static str, &'static [&'static [Entry]])];
+/// clap adds the command `help` itself, with a text about subcommands.
+const HELP: &str = "Print the help of a command";
 
 /// Gives every command its screen. Under our own name only the first differs from clap's.
 pub(crate) fn screens(root: Command, program: &str, groups: Groups) -> Command {
@@ -24,41 +24,37 @@ pub(crate) fn screens(root: Command, program: &str, groups: Groups) -> Command {
     root.help_template(template)
 }
 
-fn grouped(root: &Command, places: Groups) -> String {
-    let is_there =
-        |name: &str| name == "help" || root.find_subcommand(name).is_some_and(|c| !c.is_hide_set());
-    let mut groups: Vec<(&str, Vec<(String, String)>)> = Vec::new();
-    for (heading, lines) in places {
-        let lines =
-            lines.iter().map(|line| line.iter().filter(|(name, _)| is_there(name)).copied().collect());
-        groups.push((heading, lines.filter(|l: &Vec<Entry>| !l.is_empty()).map(|l| joined(&l)).collect()));
-    }
+fn grouped(root: &Command, groups: Groups) -> String {
+    let mut groups: Vec<(&str, Vec<(String, String)>)> =
+        groups.iter().map(|(heading, names)| (*heading, rows(root, names))).collect();
+    let listed: Vec<String> =
+        groups.iter().flat_map(|(_, rows)| rows).map(|(name, _)| name.clone()).collect();
     if let Some((_, last)) = groups.last_mut() {
-        last.extend(ungrouped(root, places));
+        last.extend(shown(root).filter(|(name, _)| !listed.contains(name)));
     }
-    groups.retain(|(_, lines)| !lines.is_empty());
-    let width = groups.iter().flat_map(|(_, lines)| lines).map(|(names, _)| names.len()).max().unwrap_or(0);
+    groups.retain(|(_, rows)| !rows.is_empty());
+    let width = groups.iter().flat_map(|(_, rows)| rows).map(|(name, _)| name.len()).max().unwrap_or(0);
     let mut text = String::new();
-    for (heading, lines) in groups {
+    for (heading, rows) in groups {
         let _ = writeln!(text, "{heading}:");
-        for (names, does) in lines {
-            let _ = writeln!(text, "  {names:width$}  {does}");
+        for (name, about) in rows {
+            let _ = writeln!(text, "  {name:width$}  {about}");
         }
     }
     text
 }
 
-fn joined(line: &[Entry]) -> (String, String) {
-    let (names, does): (Vec<_>, Vec<_>) = line.iter().copied().unzip();
-    (names.join(", "), does.join("; "))
+/// The commands with these names, in this order.
+fn rows(root: &Command, names: &[&str]) -> Vec<(String, String)> {
+    let find = |name: &&str| shown(root).find(|(shown, _)| shown == name);
+    names.iter().filter_map(find).collect()
 }
 
-/// The lists of providers, and nothing is left out because nobody has found a place for it yet.
-pub(crate) fn ungrouped(root: &Command, places: Groups) -> Vec<(String, String)> {
-    let has_place =
-        |name: &str| places.iter().flat_map(|(_, g)| *g).any(|l| l.iter().any(|(n, _)| *n == name));
-    let left = root.get_subcommands().filter(|c| !has_place(c.get_name()) && !c.is_hide_set());
-    left.map(|c| (c.get_name().to_owned(), about(c))).collect()
+/// Each command that is not hidden, with its purpose.
+fn shown(command: &Command) -> impl Iterator<Item = (String, String)> {
+    let own = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    let own = own.map(|c| (c.get_name().to_owned(), about(c)));
+    own.chain([("help".to_owned(), HELP.to_owned())])
 }
 
 fn commands_as_docker_machine(mut command: Command, program: &str, above: &str) -> Command {
@@ -75,7 +71,7 @@ fn commands_as_docker_machine(mut command: Command, program: &str, above: &str) 
 
 fn application(root: &Command, program: &str) -> String {
     let mut text = format!("Usage: {program} [OPTIONS] COMMAND [arg...]\n\n{}\n\nOptions:\n", about(root));
-    text += &tabbed(flags(root), "  ");
+    text += &tabbed(flags(root, true), "  ");
     text += "\nCommands:\n";
     text += &tabbed(commands(root), "  ");
     let _ = writeln!(text, "\nRun '{program} COMMAND --help' for more information on a command.");
@@ -84,7 +80,8 @@ fn application(root: &Command, program: &str) -> String {
 
 /// Option lines begin with exactly three blanks and a dash, the long name first; a line of three blanks stands before them.
 fn one(command: &Command, program: &str, path: &str) -> String {
-    let flags = flags(command);
+    // docker-machine had no groups of commands, so what a group hides is not its own.
+    let flags = flags(command, !command.has_subcommands());
     let options = if flags.is_empty() { "" } else { " [OPTIONS]" };
     let mut text = format!("Usage: {program} {path}{options} [arg...]\n\n{}\n", about(command));
     let named = command.get_arguments().filter(|a| a.is_positional() && !a.is_hide_set());
@@ -104,10 +101,8 @@ fn one(command: &Command, program: &str, path: &str) -> String {
 }
 
 fn commands(above: &Command) -> Vec<(String, String)> {
-    let shown = above.get_subcommands().filter(|c| !c.is_hide_set());
-    let mut commands: Vec<_> = shown.map(|c| (c.get_name().to_owned(), about(c))).collect();
+    let mut commands: Vec<_> = shown(above).collect();
     commands.sort();
-    commands.push(("help".to_owned(), "List the commands, or tell of one".to_owned()));
     commands
 }
 
@@ -115,9 +110,10 @@ fn about(command: &Command) -> String {
     command.get_about().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Each flag with its default, and what it does with its variable.
-fn flags(command: &Command) -> Vec<(String, String)> {
-    let own = command.get_arguments().filter(|a| !a.is_positional());
+/// Each flag with its default, and what it does with its variable. Wrappers look for docker-machine's flags, even for
+/// those that do nothing any more.
+fn flags(command: &Command, with_hidden: bool) -> Vec<(String, String)> {
+    let own = command.get_arguments().filter(|a| !a.is_positional() && (with_hidden || !a.is_hide_set()));
     own.map(|a| {
         let (help, notes) = told_apart(&a.get_help().map(ToString::to_string).unwrap_or_default());
         let default = a.get_default_values().first().map(|d| d.to_string_lossy().into_owned());

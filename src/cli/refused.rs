@@ -14,6 +14,8 @@ pub(crate) struct Refused<'a> {
     /// The whole built command, and the names of the subcommands that were meant.
     pub(crate) root: &'a clap::Command,
     pub(crate) path: &'a [String],
+    /// Words of other programs, each with the command that does the same here.
+    pub(crate) synonyms: &'a [(&'a str, &'a str)],
     /// The driver that owns an unknown flag.
     pub(crate) flag_owner: Option<&'a str>,
 }
@@ -29,11 +31,11 @@ pub(crate) fn print_answer(error: &clap::Error) -> bool {
 
 /// Words the error as docker-machine does, with a hint at what was probably meant.
 pub(crate) fn failure(refused: &Refused<'_>) -> Failure {
-    let Refused { program, argv, error, root, path, flag_owner } = *refused;
+    let Refused { program, argv, error, root, path, flag_owner, .. } = *refused;
     let command = path.iter().fold(root, |at, name| at.find_subcommand(name).unwrap_or(at));
     let group = std::iter::once(program).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     match error.kind() {
-        ErrorKind::InvalidSubcommand => return no_command(argv, error, path, &group),
+        ErrorKind::InvalidSubcommand => return no_command(refused, &group),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Failure::usage(error.render().to_string().trim_end().to_owned());
         }
@@ -56,14 +58,46 @@ pub(crate) fn unknown_flag(error: &clap::Error) -> Option<String> {
     is_unknown.then(|| text(error, ContextKind::InvalidArg).trim_start_matches('-').to_owned())
 }
 
-fn no_command(argv: &[String], error: &clap::Error, path: &[String], group: &str) -> Failure {
+fn no_command(refused: &Refused<'_>, group: &str) -> Failure {
+    let Refused { program, argv, error, path, .. } = *refused;
     let word = text(error, ContextKind::InvalidSubcommand);
     let called = argv.first().map_or(group, String::as_str);
     let help = std::iter::once(called).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
     let message = format!("{group}: '{word}' is not a {group} command. See '{help} --help'.");
     let mut failure = Failure::new(message);
-    failure.hints.extend(meant(error, ContextKind::SuggestedSubcommand, &format!("{group} ")));
+    let elsewhere =
+        equivalent(refused, word).map_or_else(|| namesakes(refused, word), |command| vec![command]);
+    let elsewhere: Vec<String> = elsewhere.iter().map(|command| format!("`{program} {command}`")).collect();
+    failure.hints.extend(match &elsewhere[..] {
+        [] => meant(error, ContextKind::SuggestedSubcommand, &format!("{group} ")),
+        _ => Some(format!("did you mean {}?", elsewhere.join(" or "))),
+    });
     failure
+}
+
+/// The command that does what this word does in other programs: in the same group, if the group has it.
+fn equivalent(refused: &Refused<'_>, word: &str) -> Option<String> {
+    let Refused { root, path, synonyms, .. } = *refused;
+    let group = path.join(" ");
+    let whole = format!("{group} {word}");
+    if let Some((_, command)) = synonyms.iter().find(|(known, _)| *known == whole) {
+        return Some((*command).to_owned());
+    }
+    let (_, command) = synonyms.iter().find(|(known, _)| *known == word)?;
+    let at = path.iter().fold(root, |at, name| at.find_subcommand(name).unwrap_or(at));
+    let in_group = !path.is_empty() && at.find_subcommand(command).is_some();
+    Some(if in_group { format!("{group} {command}") } else { (*command).to_owned() })
+}
+
+/// The commands of this name in other places.
+fn namesakes(refused: &Refused<'_>, word: &str) -> Vec<String> {
+    let root = refused.root;
+    if !refused.path.is_empty() && root.find_subcommand(word).is_some_and(|c| !c.is_hide_set()) {
+        return vec![word.to_owned()];
+    }
+    let groups = root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    let has_it = groups.filter(|group| group.find_subcommand(word).is_some_and(|c| c.get_name() == word));
+    has_it.map(|group| format!("{} {word}", group.get_name())).collect()
 }
 
 /// As Go's flag package puts it.

@@ -13,8 +13,8 @@ pub(crate) fn members(swarm: &Swarm, cluster: &ClusterName) -> Result<Vec<Machin
     Ok(swarm.members(cluster)?.members.into_iter().map(|m| m.machine).collect())
 }
 
-/// Removes all machines at once: a swarm that goes as a whole needs no goodbyes. Hosts that outlive their machine, because
-/// nobody made them here, leave the swarm first.
+/// Removes the workers and then the managers, each role in parallel; no node has to leave a swarm that is removed as a
+/// whole. The managers stay while a worker cannot be removed. Hosts that rmachine did not create leave the swarm first.
 pub(crate) async fn down(swarm: &Swarm, cluster: &ClusterName, force: bool) -> Result<(), Failures> {
     let found = swarm.members(cluster).map_err(|e| vec![e])?;
     if !force {
@@ -27,9 +27,14 @@ pub(crate) async fn down(swarm: &Swarm, cluster: &ClusterName, force: bool) -> R
             all_well(&outliving, left)?;
         }
     }
-    let all: Vec<MachineName> = found.members.into_iter().map(|m| m.machine).collect();
-    let gone = join_all(all.iter().map(|name| swarm.remove_among(name, force, &all))).await;
-    all_well(&all, gone)
+    let all: Vec<MachineName> = found.members.iter().map(|m| m.machine.clone()).collect();
+    for role in [Role::Worker, Role::Manager] {
+        let of_role = found.members.iter().filter(|m| m.membership.role == role);
+        let machines: Vec<MachineName> = of_role.map(|m| m.machine.clone()).collect();
+        let removed = join_all(machines.iter().map(|name| swarm.remove_among(name, force, &all))).await;
+        all_well(&machines, removed)?;
+    }
+    Ok(())
 }
 
 fn outlives(machine: &Machine) -> bool {

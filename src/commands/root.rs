@@ -24,7 +24,7 @@ use crate::registry::Registry;
 #[derive(Debug, Parser)]
 #[command(
     name = "rmachine",
-    about = "From nothing to a running Docker swarm, on whatever boots or answers SSH",
+    about = "Create and manage Docker hosts and swarms",
     disable_version_flag = true,
     disable_help_subcommand = false,
     arg_required_else_help = false,
@@ -47,63 +47,66 @@ pub(crate) struct Root {
 
 const EXAMPLES: &str = "\
 Examples:
-  rmachine create -d generic --generic-ip-address 192.0.2.5 node1
+  rmachine create node1
   eval $(rmachine env node1) && docker info
-  rmachine create --help          # each command has its own";
+  rmachine swarm create --managers 3 --workers 2 lab
+
+Run 'rmachine COMMAND --help' for the options of a command.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print the machine that $DOCKER_HOST points to
+    /// Print the machine that DOCKER_HOST points to
     Active(active::Args),
-    /// Take in an engine that somebody else configured, and change nothing on it
+    /// Add an existing Docker host without changing it
     Adopt(adopt::Args),
     /// A list of a provider's: `augment` adds a command for each driver that has some
     #[command(skip)]
     Catalog(catalog::Asked),
-    /// List certificates and when they end
+    /// List certificates and when they expire
     Certs(certs::Args),
-    /// Plan, bring about, roll and remove a cluster that a file declares
+    /// Create, update and remove swarms declared in a file
     Cluster(cluster::Args),
-    /// Print the script by which a shell completes our words
+    /// Print the completion script for a shell
     Completion(completion::Args),
-    /// Print the docker CLI's flags for a machine
+    /// Print the docker CLI flags for a machine
     Config(config::Args),
-    /// Create a machine
+    /// Create machines
     #[command(disable_help_flag = false)]
     Create(create::Args),
-    /// Keep, list and forget the secrets of accounts at providers
+    /// Save, list and remove access tokens of cloud providers
     Credentials(credentials::Args),
-    /// Print the environment that points the docker CLI to a machine
+    /// Print the variables that point the docker CLI to a machine
     Env(env::Args),
-    /// Write machines to an archive, for another computer
+    /// Write machines to an archive
     Export(export::Args),
-    /// Say who may reach a machine, at providers that keep the others away
+    /// Set the cloud firewall of a machine
     Firewall(firewall::Args),
-    /// Take in machines of an archive
+    /// Add the machines of an archive
     Import(import::Args),
-    /// Print what is known of a machine
+    /// Print the full configuration of a machine
+    #[command(alias = "show")]
     Inspect(inspect::Args),
-    /// Print the address of machines
+    /// Print the IP address of machines
     Ip(ip::Args),
-    /// Stop machines at once, by force
+    /// Power off machines without shutting them down
     Kill(kill::Args),
-    /// Follow the logs of a swarm's services, of all nodes at once
+    /// Follow the logs of a swarm's services
     Logs(logs::Args),
     /// List machines
     Ls(ls::Args),
     /// Print or write manual pages
     Man(man::Args),
-    /// Mount a folder of a machine here, by sshfs
+    /// Mount a directory of a machine with SSHFS
     Mount(mount::Args),
-    /// Tell a Prometheus outside where the engines are
+    /// Print scrape targets for Prometheus
     Metrics(metrics::Args),
-    /// Build, list and remove the images that machines are made from
+    /// Build, list and remove images for new machines
     NodeImage(node_image::Args),
-    /// Install and configure the engine of machines again; changes only what differs
+    /// Install or reconfigure Docker on machines
     Provision(provision::Args),
-    /// Show, and with -y remove, expired machines and leftovers that no store knows
+    /// List or remove expired machines and orphaned resources
     Prune(prune::Args),
-    /// Make new certificates for engines
+    /// Replace the certificates of machines
     RegenerateCerts(regenerate_certs::Args),
     /// Restart machines
     Restart(restart::Args),
@@ -113,95 +116,58 @@ pub(crate) enum Command {
     Rsh(scp::RshArgs),
     /// Copy files to, from and between machines
     Scp(scp::Args),
-    /// Run a command on every node of a cluster
+    /// Run a command on every node of a swarm
     Run(run::Args),
-    /// Keep machines as they are now; list, bring back and forget what is kept
+    /// Create, list, restore and remove snapshots of machines
     Snapshot(snapshot::Args),
-    /// Open a terminal on a machine, or run a command there
+    /// Log in to a machine, or run a command on it
     Ssh(ssh::Args),
-    /// Deploy sets of services on swarms: monitoring, logging, routing, your own
+    /// Deploy stacks of services: monitoring, logging, your own
     Stack(stack::Args),
     /// Start machines
     Start(start::Args),
-    /// Print whether a machine is running
+    /// Print the state of a machine
     Status(status::Args),
     /// Stop machines
     Stop(stop::Args),
-    /// Make swarms of machines, and look after them
+    /// Create, change and remove swarms
     Swarm(swarm::Args),
-    /// Upgrade the engine of machines
+    /// Upgrade Docker on machines
     Upgrade(upgrade::Args),
-    /// Show how busy the nodes of a swarm are
+    /// Show the CPU, memory and disk load of a swarm's nodes
     Top(top::Args),
-    /// Print the URL of a machine's engine
+    /// Print the URL of a machine's Docker engine
     Url(url::Args),
-    /// Print the version of this program, or of a machine's engine
+    /// Print the version of this program or of a machine's engine
     Version(version::Args),
 }
 
-/// What belongs together stands on one line.
-pub(crate) const GROUPS: Groups = &[
-    (
-        "Machines",
-        &[
-            &[("create", "make machines"), ("rm", "remove them")],
-            &[("ls", "list them"), ("status", "is one running"), ("inspect", "all that is known of it")],
-            &[("start", "boot"), ("stop", "shut down"), ("restart", "both"), ("kill", "cut the power")],
-            &[
-                ("export", "to another computer"),
-                ("import", "from there"),
-                ("adopt", "an engine that is there"),
-            ],
-        ],
-    ),
-    (
-        "Work with one",
-        &[
-            &[("env", "point the docker CLI to it"), ("config", "the same as flags")],
-            &[("ip", "its address"), ("url", "its engine's URL"), ("active", "which one $DOCKER_HOST names")],
-            &[("ssh", "a terminal or a command"), ("scp", "copy files"), ("mount", "a folder of it here")],
-        ],
-    ),
-    (
-        "Engines",
-        &[
-            &[("provision", "configure again"), ("upgrade", "to a newer engine")],
-            &[("certs", "certificates and their end"), ("regenerate-certs", "make them anew")],
-        ],
-    ),
-    (
-        "Clusters",
-        &[
-            &[
-                ("swarm", "make and change swarms"),
-                ("cluster", "from a file"),
-                ("stack", "monitoring and more"),
-            ],
-            &[
-                ("run", "a command on every node"),
-                ("top", "their load"),
-                ("logs", "of services"),
-                ("metrics", "for Prometheus"),
-            ],
-        ],
-    ),
-    (
-        "Housekeeping",
-        &[
-            &[("prune", "what expired or was left behind"), ("node-image", "what machines are made from")],
-            &[
-                ("snapshot", "an image of a machine"),
-                ("firewall", "who gets in"),
-                ("credentials", "of providers"),
-            ],
-            &[
-                ("version", "of us or of an engine"),
-                ("help", "of a command"),
-                ("completion", "for a shell"),
-                ("man", "pages"),
-            ],
-        ],
-    ),
+/// The headings of the first screen, each with its commands.
+const GROUPS: Groups = &[
+    ("Machines", &["create", "ls", "status", "inspect", "start", "stop", "restart", "kill", "rm"]),
+    ("Connections", &["env", "ssh", "scp", "mount", "ip", "url", "active", "config"]),
+    ("Swarms", &["swarm", "cluster", "stack", "run", "top", "logs", "metrics"]),
+    ("Docker engines", &["provision", "upgrade", "certs", "regenerate-certs"]),
+    ("Maintenance", &["adopt", "export", "import", "snapshot", "firewall", "prune", "node-image"]),
+    ("Program", &["credentials", "completion", "man", "version", "help"]),
+    ("Cloud providers", &[]),
+];
+
+/// Words of other programs, each with the command that does the same here.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("delete", "rm"),
+    ("remove", "rm"),
+    ("destroy", "rm"),
+    ("list", "ls"),
+    ("ps", "ls"),
+    ("shell", "ssh"),
+    ("exec", "ssh"),
+    ("login", "ssh"),
+    ("cp", "scp"),
+    ("nodes", "swarm status"),
+    ("swarm nodes", "swarm status"),
+    ("cluster nodes", "cluster status"),
+    ("cluster ls", "swarm ls"),
 ];
 
 /// Builds the whole command for these words: `create` gets the flags of the driver they ask for.
@@ -270,6 +236,7 @@ pub(crate) fn refused(
         error,
         root: &root,
         path: &path,
+        synonyms: SYNONYMS,
         flag_owner: flag_owner.as_deref(),
     }))
 }
@@ -342,11 +309,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_has_its_place() {
+    fn every_command_but_those_of_drivers_has_a_group() {
         let registry = Registry::default();
         let root = command("rmachine", &[], &Environment::default(), &registry);
-        for (name, _) in help::ungrouped(&root, GROUPS) {
-            assert!(registry.find(&name).is_some(), "{name} has no place and is no driver's");
+        let has_group = |name: &str| GROUPS.iter().any(|(_, names)| names.contains(&name));
+        for command in root.get_subcommands().filter(|c| !c.is_hide_set() && !has_group(c.get_name())) {
+            let name = command.get_name();
+            assert!(registry.find(name).is_some(), "{name} is in no group");
         }
     }
 }

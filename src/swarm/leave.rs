@@ -145,7 +145,7 @@ impl Swarm {
         self.machines.reporter.warn(
             name,
             &format!(
-                "left behind: its node in the list of {cluster}; `{program} swarm rm --cluster {cluster} {name}` \
+                "left behind: its node in the list of {cluster}; `{program} swarm rm-node --cluster {cluster} {name}` \
                  removes it once a manager answers"
             ),
         );

@@ -79,7 +79,7 @@ impl Swarm {
         let program = &self.machines.program;
         let down = status.nodes.iter().filter(|n| n.state != "ready").map(|n| {
             let name = &n.name;
-            format!("{name} is {}: `{program} start {name}` if it is only stopped, `{program} swarm rm {name}` if it is gone", n.state)
+            format!("{name} is {}: `{program} start {name}` if it is only stopped, `{program} swarm rm-node {name}` if it is gone", n.state)
         });
         let absent = status.absent.iter().map(|a| {
             let (name, cluster) = (&a.name, &status.cluster);

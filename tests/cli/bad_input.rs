@@ -40,7 +40,7 @@ fn create_requires_exactly_one_name() {
         let none = refused(words);
         assert_eq!(said(&none), (Some(1), "Error: No machine name specified\n"));
         assert!(none.stdout.contains("Usage: rmachine create"), "{none}");
-        assert!(none.stdout.contains("--url <VALUE>"), "{none}");
+        assert!(none.stdout.contains("--url <URL>"), "{none}");
         let lab = Sandbox::new();
         let theirs = lab.run_as_docker_machine(words);
         assert_eq!(said(&theirs), (Some(1), "Error: No machine name specified\n"));

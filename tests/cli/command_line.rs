@@ -102,10 +102,10 @@ fn usage_errors_as_docker_machine_print_help_on_stdout() {
 
     Usage: docker-machine ip [arg...]
 
-    Print the address of machines
+    Print the IP address of machines
 
     Description:
-       Machines, worked on at once; without a name, the one called `default`
+       Machines to use [default: the machine named default]
     ⏎
     --- stderr
     flag provided but not defined: -x
@@ -300,4 +300,52 @@ fn a_wrong_word_below_a_group_is_reported_for_the_group() {
     );
     assert!(outcome.stderr.contains("did you mean `rmachine swarm create`?"), "{outcome}");
     assert!(lab.run("nosuch").stderr.starts_with("rmachine: 'nosuch' is not a rmachine command."));
+}
+
+#[test]
+fn a_command_of_another_program_or_group_is_named_where_it_is() {
+    let lab = Sandbox::new();
+    for (words, meant) in [
+        ("delete x", "`rmachine rm`"),
+        ("shell x", "`rmachine ssh`"),
+        ("nodes", "`rmachine swarm status`"),
+        ("up", "`rmachine cluster up`"),
+        ("deploy lab web", "`rmachine stack deploy`"),
+        ("restore x", "`rmachine snapshot restore` or `rmachine swarm restore`"),
+        ("swarm nodes", "`rmachine swarm status`"),
+        ("swarm list", "`rmachine swarm ls`"),
+        ("cluster ls", "`rmachine swarm ls`"),
+        ("stack logs", "`rmachine logs`"),
+    ] {
+        let outcome = lab.run(words);
+        assert!(outcome.stderr.ends_with(&format!("Hint: did you mean {meant}?\n")), "{words}: {outcome}");
+    }
+}
+
+#[test]
+fn each_group_takes_the_regular_verbs() {
+    let lab = Sandbox::new();
+    for (words, same) in [
+        ("swarm show", "swarm status"),
+        ("swarm destroy", "swarm rm"),
+        ("cluster show", "cluster status"),
+        ("cluster rm", "cluster down"),
+        ("cluster create", "cluster up"),
+        ("stack create", "stack deploy"),
+        ("node-image create", "node-image build"),
+        ("credentials create", "credentials set"),
+        ("show", "inspect"),
+    ] {
+        assert_eq!(lab.ok(&format!("{words} --help")), lab.ok(&format!("{same} --help")), "{words}");
+    }
+}
+
+#[test]
+fn flags_that_were_renamed_are_still_accepted() {
+    let lab = Sandbox::new();
+    for words in ["backup -o /T/b x", "backup --output /T/b x", "restore -i /T/b x", "restore --input=/T/b x"]
+    {
+        let outcome = lab.run(&format!("swarm {words}"));
+        assert!(outcome.stderr.starts_with("Docker machine \"x\" does not exist."), "{words}: {outcome}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::fake_engine::ping_socket;
 use super::harness::Sandbox;
 
 pub(super) fn lab() -> Sandbox {
@@ -47,6 +48,8 @@ fn bash_completes_commands_machines_drivers_and_their_flags() {
     assert_eq!(bash(&lab, "rmachine create -d generic --generic-ssh-u"), ["--generic-ssh-user"]);
     assert_eq!(bash(&lab, "rmachine create --driver = no"), ["none"]);
     assert_eq!(bash(&lab, "rmachine scp file oth"), ["other:"]);
+    assert_eq!(bash(&lab, "rmachine snapshot res"), ["restore"]);
+    assert_eq!(bash(&lab, "rmachine snapshot ls oth"), ["other"]);
     assert_eq!(bash(&lab, "rmachine certs --output js"), ["json"]);
     assert_eq!(bash(&lab, "rmachine ssh node1 l"), [""], "the machine's words are not ours");
 }
@@ -62,6 +65,22 @@ fn completion_contacts_no_host_and_no_dns_server() {
     assert!(began.elapsed().as_millis() < 1000, "{:?}", began.elapsed());
     assert_eq!(lab.ok("__complete fish 2 rmachine ip no"), "node1\nnode2\n");
     assert_eq!(lab.run("__complete fish nonsense").code, Some(0));
+}
+
+#[test]
+fn options_of_the_default_driver_are_completed() {
+    let lab = lab();
+    let engine = ping_socket(&lab);
+    let complete = |words: &str, docker_host: &str| {
+        let index = shlex::split(words).unwrap().len() - 1;
+        lab.call(&format!("__complete bash {index} {words}")).env("DOCKER_HOST", docker_host).run().stdout
+    };
+    for create in ["rmachine create", "rmachine swarm create"] {
+        let words = format!("{create} --docker-mem");
+        assert_eq!(complete(&words, &engine), "--docker-memory\n", "{create}");
+        assert_eq!(complete(&words, "unix:///nowhere/docker.sock"), "", "{create}");
+        assert_eq!(complete(&format!("{create} -d none --docker-mem"), &engine), "", "{create}");
+    }
 }
 
 #[test]
@@ -82,5 +101,5 @@ fn fish_completes_commands_and_flags() {
         "fish",
         &["--no-config", "-c", "source (rmachine completion fish | psub); complete -C 'rmachine certs --o'"],
     );
-    assert!(flags.starts_with("--output\ttable or json"), "{flags}");
+    assert!(flags.starts_with("--output\tOutput format: table or json"), "{flags}");
 }

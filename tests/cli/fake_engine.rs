@@ -153,3 +153,23 @@ fn converse(stream: TcpStream, config: Arc<ServerConfig>, answer: Answer) {
         Answer::Nothing => drop(stream.read(&mut bytes)),
     }
 }
+
+/// The `DOCKER_HOST` of an engine on a socket of this computer that answers pings, and nothing else.
+pub(super) fn ping_socket(lab: &Sandbox) -> String {
+    let path = lab.path("docker.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    spawn(move || {
+        for stream in listener.incoming() {
+            spawn(move || answer_pings(stream.unwrap()));
+        }
+    });
+    format!("unix://{}", path.display())
+}
+
+fn answer_pings(mut stream: std::os::unix::net::UnixStream) {
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\n\r\nOK";
+    let mut request = [0; 4096];
+    while stream.read(&mut request).is_ok_and(|read| read > 0) {
+        stream.write_all(OK).unwrap();
+    }
+}

@@ -67,13 +67,18 @@ fn damaged_member() -> Sandbox {
 }
 
 #[test]
-fn cluster_down_refuses_while_a_record_cannot_be_read() {
-    let lab = damaged_member();
-    let outcome = lab.run("cluster down lab -y");
-    assert_eq!(outcome.code, Some(1), "{outcome}");
-    assert!(outcome.stderr.starts_with("/S/machines/w2/rmachine.json is damaged: "), "{outcome}");
-    assert!(outcome.stderr.contains("`rmachine rm -f w2`"), "{outcome}");
-    assert_eq!(lab.machines(), ["m", "w1", "w2"]);
+fn removing_a_swarm_is_refused_while_a_record_cannot_be_read() {
+    for words in ["cluster down lab -y", "swarm rm lab -y", "swarm rm lab"] {
+        let lab = damaged_member();
+        let outcome = lab.run(words);
+        assert_eq!(outcome.code, Some(1), "{words}: {outcome}");
+        assert!(
+            outcome.stderr.starts_with("/S/machines/w2/rmachine.json is damaged: "),
+            "{words}: {outcome}"
+        );
+        assert!(outcome.stderr.contains("`rmachine rm -f w2`"), "{words}: {outcome}");
+        assert_eq!(lab.machines(), ["m", "w1", "w2"], "{words}");
+    }
 }
 
 #[test]

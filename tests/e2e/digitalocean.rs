@@ -164,8 +164,8 @@ fn a_machine_from_a_snapshot_has_the_engine_and_is_nobody_else() {
     let scene = Scene::new("do-bake");
     scene.create("web1", &["--engine-label", "of=web1"]).ok();
     scene.run(&["ssh", "web1", "docker swarm init && echo here >/root/mine"]).ok();
-    scene.run(&["snapshot", "web1", "baked"]).ok();
-    assert!(scene.run(&["snapshot", "--ls", "web1"]).ok().out.contains("baked"));
+    scene.run(&["snapshot", "create", "web1", "baked"]).ok();
+    assert!(scene.run(&["snapshot", "ls", "web1"]).ok().out.contains("baked"));
     let (before, installed) = (scene.on("web1", ALL), scene.on("web1", INSTALLED));
 
     let made = scene.create("web2", &["--digitalocean-image", "baked"]).ok();

@@ -323,7 +323,7 @@ fn the_old_workshop_loop() {
     owner.run(&["kill", "sws-master"]).ok();
     let gone = owner.run(&["rm", "-y", "sws-early"]).ok();
     assert!(
-        gone.out.contains("could not be told") && gone.out.contains("swarm rm --cluster shop sws-early"),
+        gone.out.contains("could not be told") && gone.out.contains("swarm rm-node --cluster shop sws-early"),
         "{}",
         gone.out
     );
@@ -407,6 +407,24 @@ fn a_killed_swarm_create_goes_on_with_the_same_words() {
     owner
         .make(&["create", "--swarm-cluster", "nosuch", "swc-no"])
         .failed(2, &["no manager of the cluster \"nosuch\""]);
+}
+
+#[test]
+fn swarm_rm_removes_the_swarm_with_its_machines_after_asking() {
+    let owner = Owner::new("rm-swarm-rm");
+    let user = &owner.user;
+    owner.make(&["swarm", "create", "--managers", "1", "--workers", "2", "swr"]).ok();
+    let kept = user.rmachine_with(&["swarm", "rm", "swr"], b"n\n").ok();
+    assert!(
+        kept.out.contains("About to remove the swarm swr") && kept.out.contains("swr-m1"),
+        "{}",
+        kept.out
+    );
+    assert_eq!(owner.swarm("swr")["nodes"].as_array().expect("nodes").len(), 3);
+    let removed = user.rmachine_with(&["swarm", "rm", "swr"], b"y\n").ok();
+    assert!(removed.out.contains("Removed 3 machines: swr-m1 swr-w1 swr-w2"), "{}", removed.out);
+    assert_eq!(owner.run(&["ls", "-q"]).ok().out, "");
+    assert_eq!(owner.left(), "", "rmachine left resources at the engine");
 }
 
 #[test]

@@ -14,9 +14,9 @@ pub(crate) fn specs() -> Vec<CatalogSpec> {
         options: vec![option.into()],
     };
     vec![
-        spec("regions", "Regions", "digitalocean-region"),
-        spec("sizes", "Sizes, with their prices", "digitalocean-size"),
-        spec("images", "Images: the provider's, and snapshots of the account", "digitalocean-image"),
+        spec("regions", "List regions", "digitalocean-region"),
+        spec("sizes", "List sizes and their prices", "digitalocean-size"),
+        spec("images", "List public images and the snapshots of the account", "digitalocean-image"),
     ]
 }
 

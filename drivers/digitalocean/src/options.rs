@@ -12,98 +12,136 @@ pub(crate) const USER_DATA: usize = 64 * 1024;
 pub(crate) const NEW: &str = "new";
 pub(crate) const NO_CLOUD_INIT: &str = "digitalocean-no-cloud-init";
 
-fn text(name: &'static str, default: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, OptionKind::text(default), help).env(env)
+/// A text without a default.
+fn text(name: &'static str, value: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(""), help).env(env).value_name(value)
 }
 
 fn flag(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec::new(name, OptionKind::Flag, help).env(env)
 }
 
-fn list(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, OptionKind::list(), help).env(env)
+fn list(name: &'static str, value: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::list(), help).env(env).value_name(value)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
+    let with_default = |kind: OptionKind, spec: OptionSpec| OptionSpec { kind, ..spec };
     vec![
-        OptionSpec {
-            secret: true,
-            ..text(
-                "digitalocean-access-token",
-                "",
-                "DIGITALOCEAN_ACCESS_TOKEN",
-                "Access token; given here it is kept, once for each account, in credentials.json",
-            )
-        },
+        text(
+            "digitalocean-access-token",
+            "TOKEN",
+            "DIGITALOCEAN_ACCESS_TOKEN",
+            "Access token; rmachine saves it in credentials.json, once for each account",
+        )
+        .secret(),
         text(
             "digitalocean-access-token-file",
-            "",
+            "FILE",
             "DIGITALOCEAN_ACCESS_TOKEN_FILE",
-            "File that holds the access token; read each time",
+            "File with the access token, read each time the token is needed",
         ),
         text(
             "digitalocean-access-token-command",
-            "",
+            "COMMAND",
             "DIGITALOCEAN_ACCESS_TOKEN_COMMAND",
-            "Command that prints the access token; run each time",
+            "Command that prints the access token, run each time the token is needed",
         ),
-        text("digitalocean-api-url", "", "DIGITALOCEAN_API_URL", "Another address of the API"),
-        flag("digitalocean-backups", "DIGITALOCEAN_BACKUPS", "Automated backups"),
-        flag("digitalocean-droplet-agent", "DIGITALOCEAN_DROPLET_AGENT", "The agent for the web console"),
+        text(
+            "digitalocean-api-url",
+            "URL",
+            "DIGITALOCEAN_API_URL",
+            "URL of the API (default: DigitalOcean's)",
+        ),
+        flag("digitalocean-backups", "DIGITALOCEAN_BACKUPS", "Enable automatic backups of the droplet"),
+        flag(
+            "digitalocean-droplet-agent",
+            "DIGITALOCEAN_DROPLET_AGENT",
+            "Install the agent of the provider's web console",
+        ),
         list(
             "digitalocean-firewall",
+            "RULE",
             "DIGITALOCEAN_FIREWALL",
-            "Cloud firewall: who may reach SSH and the engine, as networks or `auto` for whoever makes the machine; further \
-             ports as port:443 [default: auto for members of clusters, else none]",
+            "Rule of the cloud firewall: an address or a network that may reach SSH and the engine, `auto` for this \
+             computer's address, a port such as port:443, or `none` [default: auto for swarm nodes, else none]",
         ),
-        text("digitalocean-image", IMAGE, "DIGITALOCEAN_IMAGE", "Image: a slug, or a snapshot's id or name"),
-        flag("digitalocean-ipv6", "DIGITALOCEAN_IPV6", "An IPv6 address too"),
-        flag("digitalocean-monitoring", "DIGITALOCEAN_MONITORING", "The agent for monitoring"),
+        with_default(
+            OptionKind::text(IMAGE),
+            text(
+                "digitalocean-image",
+                "IMAGE",
+                "DIGITALOCEAN_IMAGE",
+                "Image slug, or ID or name of a snapshot",
+            ),
+        ),
+        flag("digitalocean-ipv6", "DIGITALOCEAN_IPV6", "Enable IPv6"),
+        flag("digitalocean-monitoring", "DIGITALOCEAN_MONITORING", "Install the provider's monitoring agent"),
         flag(
             NO_CLOUD_INIT,
             "DIGITALOCEAN_NO_CLOUD_INIT",
-            "The image has no cloud-init: its host key is pinned when it is first seen",
+            "Use an image without cloud-init; rmachine pins its host key on the first connection",
         ),
         flag(
             "digitalocean-private-networking",
             "DIGITALOCEAN_PRIVATE_NETWORKING",
-            "Accepted for docker-machine's sake: every droplet is in a VPC",
+            "Ignored; accepted for docker-machine compatibility (every droplet is in a VPC)",
+        )
+        .hidden(),
+        text("digitalocean-project", "ID", "DIGITALOCEAN_PROJECT", "ID of the project to add the droplet to"),
+        with_default(
+            OptionKind::text("nyc3"),
+            text("digitalocean-region", "REGION", "DIGITALOCEAN_REGION", "Region of the droplet"),
         ),
-        text("digitalocean-project", "", "DIGITALOCEAN_PROJECT", "Id of the project that it is put into"),
-        text("digitalocean-region", "nyc3", "DIGITALOCEAN_REGION", "Region"),
         text(
             "digitalocean-reserved-ip",
-            "",
+            "ADDRESS",
             "DIGITALOCEAN_RESERVED_IP",
-            "Reserved IP that it answers at, or `new` for one that is removed with it",
+            "Reserved IP address to assign, or `new` to reserve one that is removed with the machine",
         ),
-        text("digitalocean-size", "s-1vcpu-1gb", "DIGITALOCEAN_SIZE", "Size"),
+        with_default(
+            OptionKind::text("s-1vcpu-1gb"),
+            text("digitalocean-size", "SIZE", "DIGITALOCEAN_SIZE", "Size of the droplet"),
+        ),
         text(
             "digitalocean-ssh-key-fingerprint",
-            "",
+            "FINGERPRINT",
             "DIGITALOCEAN_SSH_KEY_FINGERPRINT",
-            "Fingerprint of a key that the account has already: none is uploaded",
+            "Fingerprint of an SSH key in the account, to use instead of uploading one",
         ),
         text(
             "digitalocean-ssh-key-path",
-            "",
+            "FILE",
             "DIGITALOCEAN_SSH_KEY_PATH",
-            "Private key to log in with, copied into the machine's folder; its .pub beside it",
+            "SSH private key to log in with; rmachine copies it and its .pub file to the machine's directory",
         ),
-        OptionSpec {
-            kind: OptionKind::Int(22),
-            ..text("digitalocean-ssh-port", "", "DIGITALOCEAN_SSH_PORT", "SSH port")
-        },
-        text("digitalocean-ssh-user", "root", "DIGITALOCEAN_SSH_USER", "Login; made at the first boot"),
-        text("digitalocean-tags", "", "DIGITALOCEAN_TAGS", "Further tags, separated by commas"),
+        with_default(
+            OptionKind::Int(22),
+            text("digitalocean-ssh-port", "PORT", "DIGITALOCEAN_SSH_PORT", "SSH port"),
+        ),
+        with_default(
+            OptionKind::text("root"),
+            text(
+                "digitalocean-ssh-user",
+                "USER",
+                "DIGITALOCEAN_SSH_USER",
+                "SSH user, created at the first boot",
+            ),
+        ),
+        text(
+            "digitalocean-tags",
+            "TAG,...",
+            "DIGITALOCEAN_TAGS",
+            "Additional tags of the droplet, separated by commas",
+        ),
         text(
             "digitalocean-userdata",
-            "",
+            "FILE",
             "DIGITALOCEAN_USERDATA",
-            "File with user-data of your own; merged with what rmachine adds",
+            "File with user-data for cloud-init, merged with rmachine's own",
         ),
-        list("digitalocean-volumes", "DIGITALOCEAN_VOLUMES", "Id of a volume to attach"),
-        text("digitalocean-vpc", "", "DIGITALOCEAN_VPC", "Id of the VPC"),
+        list("digitalocean-volumes", "ID", "DIGITALOCEAN_VOLUMES", "ID of a volume to attach"),
+        text("digitalocean-vpc", "ID", "DIGITALOCEAN_VPC", "ID of the droplet's VPC"),
     ]
 }
 

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 use rmachine_driver::{
     CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind, DriverState,
     ENGINE_PORT, Features, Images, Keyring, Login, MachineHandle, MachineView, NodeImage, OptionSpec,
-    Options, Progress, Restart, State, Tagged, TaggedResources,
+    Options, Progress, Restart, Search, State, Tagged, TaggedResources,
 };
 pub use rmachine_engine_api::HostSettings;
 use rmachine_engine_api::{EngineHost, context};
@@ -190,8 +190,11 @@ impl Driver for Docker {
         remove::remove(machine, &self.settings.locks).await
     }
 
-    async fn available(&self, patience: Duration) -> Option<String> {
+    async fn available(&self, Search { timeout: patience, local_only }: Search) -> Option<String> {
         let host = self.host().ok()?;
+        if local_only && !matches!(host, EngineHost::Unix(_)) {
+            return None;
+        }
         let ping = async { host.connect(patience).await.ok()?.client.ping().await.ok() };
         tokio::time::timeout(patience, ping).await.ok()??;
         let context = context::current(&self.settings.host).ok()?;
@@ -405,13 +408,14 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_at_hand() {
-        assert_eq!(docker("unix:///nowhere.sock").available(Duration::from_millis(100)).await, None);
-        assert_eq!(docker("ssh://x").available(Duration::from_millis(100)).await, None);
+        let search = Search { timeout: Duration::from_millis(100), local_only: false };
+        assert_eq!(docker("unix:///nowhere.sock").available(search).await, None);
+        assert_eq!(docker("ssh://x").available(search).await, None);
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("s.sock");
         let silent = tokio::net::UnixListener::bind(&socket).unwrap();
         let docker = docker(&format!("unix://{}", socket.display()));
-        assert_eq!(docker.available(Duration::from_millis(100)).await, None, "it hangs");
+        assert_eq!(docker.available(search).await, None, "it hangs");
         let state = draft(&docker).unwrap().state;
         let mut engine = Engine::of_within(&state, Duration::from_millis(100)).await.unwrap();
         let told = engine.info().await.unwrap_err();

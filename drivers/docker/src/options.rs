@@ -14,78 +14,79 @@ const LONGEST_HOSTNAME: usize = 63;
 /// Less than this, and systemd with an engine does not come up.
 const LEAST_MEMORY: i64 = 64 << 20;
 
-fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, kind, help).env(env)
+fn flag(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::Flag, help).env(env)
+}
+
+fn text(name: &'static str, value: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(""), help).env(env).value_name(value)
+}
+
+fn list(name: &'static str, value: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::list(), help).env(env).value_name(value)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
-    use OptionKind::Flag;
     vec![
-        spec(
+        text(
             "docker-cpus",
-            OptionKind::text(""),
+            "NUMBER",
             "RMACHINE_DOCKER_CPUS",
-            "CPUs, like 1.5 (if not given, no limit)",
+            "Maximum number of CPUs, for example 1.5 (default: no limit)",
         ),
-        spec(
+        text(
             "docker-hostname",
-            OptionKind::text(""),
+            "NAME",
             "RMACHINE_DOCKER_HOSTNAME",
-            "Host name (if not given, the machine's)",
+            "Host name (default: the machine's name)",
         ),
-        spec(
+        text(
             "docker-image",
-            OptionKind::text(""),
+            "IMAGE",
             "RMACHINE_DOCKER_IMAGE",
-            "Node image at the engine to use instead of the one that is built on first use",
+            "Node image to use (default: rmachine builds one on first use)",
         ),
-        spec(
+        text(
             "docker-memory",
-            OptionKind::text(""),
+            "SIZE",
             "RMACHINE_DOCKER_MEMORY",
-            "Memory, like 512m or 2g (if not given, no limit)",
+            "Maximum memory, for example 512m or 2g (default: no limit)",
         ),
-        spec(
-            "docker-network",
-            OptionKind::text(NETWORK),
-            "RMACHINE_DOCKER_NETWORK",
-            "Network at the engine; one that is not there is made, and removed with its last machine",
-        ),
-        spec(
+        OptionSpec {
+            kind: OptionKind::text(NETWORK),
+            ..text(
+                "docker-network",
+                "NETWORK",
+                "RMACHINE_DOCKER_NETWORK",
+                "Docker network of the machine; rmachine creates it if it is missing, and removes it with its last machine",
+            )
+        },
+        flag(
             "docker-no-engine",
-            Flag,
             "RMACHINE_DOCKER_NO_ENGINE",
-            "Build the node image without Docker's engine, for create to install",
+            "Build the node image without Docker, so that `create` installs it",
         ),
-        spec(
+        list(
             "docker-package",
-            OptionKind::list(),
+            "PACKAGE",
             "RMACHINE_DOCKER_PACKAGE",
-            "Further Debian package in the node image",
+            "Additional Debian package in the node image",
         ),
-        spec(
-            "docker-port",
-            OptionKind::list(),
-            "RMACHINE_DOCKER_PORT",
-            "Port to publish: [[IP:]HOST:]MACHINE[/udp]",
-        ),
-        spec(
+        list("docker-port", "PORT", "RMACHINE_DOCKER_PORT", "Port to publish, as [[IP:]HOST:]MACHINE[/udp]"),
+        flag(
             "docker-publish",
-            Flag,
             "RMACHINE_DOCKER_PUBLISH",
-            "Reach the machine through ports on 127.0.0.1, as is always done where its own address cannot be reached",
+            "Publish SSH and the engine on 127.0.0.1; always done if the container's address is unreachable from here",
         ),
-        spec(
-            "docker-suite",
-            OptionKind::text("trixie"),
-            "RMACHINE_DOCKER_SUITE",
-            "Debian suite of the node image",
-        ),
-        spec(
+        OptionSpec {
+            kind: OptionKind::text("trixie"),
+            ..text("docker-suite", "NAME", "RMACHINE_DOCKER_SUITE", "Debian release of the node image")
+        },
+        list(
             "docker-volume",
-            OptionKind::list(),
+            "SOURCE:PATH",
             "RMACHINE_DOCKER_VOLUME",
-            "Volume or folder: SOURCE:PATH[:ro]",
+            "Volume or directory to mount, as SOURCE:PATH[:ro]",
         ),
     ]
 }

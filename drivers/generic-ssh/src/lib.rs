@@ -57,22 +57,27 @@ impl Driver for Generic {
                 "generic-engine-port",
                 OptionKind::Int(ENGINE_PORT as i64),
                 "GENERIC_ENGINE_PORT",
-                "Docker engine port",
-            ),
+                "Port of the Docker engine",
+            )
+            .value_name("PORT"),
             option(
                 "generic-ip-address",
                 OptionKind::text(""),
                 "GENERIC_IP_ADDRESS",
-                "IP address or name of the host, or a Host of ~/.ssh/config",
-            ),
-            option("generic-ssh-user", OptionKind::text("root"), "GENERIC_SSH_USER", "SSH user"),
+                "IP address or name of the host, or a Host entry of ~/.ssh/config",
+            )
+            .value_name("HOST"),
+            option("generic-ssh-user", OptionKind::text("root"), "GENERIC_SSH_USER", "SSH user")
+                .value_name("USER"),
             option(
                 "generic-ssh-key",
                 OptionKind::text(""),
                 "GENERIC_SSH_KEY",
-                "SSH private key (if not given, the agent and the default keys are tried)",
-            ),
-            option("generic-ssh-port", OptionKind::Int(22), "GENERIC_SSH_PORT", "SSH port"),
+                "SSH private key (default: the keys of the SSH agent and the default key files)",
+            )
+            .value_name("FILE"),
+            option("generic-ssh-port", OptionKind::Int(22), "GENERIC_SSH_PORT", "SSH port")
+                .value_name("PORT"),
         ]
     }
 

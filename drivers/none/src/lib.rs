@@ -31,7 +31,8 @@ impl Driver for NoDriver {
     }
 
     fn options(&self) -> Vec<OptionSpec> {
-        vec![OptionSpec::new("url", OptionKind::text(""), "URL of host when no driver is selected")]
+        let help = "URL of the Docker engine, for example tcp://192.0.2.6:2376";
+        vec![OptionSpec::new("url", OptionKind::text(""), help).value_name("URL")]
     }
 
     fn draft(&self, request: &DraftRequest<'_>) -> Result<Draft, DriverError> {

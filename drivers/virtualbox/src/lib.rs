@@ -31,7 +31,8 @@ use async_trait::async_trait;
 use rmachine_driver::{
     BatchStates, CreateRequest, Description, Draft, DraftRequest, Driver, DriverError, DriverErrorKind,
     DriverState, ENGINE_PORT, Endpoint, Features, FirstHostKey, HostAddr, Keyring, Leftovers, Login,
-    MachineHandle, MachineView, OptionSpec, Restart, Snapshot, Snapshots, State, Tagged, TaggedResources,
+    MachineHandle, MachineView, OptionSpec, Restart, Search, Snapshot, Snapshots, State, Tagged,
+    TaggedResources,
 };
 use tokio::sync::OnceCell;
 
@@ -206,7 +207,7 @@ impl Driver for Virtualbox {
         remove::all(machine, manager.map_err(|e| e.left(left()))?).await
     }
 
-    async fn available(&self, _patience: Duration) -> Option<String> {
+    async fn available(&self, _search: Search) -> Option<String> {
         find::program(&self.settings)
             .map(|_| "VirtualBox is installed here, and no engine answers".to_owned())
     }

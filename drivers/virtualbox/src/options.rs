@@ -26,129 +26,139 @@ const CARDS: &[&str] =
 const PROMISCUOUS: &[&str] = &["deny", "allow-vms", "allow-all"];
 const FRONTENDS: &[&str] = &["headless", "gui", "sdl", "separate"];
 
-fn spec(name: &'static str, kind: OptionKind, env: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, kind, help).env(env)
+fn flag(name: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::Flag, help).env(env)
+}
+
+fn number(name: &'static str, default: i64, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::Int(default), help).env(env).value_name("NUMBER")
+}
+
+fn text(name: &'static str, default: &'static str, env: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(default), help).env(env)
 }
 
 pub(crate) fn specs() -> Vec<OptionSpec> {
-    use OptionKind::{Flag, Int};
     vec![
-        spec(
+        text(
             "virtualbox-boot2docker-url",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_BOOT2DOCKER_URL",
-            "ISO of boot2docker, or a file of it, to boot instead of an image",
-        ),
-        spec(
+            "URL or file of a boot2docker ISO to boot instead of a cloud image",
+        )
+        .value_name("URL"),
+        number(
             "virtualbox-cpu-count",
-            Int(1),
+            1,
             "VIRTUALBOX_CPU_COUNT",
-            "Number of CPUs, -1 for all of this computer's",
+            "Number of CPUs, or -1 for all CPUs of this computer",
         ),
-        spec("virtualbox-disk-size", Int(20000), "VIRTUALBOX_DISK_SIZE", "Size of the disk in MB"),
-        spec(
+        number("virtualbox-disk-size", 20000, "VIRTUALBOX_DISK_SIZE", "Size of the disk in MB")
+            .value_name("MB"),
+        flag(
             "virtualbox-host-dns-resolver",
-            Flag,
             "VIRTUALBOX_HOST_DNS_RESOLVER",
-            "Let the machine ask this computer's resolver for names",
+            "Answer the machine's DNS requests with this computer's resolver",
         ),
-        spec(
+        text(
             "virtualbox-hostonly-cidr",
-            OptionKind::text(CIDR),
+            CIDR,
             "VIRTUALBOX_HOSTONLY_CIDR",
-            "This computer's address on the host-only network, with the prefix's length",
-        ),
-        spec(
+            "Address of this computer in the host-only network, with the prefix length",
+        )
+        .value_name("CIDR"),
+        text(
             "virtualbox-hostonly-nicpromisc",
-            OptionKind::text("deny"),
+            "deny",
             "VIRTUALBOX_HOSTONLY_NIC_PROMISC",
-            "Promiscuous mode of the host-only card: deny, allow-vms or allow-all",
-        ),
-        spec(
+            "Promiscuous mode of the host-only network card: deny, allow-vms or allow-all",
+        )
+        .value_name("MODE"),
+        text(
             "virtualbox-hostonly-nictype",
-            OptionKind::text("82540EM"),
+            "82540EM",
             "VIRTUALBOX_HOSTONLY_NIC_TYPE",
-            "Type of the host-only card",
-        ),
-        spec(
+            "Type of the host-only network card",
+        )
+        .value_name("TYPE"),
+        flag(
             "virtualbox-hostonly-no-dhcp",
-            Flag,
             "VIRTUALBOX_HOSTONLY_NO_DHCP",
-            "Disable the DHCP server of the host-only network, where boot2docker would use one",
+            "Disable the DHCP server of the host-only network, which only boot2docker uses",
         ),
-        spec(
+        text(
             "virtualbox-image",
-            OptionKind::text(IMAGE),
+            IMAGE,
             "VIRTUALBOX_IMAGE",
             "Cloud image: debian-12, debian-13, ubuntu-22.04, ubuntu-24.04, a URL, or a file (qcow2, vmdk, vdi, raw, ova)",
-        ),
-        spec(
+        )
+        .value_name("IMAGE"),
+        text(
             "virtualbox-image-checksum",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_IMAGE_CHECKSUM",
-            "SHA-256 or SHA-512 of the image, where none is published beside it",
-        ),
-        spec(
+            "SHA-256 or SHA-512 checksum of the image, if its publisher provides none",
+        )
+        .value_name("CHECKSUM"),
+        text(
             "virtualbox-image-mirror",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_IMAGE_MIRROR",
-            "Base URL to fetch the images known by name from, instead of their publisher's",
-        ),
-        spec(
+            "Base URL to download named images from, instead of their publisher's",
+        )
+        .value_name("URL"),
+        text(
             "virtualbox-import-boot2docker-vm",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_BOOT2DOCKER_IMPORT_VM",
-            "Refused: machines of boot2docker's first client are no longer imported",
-        ),
-        spec("virtualbox-memory", Int(1024), "VIRTUALBOX_MEMORY_SIZE", "Memory in MB"),
-        spec(
-            "virtualbox-nat-nictype",
-            OptionKind::text("82540EM"),
-            "VIRTUALBOX_NAT_NICTYPE",
-            "Type of the NAT card",
-        ),
-        spec(
+            "Refused; rmachine imports no virtual machines of the boot2docker client",
+        )
+        .value_name("NAME")
+        .hidden(),
+        number("virtualbox-memory", 1024, "VIRTUALBOX_MEMORY_SIZE", "Memory in MB").value_name("MB"),
+        text("virtualbox-nat-nictype", "82540EM", "VIRTUALBOX_NAT_NICTYPE", "Type of the NAT network card")
+            .value_name("TYPE"),
+        flag(
             "virtualbox-nat-only",
-            Flag,
             "VIRTUALBOX_NAT_ONLY",
-            "No host-only network: SSH and the engine are reached through ports on 127.0.0.1",
+            "Create no host-only network; connect to SSH and the engine through ports on 127.0.0.1",
         ),
-        spec(
+        flag(
             "virtualbox-no-dns-proxy",
-            Flag,
             "VIRTUALBOX_NO_DNS_PROXY",
             "Do not proxy the machine's DNS requests",
         ),
-        spec(
+        flag(
             "virtualbox-no-share",
-            Flag,
             "VIRTUALBOX_NO_SHARE",
-            "Do not share the folder of your home directories",
+            "Do not share this computer's home directories with the machine",
         ),
-        spec(
+        flag(
             "virtualbox-no-vtx-check",
-            Flag,
             "VIRTUALBOX_NO_VTX_CHECK",
-            "Do not look whether this computer can run virtual machines",
+            "Do not check whether this computer supports hardware virtualization",
         ),
-        spec(
+        text(
             "virtualbox-share-folder",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_SHARE_FOLDER",
-            "Folder to share instead, as FOLDER:NAME",
-        ),
-        spec(
+            "Directory to share instead of the home directories, as FOLDER:NAME",
+        )
+        .value_name("FOLDER:NAME"),
+        text(
             "virtualbox-ui-type",
-            OptionKind::text("headless"),
+            "headless",
             "VIRTUALBOX_UI_TYPE",
-            "How the machine is shown: headless, gui, sdl or separate",
-        ),
-        spec(
+            "Display of the virtual machine: headless, gui, sdl or separate",
+        )
+        .value_name("MODE"),
+        text(
             "virtualbox-userdata",
-            OptionKind::text(""),
+            "",
             "VIRTUALBOX_USERDATA",
-            "File with user-data of yours for cloud-init",
-        ),
+            "File with user-data for cloud-init, merged with rmachine's own",
+        )
+        .value_name("FILE"),
     ]
 }
 

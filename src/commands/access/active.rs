@@ -7,7 +7,7 @@ use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Seconds to wait for the machine
+    /// Seconds to wait for the machine to answer
     #[arg(long, short, value_name = "SECONDS", default_value = "10", value_parser = crate::commands::shared::go_int)]
     timeout: i64,
 

@@ -6,7 +6,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     name: OneName,
 
-    /// Point to the swarm that this machine is a manager of
+    /// Point to the swarm of this manager (docker-machine's classic swarm)
     #[arg(long)]
     swarm: bool,
 }

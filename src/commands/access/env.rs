@@ -9,30 +9,30 @@ use crate::ui::shell::Shell;
 Examples:
   eval $(rmachine env node1)               # bash, zsh
   rmachine env --shell fish node1 | source
-  eval $(rmachine env -u)                  # undo it
+  eval $(rmachine env -u)                  # unset the variables
 
-The answer comes from the store; --check also asks the engine (as `docker-machine env` does).")]
+rmachine reads the address from its store. With --check, it also connects to the engine, as `docker-machine env` does.")]
 pub(crate) struct Args {
     #[command(flatten)]
     name: OneName,
 
-    /// Speak to this shell: bash, zsh, fish, powershell, cmd, tcsh, emacs [default: $SHELL]
+    /// Shell to print for: bash, zsh, fish, powershell, cmd, tcsh or emacs [default: $SHELL]
     #[arg(long, value_name = "SHELL")]
     shell: Option<String>,
 
-    /// Unset the variables instead
+    /// Print the commands that unset the variables
     #[arg(long, short)]
     unset: bool,
 
-    /// Also add the machine's address to NO_PROXY
+    /// Add the machine's address to NO_PROXY
     #[arg(long)]
     no_proxy: bool,
 
-    /// Point to the swarm that this machine is a manager of
+    /// Point to the swarm of this manager (docker-machine's classic swarm)
     #[arg(long)]
     swarm: bool,
 
-    /// Fail unless the engine answers with a valid certificate
+    /// Fail if the engine is unreachable or its certificate is invalid
     #[arg(long)]
     check: bool,
 }

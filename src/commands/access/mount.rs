@@ -11,20 +11,23 @@ use crate::model::Failure;
 use crate::ssh::external;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Needs sshfs (and FUSE) here; on the machine its SFTP server is enough. The machine's pinned host key, its port, user, key
-and jump host are what sshfs is told.
+#[command(
+    override_usage = "rmachine mount [OPTIONS] [[USER@]MACHINE:]PATH [MOUNTPOINT]",
+    after_help = "\
+This computer needs sshfs and FUSE; the machine needs only its SFTP server. rmachine passes the machine's address, \
+user, key, pinned host key and jump host to sshfs.
 
 Examples:
   rmachine mount node1:/srv ./srv
-  rmachine mount deploy@node1:www ./www        # in the user's home
-  rmachine mount -u node1:/srv ./srv           # or: fusermount -u ./srv")]
+  rmachine mount deploy@node1:www ./www        # a directory in deploy's home
+  rmachine mount -u node1:/srv ./srv           # or: fusermount -u ./srv"
+)]
 pub(crate) struct Args {
-    /// The folder there, then the folder here
-    #[arg(value_name = "[USER@][MACHINE:]PATH [MOUNTPOINT]")]
+    /// Directory of the machine, then the local directory to mount it on [default: the same path]
+    #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
 
-    /// Take the mount away again
+    /// Unmount the local directory
     #[arg(long, short)]
     unmount: bool,
 }

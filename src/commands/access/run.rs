@@ -18,8 +18,8 @@ const UNREACHED: u8 = 255;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Each line of output bears the name of its node. The exit code is the highest of all; 255 where a node could not be reached.
-The command gets no input. Ctrl-C ends it everywhere.
+Each line of output begins with the name of its node. The exit status is the highest of all nodes, where an \
+unreachable node counts as 255. The command gets no standard input. Ctrl-C stops the command on all nodes.
 
 Examples:
   rmachine run lab -- uptime
@@ -27,17 +27,18 @@ Examples:
   rmachine run lab --name '-w[12]$' -o json -- cat /etc/hostname
   rmachine ssh --all -- df -h /")]
 pub(crate) struct Args {
-    /// A cluster, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// Only nodes of this role
-    #[arg(long, value_enum, value_name = "ROLE")]
+    /// Run on the nodes with this role: manager or worker
+    #[arg(long, value_enum, value_name = "ROLE", hide_possible_values = true)]
     role: Option<Kind>,
 
     #[command(flatten)]
     choice: Choice,
 
+    /// Command to run, with its arguments
     #[arg(value_name = "COMMAND", last = true, required = true)]
     command: Vec<String>,
 }
@@ -51,16 +52,16 @@ enum Kind {
 /// Which machines, and how they are heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub(crate) struct Choice {
-    /// Only machines with this label, of the node or of its engine
+    /// Run on the machines with this label of the node or of the engine
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
 
-    /// Only machines whose name matches
+    /// Run on the machines whose name matches
     #[arg(long, value_name = "REGEX")]
     name: Option<String>,
 
-    /// text or json: an object a line
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: text, or json with one object a line
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Form,
 }
 

@@ -14,31 +14,36 @@ use crate::transfer::{self, Copied, Options, Place, Side};
 use crate::ui::TransferBar;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Each SRC and DST is a path here, or MACHINE:PATH, or USER@MACHINE:PATH; a path on a machine begins in the user's home.
-From machine to machine the data goes through this computer; the two need not reach each other.
+#[command(
+    override_usage = "rmachine scp [OPTIONS] SOURCE... TARGET",
+    after_help = "\
+A source or target is a local path, MACHINE:PATH or USER@MACHINE:PATH. A relative path on a machine begins in the \
+user's home directory. Data between two machines passes through this computer, so the machines need no connection to \
+each other.
 
 Examples:
   rmachine scp site.conf node1:/etc/nginx/
-  rmachine scp -r node1:/var/log/nginx ./logs        # with modes, times and links
+  rmachine scp -r node1:/var/log/nginx ./logs   # keeps modes, times and links
   rmachine scp node1:/srv/db.dump deploy@node2:/srv/
-  rmachine scp -r -d ./www node1:/srv/www            # what changed alone, by rsync on both sides
+  rmachine scp -r -d ./www node1:/srv/www       # only changes, with rsync
 
-A file appears under its name when it is whole. With -r, links within the tree stay links; others are followed.")]
+rmachine writes a file under a temporary name and renames it when it is complete. With -r, symbolic links that stay \
+inside the copied tree are copied as links, and all others are followed."
+)]
 pub(crate) struct Args {
-    /// Files to copy, then where to
-    #[arg(value_name = "SRC... DST")]
+    /// Files to copy, then the target
+    #[arg(value_name = "PATH")]
     paths: Vec<OsString>,
 
-    /// Copy folders with all that is in them
+    /// Copy directories recursively
     #[arg(long, short)]
     recursive: bool,
 
-    /// Copy what differs alone; rsync does it, and has to be on both sides
+    /// Copy only what differs, with rsync; both sides need rsync
     #[arg(long, short)]
     delta: bool,
 
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, short)]
     quiet: bool,
 }

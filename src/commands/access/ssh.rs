@@ -6,23 +6,27 @@ use crate::model::{Exit, Failure};
 use crate::ssh::{ExitStatus, SshError, Terminal, local_stdin};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  rmachine ssh node1                       # a terminal
-  rmachine ssh node1 docker ps -a          # all words after the name belong to the machine
-  cat app.tar | rmachine ssh node1 'tar -x -C /srv'
+#[command(
+    override_usage = "rmachine ssh [OPTIONS] [MACHINE] [COMMAND]...",
+    after_help = "\
+All words after the machine's name belong to the command. The exit status is that of the command.
 
-The exit code is the remote command's own.")]
+Examples:
+  rmachine ssh node1                       # a login shell
+  rmachine ssh node1 docker ps -a
+  cat app.tar | rmachine ssh node1 'tar -x -C /srv'
+  rmachine ssh --all -- uptime             # on every machine"
+)]
 pub(crate) struct Args {
-    /// The machine, then the command to run there
-    #[arg(value_name = "NAME [COMMAND]...", trailing_var_arg = true, allow_hyphen_values = true)]
+    /// Machine [default: the machine named default], then the command to run on it
+    #[arg(value_name = "MACHINE|COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 
-    /// Ask for a terminal even when a command is given
+    /// Allocate a terminal for the command
     #[arg(long, short = 't')]
     tty: bool,
 
-    /// Run the command on every machine at once, as `run` does on a cluster
+    /// Run the command on all machines, as `run` does on the nodes of a swarm
     #[arg(long)]
     all: bool,
 

@@ -13,15 +13,15 @@ const EXAMPLE: &str = include_str!("../../../templates/clusters/cluster.toml");
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where to write it; - is standard output
+    /// File to write; - for standard output
     #[arg(long, short, value_name = "FILE", default_value = "cluster.toml")]
     file: PathBuf,
 
-    /// What the cluster is called
-    #[arg(value_name = "NAME", default_value = "lab")]
+    /// Name of the cluster
+    #[arg(value_name = "CLUSTER", default_value = "lab")]
     name: String,
 
-    /// Driver that makes its machines
+    /// Driver that creates the machines
     #[arg(long, short, value_name = "DRIVER", default_value = "docker")]
     driver: String,
 }
@@ -60,7 +60,7 @@ fn example(name: &ClusterName, driver: &str, specs: &[OptionSpec]) -> Result<Str
         let pad = " ".repeat(35_usize.saturating_sub(name.len() + value.len()).max(1));
         context! { name, value, pad, help => spec.help.as_ref() }
     };
-    let options: Vec<_> = specs.iter().map(option).collect();
+    let options: Vec<_> = specs.iter().filter(|spec| !spec.hidden).map(option).collect();
     let rendered =
         Environment::new().render_str(EXAMPLE, context! { name => name.as_str(), driver, options });
     rendered.map_err(|e| Failure::because("the example cannot be written", e))

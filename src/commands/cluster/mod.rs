@@ -13,8 +13,8 @@ use crate::app::Context;
 use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::commands::machine::create::plan_of;
-use crate::commands::shared::Outcome;
 use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
+use crate::commands::shared::{Outcome, SwarmRemoval, remove_swarm};
 use crate::commands::swarm::StatusForm;
 use crate::machines::CreatePlan;
 use crate::model::{ClusterName, Due, Exit, Failure};
@@ -37,23 +37,26 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Write an example of a cluster's file, with comments
+    /// Write an example cluster file
     Init(init::Args),
-    /// Show what `up` would add, change, replace and remove
+    /// Print what `up` would add, change, replace and remove
     Plan(PlanArgs),
-    /// Make the cluster what the file says; a second run changes nothing
+    /// Create or update the cluster to match the file
+    #[command(alias = "create")]
     Up(Up),
-    /// Provision, restart or replace nodes one at a time, while the rest does the work
+    /// Provision, restart or replace the nodes one at a time
     Roll(Roll),
-    /// Remove everything that was made for the cluster
+    /// Remove the cluster with all its machines
+    #[command(visible_alias = "rm")]
     Down(Down),
-    /// Show the nodes of the cluster, and whether its managers have a majority
+    /// Print the nodes of the cluster and whether it has quorum
+    #[command(visible_alias = "show")]
     Status(StatusArgs),
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct File {
-    /// The cluster's file
+    /// Cluster file
     #[arg(long, short, value_name = "FILE", default_value = "cluster.toml")]
     file: PathBuf,
 }
@@ -63,11 +66,11 @@ struct PlanArgs {
     #[command(flatten)]
     file: File,
 
-    /// text or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: text or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: show::Output,
 
-    /// Exit with 2 when something would change, with 0 when nothing would
+    /// Exit with status 2 if the plan has changes, and with 0 if not
     #[arg(long)]
     detailed_exitcode: bool,
 }
@@ -77,69 +80,74 @@ struct Up {
     #[command(flatten)]
     file: File,
 
-    /// How many machines may be in the making at a time [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    /// Maximum number of machines to create in parallel [default: all]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     parallel: Option<u32>,
 
     #[command(flatten)]
     patience: Patience,
 
-    /// Do not ask before machines are replaced or removed
-    #[arg(short)]
+    /// Replace and remove machines without asking
+    #[arg(long, short)]
     yes: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
 struct Patience {
-    /// Seconds for tasks to move, and for nodes to come back
+    /// Seconds to wait for tasks to move and for nodes to become ready
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     wait: u64,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Workers first, then managers, the leader last. Each node is emptied, worked on, found ready and
-given tasks again before the next one; the managers keep their majority. It stops at the first that
-fails; `cluster up` goes on with what is left.")]
+rmachine rolls one node at a time: first the workers, then the managers, the leader last. It drains the node, changes it, \
+waits until it is ready and activates it again. The managers keep their quorum. If a node fails, the roll stops. To \
+continue, run: rmachine cluster up
+
+Examples:
+  rmachine cluster roll
+  rmachine cluster roll --replace workers
+  rmachine cluster roll --restart lab-workers-2")]
 struct Roll {
-    /// Groups or machines [default: all]
+    /// Groups or nodes to roll [default: all]
     #[arg(value_name = "GROUP|NODE")]
     which: Vec<String>,
 
     #[command(flatten)]
     file: File,
 
-    /// Remove each and make it anew
+    /// Remove each machine and create it again
     #[arg(long, conflicts_with = "restart")]
     replace: bool,
 
-    /// Restart each host
+    /// Restart each host instead of provisioning it
     #[arg(long)]
     restart: bool,
 
     #[command(flatten)]
     patience: Patience,
 
-    /// Do not ask before machines are replaced
-    #[arg(short)]
+    /// Replace machines without asking
+    #[arg(long, short)]
     yes: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct Down {
-    /// The cluster, where its file is not at hand
+    /// Cluster to remove [default: the cluster of the file]
     #[arg(value_name = "CLUSTER", conflicts_with = "file")]
     cluster: Option<String>,
 
     #[command(flatten)]
     file: File,
 
-    /// Forget machines even when their provider cannot be asked; implies -y
+    /// Remove machines from the store even if their provider is unreachable; implies -y
     #[arg(long)]
     force: bool,
 
-    /// Do not ask
-    #[arg(short)]
+    /// Do not ask for confirmation
+    #[arg(long, short)]
     yes: bool,
 }
 
@@ -363,22 +371,7 @@ async fn down(ctx: &Context, args: &Down) -> Outcome {
         Some(name) => ClusterName::parse(name).map_err(|e| Failure::usage(e.to_string()))?,
         None => read(ctx, &args.file).await?.name,
     };
-    let members = down::members(&ctx.swarm(), &name)?;
-    if members.is_empty() {
-        ctx.last_word(&format!("Nothing to remove: no machine belongs to the cluster {name}."));
-        return Ok(());
-    }
-    let list: Vec<&str> = members.iter().map(MachineName::as_str).collect();
-    ctx.last_word(&format!("About to remove the cluster {name}, with everything on it: {}", list.join(", ")));
-    if !args.yes && !args.force && !agreed(ctx, "Are you sure? (y/n): ")? {
-        return Ok(());
-    }
-    ctx.when_interrupted(format!("Interrupted. `{} cluster down {name}` removes the rest.", ctx.program));
-    let swarm = ctx.swarm_for(members.len());
-    down::down(&swarm, &name, args.force).await.map_err(|failures| {
-        let errors = failures.into_iter().collect();
-        Failure::join(errors).err().unwrap_or_else(|| Failure::silent(Exit::Failed))
-    })?;
-    ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
-    Ok(())
+    let again = format!("{} cluster down {name}", ctx.program);
+    let (yes, force) = (args.yes, args.force);
+    remove_swarm(ctx, &SwarmRemoval { swarm: &name, noun: "cluster", again, yes, force }).await
 }

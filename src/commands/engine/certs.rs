@@ -11,21 +11,29 @@ use crate::ui::table;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Lists the CA, its client and the certificate of every engine, with the day on which each ends. Nobody is asked: these
-are the files of the store. Certificates with less than 30 days are renewed by `provision` and `regenerate-certs`.
+The list shows the CA certificate, the client certificate and the certificate of every engine, and when each one \
+expires. rmachine reads them from its store and contacts no machine. `rmachine provision` and `rmachine \
+regenerate-certs` renew certificates that expire in less than 30 days.
 
 Examples:
   rmachine certs
-  rmachine certs --output json | jq -r '.[] | select(.DaysLeft < 90) | .Machines[]'
-  rmachine regenerate-certs -f node1             # a new one for the engine
-  rmachine regenerate-certs -f --client-certs    # a new client too")]
+  rmachine certs -o json | jq -r '.[] | select(.DaysLeft < 90) | .Machines[]'
+  rmachine regenerate-certs -f node1             # the engine's certificate
+  rmachine regenerate-certs -f --client-certs    # the client certificate too")]
 pub(crate) struct Args {
-    /// Only what hangs on these machines
-    #[arg(value_name = "NAME")]
+    /// List only the certificates of these machines
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// table or json
-    #[arg(long, short, default_value = "table", value_parser = ["table", "json"], value_name = "FORM")]
+    /// Output format: table or json
+    #[arg(
+        long,
+        short,
+        default_value = "table",
+        value_parser = ["table", "json"],
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
     output: String,
 }
 

@@ -24,16 +24,18 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Build the image that `create` with the same flags would build on first use
+    /// Build the image that `create` builds on first use, with the same options
+    #[command(visible_alias = "create")]
     Build,
-    /// List the images that are built
+    /// List node images
     Ls,
-    /// Remove images that no machine uses
+    /// Remove node images that no machine uses
     Rm {
-        #[arg(value_name = "NAME")]
+        /// Images to remove
+        #[arg(value_name = "IMAGE")]
         names: Vec<String>,
 
-        /// Every image that no machine uses
+        /// Remove all images that no machine uses
         #[arg(long, conflicts_with = "names")]
         all: bool,
     },
@@ -57,7 +59,7 @@ pub(crate) fn augment(
     let flags = driver.options();
     let which = clap::Arg::new("driver").long("driver").short('d').value_name("DRIVER");
     command.mut_subcommand("build", |build| {
-        build.arg(which.help("Driver that the image is for")).args(flags.iter().map(arg))
+        build.arg(which.help("Driver to build the image for")).args(flags.iter().map(arg))
     })
 }
 

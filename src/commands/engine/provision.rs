@@ -1,7 +1,7 @@
 use clap::ArgMatches;
 
 use crate::app::Context;
-use crate::commands::shared::machine_options::{self, arg, resolve, ssh_timeout};
+use crate::commands::shared::machine_options::{self, resolve, ssh_timeout};
 use crate::commands::shared::{Names, Outcome, each};
 use crate::environment::Environment;
 use crate::model::Failure;
@@ -9,25 +9,28 @@ use crate::store::StoredMachine;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A second run changes nothing and restarts nothing; after a failed or interrupted `create` it finishes the job.
-Flags that are given replace what the machine was made with; an empty one (--engine-label '') takes it back, out of the
-host's daemon.json too, unless somebody has changed it there since.
+rmachine changes only what differs: a second run changes nothing and restarts nothing. After a failed or interrupted \
+`create`, `provision` completes the machine.
+
+An option replaces the value that the machine was created with. An empty value (--engine-label '') removes it, also \
+from the host's daemon.json, unless somebody edited it there.
 
 Examples:
   rmachine provision node1
-  rmachine provision --engine-label env=prod --engine-opt log-driver=journald node1 node2
-  rmachine provision --ssh-host-key SHA256:... node1     # the host was set up anew")]
+  rmachine provision --engine-label env=prod node1 node2
+  rmachine provision --engine-opt log-driver=journald node1
+  rmachine provision --ssh-host-key SHA256:... node1     # reinstalled host")]
 pub(crate) struct Args {
     #[command(flatten)]
     names: Names,
 
-    /// Configure an engine that was adopted: from then on it is a machine like any other
+    /// Configure an adopted Docker host and manage it like a machine that rmachine created
     #[arg(long)]
     force: bool,
 }
 
 pub(crate) fn augment(command: clap::Command) -> clap::Command {
-    command.args(machine_options::amendments().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
+    command.args(machine_options::args(&machine_options::amendments()))
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {

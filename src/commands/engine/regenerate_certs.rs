@@ -7,27 +7,27 @@ use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Makes a new certificate for the engine of each machine and restarts the engine with it: containers without a restart
-policy stop. The CA is kept, so clients and other machines go on as they are.
+rmachine creates a new certificate for each engine and restarts the engine. Containers without a restart policy stop. \
+The CA stays the same, so clients and other machines keep working.
 
-With --client-certs, the client that the CA has signed is made anew first, and the CA itself if it has less than 30 days.
-Then every machine of that CA gets a new certificate, whether it is named or not. Cut off at any moment, the same command
-finishes it.
+With --client-certs, rmachine also replaces the client certificate, and the CA if it expires in less than 30 days. \
+Every machine that uses this CA then gets a new certificate. After an interruption, run the same command again to \
+continue.
 
 Examples:
   rmachine regenerate-certs node1
   rmachine regenerate-certs -f $(rmachine ls -q)
   rmachine regenerate-certs -f --client-certs node1
-  rmachine certs                                     # when each ends")]
+  rmachine certs                                 # shows when each one expires")]
 pub(crate) struct Args {
     #[command(flatten)]
     names: Names,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     force: bool,
 
-    /// Make the client's certificate anew, too, and all that hangs on it
+    /// Also replace the client certificate and the certificates of all machines of its CA
     #[arg(long)]
     client_certs: bool,
 }

@@ -5,8 +5,9 @@ use crate::provision::EngineVersion;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The engine is upgraded the way it came: by the package that owns it, else by the script that brought it. Where it is
-what it should be, nothing is restarted. An engine that does not come up is taken back to the version before.
+rmachine upgrades Docker in the way it was installed: with the package manager, or with the installation script. An \
+engine that already has the version is not restarted. If the upgraded engine does not start, rmachine installs the \
+previous version again.
 
 Examples:
   rmachine upgrade node1
@@ -16,7 +17,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     names: Names,
 
-    /// Version to upgrade to, or its beginning: 28, 28.5 [default: the newest that is offered]
+    /// Version to install: 28, 28.5 or 28.5.1 [default: the newest available]
     #[arg(long, value_name = "VERSION")]
     engine_version: Option<String>,
 }

@@ -16,27 +16,30 @@ use crate::store::{Adopted, HostConfig, OwnState, StoredMachine};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Takes in an engine that somebody else configured, and changes nothing on it. Through SSH its own socket is spoken to, so
-the user has to be root or in the group docker; with TLS files of its own, its port is. `ls`, `ssh`, `env` and the like
-work as with any machine, `rm` only forgets it, and nothing configures it but `provision --force`.
+rmachine adds the host to its store and changes nothing on it. It connects to the engine's socket through SSH, for \
+which the SSH user must be root or in the group docker, or to the engine's TLS port with the given certificate. `ls`, \
+`ssh`, `env` and similar commands work as for any machine. `rm` removes the host from the store only. rmachine does \
+not configure the host until you run `rmachine provision --force`.
 
 Examples:
   rmachine adopt --generic-ip-address 192.0.2.5 --generic-ssh-user debian old1
-  rmachine adopt --url tcp://192.0.2.6:2376 --tls-ca-cert ca.pem --tls-cert cert.pem --tls-key key.pem old2
-  eval $(rmachine env old1) && docker ps           # DOCKER_HOST=ssh://...")]
+  rmachine adopt --url tcp://192.0.2.6:2376 --tls-ca-cert ca.pem \\
+      --tls-cert cert.pem --tls-key key.pem old2
+  eval $(rmachine env old1) && docker ps")]
 pub(crate) struct Args {
-    #[arg(value_name = "NAME")]
+    /// Name of the new machine
+    #[arg(value_name = "MACHINE")]
     name: String,
 
-    /// The CA that signed the engine's certificate
+    /// CA certificate that signed the engine's certificate
     #[arg(long, value_name = "FILE", requires_all = ["tls_cert", "tls_key"])]
     tls_ca_cert: Option<PathBuf>,
 
-    /// A client's certificate that the engine takes
+    /// Client certificate for the engine
     #[arg(long, value_name = "FILE", requires_all = ["tls_ca_cert", "tls_key"])]
     tls_cert: Option<PathBuf>,
 
-    /// Its key
+    /// Private key of the client certificate
     #[arg(long, value_name = "FILE", requires_all = ["tls_ca_cert", "tls_cert"])]
     tls_key: Option<PathBuf>,
 }
@@ -52,7 +55,7 @@ fn host_key() -> Vec<OptionSpec> {
 
 pub(crate) fn augment(command: clap::Command, registry: &Registry) -> clap::Command {
     let own: Vec<OptionSpec> = drivers(registry).flat_map(|d| d.options()).chain(host_key()).collect();
-    command.args(own.iter().map(|s| arg(s).help_heading("Where it is")))
+    command.args(own.iter().map(|s| arg(s).help_heading("Address of the host")))
 }
 
 pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {

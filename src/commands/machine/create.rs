@@ -21,19 +21,19 @@ use crate::swarm::Making;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// One machine, or several to be made at once; ci-{1..3} stands for ci-1 ci-2 ci-3
-    #[arg(value_name = "NAME")]
+    /// Names of the machines to create; ci-{1..3} means ci-1 ci-2 ci-3
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// Go on with a machine whose making failed or was interrupted
+    /// Continue a creation that failed or was interrupted
     #[arg(long)]
     resume: bool,
 
-    /// Show what would be made, and make nothing
+    /// Print what would be created and exit
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 
-    /// Leave at the provider what was made there before it failed
+    /// Keep provider resources if creation fails
     #[arg(long)]
     keep_on_failure: bool,
 }
@@ -59,11 +59,18 @@ pub(crate) fn chosen_driver(words: &[String], env: &Environment) -> Option<Strin
     env.get("MACHINE_DRIVER").map(str::to_owned)
 }
 
-/// Whether these words make a machine and leave its driver open.
+/// Whether these words create machines and leave their driver open.
 pub(crate) fn leaves_driver_open(words: &[String], env: &Environment) -> bool {
     let commands = <crate::commands::root::Root as clap::CommandFactory>::command();
-    let command = words.iter().find(|w| commands.find_subcommand(w).is_some());
-    command.is_some_and(|c| c == "create") && chosen_driver(words, env).is_none()
+    let mut words_from_command = words.iter().skip_while(|w| commands.find_subcommand(w).is_none());
+    let creates = match words_from_command.next().map(String::as_str) {
+        Some("create") => true,
+        Some("swarm") => words_from_command
+            .find(|w| !w.starts_with('-') && *w != "help")
+            .is_some_and(|verb| verb == "create"),
+        _ => false,
+    };
+    creates && chosen_driver(words, env).is_none()
 }
 
 /// The driver whose flags these words may use: it loads its options before the words are parsed. Other commands open no
@@ -77,28 +84,29 @@ pub(crate) fn driver_with_flags(words: &[String], env: &Environment) -> Option<S
 pub(crate) fn augment(command: clap::Command, registry: &Registry, driver: &str) -> clap::Command {
     let known = registry.names().join(", ");
     let driver_arg = Arg::new("driver").long("driver").short('d').value_name("DRIVER").help(format!(
-        "Driver that makes the machine: {known} [env: MACHINE_DRIVER] [default: what works here \
-         without further flags, else {DEFAULT_DRIVER}]"
+        "Driver that creates the machines: {known} [env: MACHINE_DRIVER] [default: the first available driver, else \
+         {DEFAULT_DRIVER}]"
     ));
-    let command = command
-        .arg(driver_arg)
-        .args(machine_options::shared().iter().map(|s| arg(s).help_heading("Engine, TLS, SSH")))
-        .after_help(EXAMPLES);
+    let command =
+        command.arg(driver_arg).args(machine_options::args(&machine_options::shared())).after_help(EXAMPLES);
     let Some(found) = registry.find(driver) else { return command };
-    let heading = format!("Driver {}", found.name());
+    let heading = format!("Options of the driver {}", found.name());
     let own = found.options();
     command.args(own.iter().map(|s| arg(s).help_heading(heading.clone())))
 }
 
 const EXAMPLES: &str = "\
-The flags of a driver are shown when it is named: rmachine create -d generic --help
+Without --driver, this help shows the options of the default driver. For those of another driver, run: rmachine create \
+-d generic --help
 
 Examples:
-  rmachine create -d generic --generic-ip-address 192.0.2.5 --generic-ssh-user debian \\
-      --generic-ssh-key ~/.ssh/id_ed25519 --engine-opt metrics-addr=0.0.0.0:9323 node1
-  rmachine create -d generic --generic-ip-address 192.0.2.6 --engine-install distro node2
+  rmachine create node1
   rmachine create -d docker --ttl 2h ci-{1..3}
-  rmachine create --resume node2";
+  rmachine create -d generic --generic-ip-address 192.0.2.5 node2
+  rmachine create -d generic --generic-ip-address 192.0.2.6 \\
+      --generic-ssh-user debian --generic-ssh-key ~/.ssh/id_ed25519 \\
+      --engine-install distro --engine-opt metrics-addr=0.0.0.0:9323 node3
+  rmachine create --resume node3";
 
 pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Outcome {
     let matches = matches.subcommand_matches("create").unwrap_or(matches);
@@ -106,7 +114,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
         return resume(ctx, args, matches).await;
     }
     let names = names(ctx, args)?;
-    tell_default(ctx);
+    report_default_driver(ctx);
     let plans = names
         .iter()
         .map(|n| plan(ctx, n.clone(), args.keep_on_failure, false, matches))
@@ -126,7 +134,8 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
     conclude(ctx, &names, results)
 }
 
-fn tell_default(ctx: &Context) {
+/// Reports which driver was chosen because none was named.
+pub(crate) fn report_default_driver(ctx: &Context) {
     let open = chosen_driver(ctx.argv.get(1..).unwrap_or_default(), &ctx.env).is_none();
     // One that is not there either is told by its own error.
     if open && driver(ctx).is_ok() {
@@ -465,7 +474,16 @@ mod tests {
     fn only_a_create_without_a_driver_looks_around() {
         let open = |line: &str| leaves_driver_open(&words(line), &Environment::default());
         assert!(open("create x") && open("-D -s /store create x") && open("create"));
-        for other in ["create -d none x", "ls", "ssh create", "rm create", "--version", ""] {
+        assert!(open("swarm create lab") && open("-D swarm -D create lab") && open("swarm help create"));
+        for other in [
+            "create -d none x",
+            "swarm create -d none x",
+            "swarm rm create",
+            "ls",
+            "ssh create",
+            "--version",
+            "",
+        ] {
             assert!(!open(other), "{other}");
         }
         let by_env = Environment::from([("MACHINE_DRIVER", "none")]);

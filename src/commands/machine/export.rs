@@ -7,23 +7,24 @@ use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Writes an archive of machines to standard output: settings, SSH keys, certificates, and no path of this computer.
-Whoever has it can use these machines as you can; encrypted, it is in the format of age. Access tokens of accounts at
-providers are not in it.
+rmachine writes the archive to standard output. It contains the machines' settings, SSH keys and certificates, but no \
+access tokens of providers. Anybody who can read the archive can use the machines. An encrypted archive has the \
+format of age.
 
 Examples:
   rmachine export --encrypt node1 node2 > machines.age
-  rmachine export --passphrase-file secret node1 | ssh laptop rmachine import --passphrase-file secret -
-  rmachine import machines.age                       # on the other computer")]
+  rmachine export node1 | ssh laptop rmachine import -
+  rmachine import machines.age                  # on the other computer")]
 pub(crate) struct Args {
-    #[arg(value_name = "NAME")]
+    /// Machines to export
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// Encrypt it with a passphrase, which is asked for
+    /// Ask for a passphrase and encrypt the archive with it
     #[arg(long, short)]
     encrypt: bool,
 
-    /// Encrypt it with the passphrase that is the first line of this file
+    /// Encrypt the archive with the first line of this file as passphrase
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<String>,
 }

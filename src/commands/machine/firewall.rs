@@ -5,21 +5,25 @@ use crate::commands::shared::{Outcome, existing};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The words are those of the driver's flag at `create`, such as --digitalocean-firewall; they replace what was said before.
-`auto`, which is the default, is this computer: the machine's SSH is opened to all (it takes keys alone), reached, and
-closed again to all but the address that the machine saw. Nobody else is asked for that address.
+The rules replace all earlier rules. They are the same as those of the driver's flag of `create`, for example \
+--digitalocean-firewall.
+
+The rule `auto` stands for the address of this computer, as the machine sees it. To learn this address, rmachine opens \
+SSH to all addresses for a moment and connects; SSH accepts keys only. Then it closes SSH to all other addresses. \
+rmachine asks no other service for the address.
 
 Examples:
-  rmachine firewall web1                             let in this computer, from where it is now
-  rmachine firewall web1 203.0.113.0/24 auto         an office, too
-  rmachine firewall web1 auto port:443 port:80       open ports of services to all
-  rmachine firewall web1 none                        no firewall at all")]
+  rmachine firewall web1                         # only this computer
+  rmachine firewall web1 auto 203.0.113.0/24     # and a network
+  rmachine firewall web1 auto port:443 port:80   # and two ports open to all
+  rmachine firewall web1 none                    # no firewall")]
 pub(crate) struct Args {
-    #[arg(value_name = "NAME")]
+    /// Machine to set the firewall of
+    #[arg(value_name = "MACHINE")]
     name: String,
 
-    /// auto, none, an address, a network, or a port like port:443, port:53/udp or port:9323@vpc
-    #[arg(value_name = "WORD", default_value = "auto")]
+    /// Rules: auto, none, an address, a network, or a port such as port:443, port:53/udp or port:9323@vpc
+    #[arg(value_name = "RULE", default_value = "auto")]
     words: Vec<String>,
 }
 

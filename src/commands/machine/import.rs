@@ -11,24 +11,26 @@ use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Takes in machines that `export` wrote on another computer: all of them, or none. They keep the certificates of their own
-CA beside yours; `regenerate-certs --client-certs NAME` takes such a machine over to yours. Access tokens of accounts at
-providers are in no archive: `credentials set DRIVER` says one here.
+rmachine adds all machines of an archive that `rmachine export` wrote, or none of them. The machines keep the \
+certificates of their CA. To replace them by certificates of your CA, run: rmachine regenerate-certs --client-certs \
+MACHINE
+
+An archive contains no access tokens of providers. To save one, run: rmachine credentials set DRIVER
 
 Examples:
   rmachine import machines.tar
   rmachine import --rename node1=web1 machines.age
   ssh office rmachine export node1 | rmachine import -")]
 pub(crate) struct Args {
-    /// The archive; - is standard input
+    /// Archive to read; - for standard input
     #[arg(value_name = "FILE")]
     file: String,
 
-    /// Call a machine otherwise here; repeatable
+    /// Import a machine under another name; repeatable
     #[arg(long, value_name = "OLD=NEW")]
     rename: Vec<String>,
 
-    /// The passphrase of the archive is the first line of this file
+    /// Decrypt the archive with the first line of this file as passphrase
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<String>,
 }

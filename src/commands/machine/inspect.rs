@@ -16,7 +16,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     name: OneName,
 
-    /// A Go template; `json` and `prettyjson` are there too
+    /// Format the output with a Go template; it may call `json` and `prettyjson`
     #[arg(long, short, value_name = "TEMPLATE")]
     format: Option<String>,
 }

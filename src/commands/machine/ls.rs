@@ -25,35 +25,38 @@ Examples:
   rmachine ls -f 'table {{.Name}}\\t{{.URL}}\\t{{.DockerVersion}}'
   rmachine rm -y $(rmachine ls -q)
 
-Filters: name=REGEX, driver=, state=, swarm=, label=KEY=VALUE. The same key twice means either.
-Fields: Name Active ActiveHost ActiveSwarm DriverName State URL Swarm SwarmOptions EngineOptions Error DockerVersion
-ResponseTime Phase.")]
+Filters: name=REGEX, driver=NAME, state=STATE, swarm=NAME, label=KEY=VALUE. Several filters with the same key list \
+the machines that match any of them.
+
+Fields of a template: Name, Active, ActiveHost, ActiveSwarm, DriverName, State, URL, Swarm, SwarmOptions, \
+EngineOptions, Error, DockerVersion, ResponseTime, Phase.")]
 pub(crate) struct Args {
-    /// Only these machines; without a name, all
-    #[arg(value_name = "NAME")]
+    /// Machines to list [default: all]
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// Names only
+    /// Print names only
     #[arg(long, short)]
     quiet: bool,
 
-    /// Only machines for which KEY=VALUE holds
+    /// List only machines that match the filter; repeatable
     #[arg(long, value_name = "KEY=VALUE")]
     filter: Vec<String>,
 
-    /// Seconds to wait for each machine; all are asked at once
+    /// Seconds to wait for the machines, which are queried in parallel
     #[arg(long, short, value_name = "SECONDS", default_value = "10", value_parser = crate::commands::shared::go_int)]
     timeout: i64,
 
-    /// A Go template, or `table` and one
+    /// Format the output with a Go template, or with `table` and a template
     #[arg(long, short, value_name = "TEMPLATE")]
     format: Option<String>,
 
-    /// How the list is written: table, or json for programs
+    /// Output format: table or json
     #[arg(
         long,
+        short,
         value_enum,
-        value_name = "HOW",
+        value_name = "FORMAT",
         default_value_t,
         hide_possible_values = true,
         conflicts_with = "format"

@@ -10,14 +10,14 @@ use crate::swarm::Swarm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Shows machines whose time is over (create --ttl), and what drivers find at their providers that was made on this
-computer and is in no store any more. Nothing is removed without -y.")]
+rmachine lists expired machines (create --ttl) and orphaned resources: resources at providers that rmachine created on \
+this computer for machines that no store contains any more. It removes them only with --yes.")]
 pub(crate) struct Args {
-    /// Remove what would be shown
-    #[arg(short)]
+    /// Remove the listed machines and resources
+    #[arg(long, short)]
     yes: bool,
 
-    /// Only what this driver made
+    /// List only machines and resources of this driver
     #[arg(long, short, value_name = "DRIVER")]
     driver: Option<String>,
 }

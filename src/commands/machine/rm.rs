@@ -5,15 +5,15 @@ use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Machines to remove, one after the other
-    #[arg(value_name = "NAME")]
+    /// Machines to remove
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 
-    /// Forget the machine even when its provider cannot be asked; implies -y
+    /// Remove the machine from the store even if its provider is unreachable; implies -y
     #[arg(long, short)]
     force: bool,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long, short)]
     yes: bool,
 }

@@ -5,31 +5,32 @@ use crate::observe::logs::{Heard, Wanted, logs};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Each line bears the service and the machine that it comes from. Nodes that go away and come back are
-told of on standard error. Ctrl-C ends it.
+Each line begins with the service and the machine that wrote it. rmachine reports on standard error when a node becomes \
+unreachable or returns. Press Ctrl-C to stop.
 
 Examples:
   rmachine logs lab                          # all services
-  rmachine logs lab monitoring_prometheus    # one service, or all of a stack
+  rmachine logs lab monitoring               # all services of a stack
+  rmachine logs lab monitoring_prometheus    # one service
   rmachine logs lab web --no-follow --tail 100")]
 pub(crate) struct Args {
-    /// A swarm, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// A service, or a stack [default: all services]
+    /// Service or stack [default: all services]
     #[arg(value_name = "SERVICE")]
     service: Option<String>,
 
-    /// End when everything that was said is shown
+    /// Print the existing logs and exit
     #[arg(long)]
     no_follow: bool,
 
-    /// Begin with the last lines of each service [default: 10 when following, else all]
-    #[arg(long, short = 'n', value_name = "LINES")]
+    /// Number of last lines to print of each service [default: 10, or all with --no-follow]
+    #[arg(long, short = 'n', value_name = "NUMBER")]
     tail: Option<u32>,
 
-    /// Show when each line was said
+    /// Print the time of each line
     #[arg(long, short)]
     timestamps: bool,
 }

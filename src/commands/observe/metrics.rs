@@ -12,15 +12,19 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Print the engines' addresses as Prometheus' file_sd_configs reads them
-    #[command(after_help = "\
-Example, every five minutes:
-  rmachine metrics targets > /etc/prometheus/rmachine.json.new && mv /etc/prometheus/rmachine.json{.new,}
+    /// Print the addresses of the engines' metrics in the format of file_sd_configs
+    #[command(
+        alias = "ls",
+        after_help = "\
+rmachine reads the addresses from its store and contacts no machine.
 
-Out of the store; nobody is asked.")]
+Example, to run every five minutes:
+  cd /etc/prometheus && rmachine metrics targets > rmachine.json.new && \\
+      mv rmachine.json.new rmachine.json"
+    )]
     Targets {
-        /// A swarm, or one of its machines [default: all machines]
-        #[arg(value_name = "CLUSTER")]
+        /// Swarm, or one of its machines [default: all machines]
+        #[arg(value_name = "SWARM")]
         cluster: Option<String>,
     },
 }

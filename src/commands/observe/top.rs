@@ -16,22 +16,23 @@ enum Output {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "q or Ctrl-C ends it. Where standard output is no terminal, there is one look only.")]
+#[command(after_help = "\
+Press q or Ctrl-C to stop. If standard output is not a terminal, rmachine prints the load once and exits.")]
 pub(crate) struct Args {
-    /// A swarm, or one of its machines [default: the only swarm there is]
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines [default: the only swarm]
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// One look, and no more
+    /// Print the load once and exit
     #[arg(long)]
     once: bool,
 
-    /// table or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Output,
 
-    /// Seconds from one look to the next
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    /// Seconds between two updates
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
 }
 

@@ -24,9 +24,14 @@ pub(crate) fn commands(registry: &Registry) -> Vec<clap::Command> {
 
 fn command(driver: &Arc<dyn Driver>) -> clap::Command {
     let specs = driver.catalogs().map(Catalogs::catalog_specs).unwrap_or_default();
+    let names = specs.iter().map(|c| c.name.as_ref()).collect::<Vec<_>>();
+    let names = match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    };
     let lists = specs.into_iter().map(|c| clap::Command::new(c.name.into_owned()).about(c.help.into_owned()));
     clap::Command::new(driver.name().to_owned())
-        .about(format!("Show what {} offers", driver.name()))
+        .about(format!("List {names} of {}", driver.name()))
         .subcommand_required(true)
         .subcommands(lists)
 }

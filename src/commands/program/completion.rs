@@ -9,7 +9,7 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
 use rmachine_driver::Catalogs;
 
 use crate::app::Context;
-use crate::commands::machine::create::chosen_driver;
+use crate::commands::machine::create::{chosen_driver, leaves_driver_open};
 use crate::commands::shared::Outcome;
 use crate::environment::Environment;
 use crate::machines::known_values;
@@ -20,17 +20,18 @@ use crate::ui::Printer;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Completes commands, flags, the flags of the driver that is named, machines and drivers.
+The script completes commands, options, the options of the chosen or default driver, and the names of machines, swarms, \
+drivers and stacks.
 
 Examples:
-  source <(rmachine completion bash)                       # now
+  source <(rmachine completion bash)            # for the current shell
   rmachine completion bash > /etc/bash_completion.d/rmachine
   rmachine completion zsh > \"${fpath[1]}/_rmachine\"
   rmachine completion fish > ~/.config/fish/completions/rmachine.fish
   rmachine completion powershell | Out-String | Invoke-Expression")]
 pub(crate) struct Args {
-    /// The shell
-    #[arg(value_enum)]
+    /// Shell to complete in: bash, zsh, fish or powershell
+    #[arg(value_enum, value_name = "SHELL", hide_possible_values = true)]
     shell: Shell,
 }
 
@@ -53,8 +54,14 @@ pub(crate) fn run(ctx: &Context, args: &Args) -> Outcome {
     Ok(())
 }
 
-/// The word by which shells call.
+/// Hidden subcommand that shell completion scripts call.
 pub(crate) const CALL: &str = "__complete";
+
+/// Whether an option of the default driver may be completed. `call` is what follows `__complete`.
+pub(crate) fn wants_default_flags(call: &[String], env: &Environment) -> bool {
+    let begins_flag = call.last().is_some_and(|word| word.starts_with('-'));
+    begins_flag && leaves_driver_open(call.get(3..).unwrap_or_default(), env)
+}
 
 /// `__complete SHELL INDEX WORD...`: what may stand in the place of the word at that index, a line each, with a tab and a
 /// few words about it for shells that show them.
@@ -186,6 +193,9 @@ impl Offers {
     fn values(&self, path: &str, arg: &str) -> Option<Vec<String>> {
         /// They take names that are not there yet.
         const MAKES: [&str; 4] = ["create", "adopt", "import", "swarm create"];
+        if path == "swarm rm" && arg == "names" {
+            return Some(self.clusters.clone());
+        }
         let copies = ["scp", "mount"].contains(&path);
         let of_swarm = path.starts_with("swarm ");
         let values = match arg {

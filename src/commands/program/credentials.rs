@@ -20,22 +20,28 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Keep a secret: asked for on the terminal, or read from standard input
+    /// Save an access token, read from the terminal or from standard input
+    #[command(visible_alias = "create")]
     Set {
+        /// Driver of the provider
         #[arg(value_name = "DRIVER")]
         driver: String,
     },
-    /// Take a token that docker-machine left in config.json of machines out of there; docker-machine cannot use them then
+    /// Move the access tokens of machines from config.json to credentials.json; docker-machine then cannot use these machines
     Take {
-        #[arg(value_name = "NAME", required = true)]
+        /// Machines that docker-machine created
+        #[arg(value_name = "MACHINE", required = true)]
         names: Vec<String>,
     },
-    /// List the accounts whose secrets are kept
+    /// List the accounts with saved access tokens
     Ls,
-    /// Forget a secret
+    /// Remove the access token of an account
     Rm {
+        /// Driver of the provider
         #[arg(value_name = "DRIVER")]
         driver: String,
+
+        /// Account, as `credentials ls` prints it
         #[arg(value_name = "ACCOUNT")]
         account: String,
     },

@@ -9,15 +9,15 @@ use crate::model::Failure;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  rmachine man | man -l -                # the page of the program
+  rmachine man | man -l -
   rmachine man scp | man -l -
-  rmachine man --dir ~/.local/share/man/man1    # all pages, for `man rmachine-scp`")]
+  rmachine man --dir ~/.local/share/man/man1    # then: man rmachine-scp")]
 pub(crate) struct Args {
-    /// The command whose page is wanted
+    /// Command to print the page of [default: the page of the program]
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
 
-    /// Write all pages into this folder
+    /// Write all pages to this directory
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     dir: Option<PathBuf>,
 }

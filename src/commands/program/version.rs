@@ -4,8 +4,8 @@ use crate::model::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The machine whose engine's version is asked; without a name, this program's is told
-    #[arg(value_name = "NAME")]
+    /// Machine whose engine version to print [default: the version of this program]
+    #[arg(value_name = "MACHINE")]
     names: Vec<String>,
 }
 

@@ -14,20 +14,16 @@ use crate::model::{ClusterName, Failure, InstallMethod, Membership, Role, SwarmS
 use crate::provision::EngineVersion;
 use crate::store::{HostConfig, List, OwnState, StoredMachine};
 
-fn text(name: &'static str, default: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, OptionKind::text(default), help)
+fn text(name: &'static str, default: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::text(default), help).value_name(value)
 }
 
-fn list(name: &'static str, help: &'static str) -> OptionSpec {
-    OptionSpec::new(name, OptionKind::list(), help)
+fn list(name: &'static str, value: &'static str, help: &'static str) -> OptionSpec {
+    OptionSpec::new(name, OptionKind::list(), help).value_name(value)
 }
 
 fn switch(name: &'static str, help: &'static str) -> OptionSpec {
     OptionSpec::new(name, OptionKind::Flag, help)
-}
-
-fn env(spec: OptionSpec, env: &'static str) -> OptionSpec {
-    spec.env(env)
 }
 
 /// Past, for a machine that has an engine, or of the way to it alone.
@@ -35,61 +31,111 @@ const INSTALLATION: [&str; 4] = ["engine-install", "engine-install-url", "ssh-ti
 
 /// The flags that every driver's `create` has.
 pub(crate) fn shared() -> Vec<OptionSpec> {
+    [engine(), access(), swarm(), classic_swarm()].concat()
+}
+
+fn engine() -> Vec<OptionSpec> {
     vec![
-        env(
-            text(
-                "engine-install",
-                "script",
-                "How an engine gets there that is not there yet: script, distro or none",
-            ),
-            "MACHINE_ENGINE_INSTALL",
+        text(
+            "engine-install",
+            "script",
+            "METHOD",
+            "How to install Docker if the host has no engine: script, distro or none",
+        )
+        .env("MACHINE_ENGINE_INSTALL"),
+        text(
+            "engine-install-url",
+            "https://get.docker.com",
+            "URL",
+            "Script to download and run for --engine-install script",
+        )
+        .env("MACHINE_DOCKER_INSTALL_URL"),
+        text("engine-version", "", "VERSION", "Docker version to install: 26, 26.1 or 26.1.5")
+            .env("MACHINE_ENGINE_VERSION"),
+        list(
+            "engine-opt",
+            "KEY=VALUE",
+            "Daemon option, written as dockerd's flag without dashes: metrics-addr=0.0.0.0:9323",
         ),
-        env(
-            text(
-                "engine-install-url",
-                "https://get.docker.com",
-                "Script that --engine-install script downloads and runs",
-            ),
-            "MACHINE_DOCKER_INSTALL_URL",
+        list("engine-label", "KEY=VALUE", "Label of the engine: env=prod"),
+        list("engine-insecure-registry", "REGISTRY", "Registry that the engine may use without TLS"),
+        list("engine-registry-mirror", "URL", "Registry mirror: https://mirror.example.com")
+            .env("ENGINE_REGISTRY_MIRROR"),
+        text("engine-storage-driver", "", "NAME", "Storage driver (default: chosen by the engine)"),
+        list(
+            "engine-env",
+            "KEY=VALUE",
+            "Environment variable of the engine: HTTP_PROXY=http://192.0.2.1:3128",
         ),
-        env(
-            text("engine-version", "", "Engine version to install: 26, 26.1 or 26.1.5"),
-            "MACHINE_ENGINE_VERSION",
+    ]
+}
+
+fn access() -> Vec<OptionSpec> {
+    vec![
+        list("tls-san", "HOST", "Additional host name or IP address in the engine's certificate"),
+        text("ttl", "", "DURATION", "Time after which `prune` removes the machine: 90m, 2h, 1d"),
+        text(
+            "ssh-host-key",
+            "",
+            "FINGERPRINT",
+            "Fingerprint (SHA256:...) of the host key to require on the first connection",
         ),
-        list("engine-opt", "Engine option, as dockerd's flag without dashes: metrics-addr=0.0.0.0:9323"),
-        list("engine-label", "Label of the engine: env=prod"),
-        list("engine-insecure-registry", "Registry to be spoken to without TLS"),
-        env(
-            list("engine-registry-mirror", "Mirror of the registry: https://mirror.example.com"),
-            "ENGINE_REGISTRY_MIRROR",
-        ),
-        text("engine-storage-driver", "", "Storage driver, where the engine is not to choose"),
-        list("engine-env", "Environment variable of the engine: HTTP_PROXY=http://192.0.2.1:3128"),
-        list("tls-san", "Further name or address in the engine's certificate"),
-        text("ttl", "", "Time after which `prune` removes the machine: 90m, 2h, 1d"),
-        text("ssh-host-key", "", "Fingerprint (SHA256:...) of the only host key to accept at first contact"),
         OptionSpec::new(
             "ssh-timeout",
             OptionKind::Int(0),
-            "Seconds to wait for SSH to answer [default: the driver's]",
+            "Seconds to wait for SSH [default: chosen by the driver]",
         )
+        .value_name("SECONDS")
         .env("MACHINE_SSH_TIMEOUT"),
-        text("swarm-cluster", "", "Cluster that the machine joins once it is ready; a manager founds it"),
-        text("swarm-role", "worker", "What it is there: manager or worker"),
-        switch("swarm", "Classic swarm: join the swarm of --swarm-discovery"),
-        env(
-            text("swarm-image", "swarm:latest", "Classic swarm: has no meaning any more"),
-            "MACHINE_SWARM_IMAGE",
-        ),
-        switch("swarm-master", "Classic swarm: as a manager; the first starts it"),
-        text("swarm-discovery", "", "Classic swarm: what its machines share, as token://NAME"),
-        text("swarm-strategy", "spread", "Classic swarm: has no meaning any more"),
-        list("swarm-opt", "Classic swarm: has no meaning any more"),
-        list("swarm-join-opt", "Classic swarm: has no meaning any more"),
-        text("swarm-host", "tcp://0.0.0.0:3376", "Classic swarm: has no meaning any more"),
-        text("swarm-addr", "", "Classic swarm: address to advertise"),
-        switch("swarm-experimental", "Classic swarm: has no meaning any more"),
     ]
+}
+
+fn swarm() -> Vec<OptionSpec> {
+    vec![
+        text(
+            "swarm-cluster",
+            "",
+            "SWARM",
+            "Swarm to join when the machine is ready; the first manager initializes it",
+        ),
+        text("swarm-role", "worker", "ROLE", "Role in the swarm: manager or worker"),
+    ]
+}
+
+/// docker-machine's flags for the swarm that preceded swarm mode.
+fn classic_swarm() -> Vec<OptionSpec> {
+    const IGNORED: &str = "Ignored; accepted for docker-machine compatibility";
+    vec![
+        switch("swarm", "Join the swarm that --swarm-discovery names (docker-machine's flag)"),
+        text("swarm-image", "swarm:latest", "IMAGE", IGNORED).env("MACHINE_SWARM_IMAGE").hidden(),
+        switch(
+            "swarm-master",
+            "Join the swarm that --swarm-discovery names as a manager; the first manager initializes it",
+        ),
+        text("swarm-discovery", "", "URL", "Name of the swarm for --swarm and --swarm-master: token://NAME"),
+        text("swarm-strategy", "spread", "NAME", IGNORED).hidden(),
+        list("swarm-opt", "OPTION", IGNORED).hidden(),
+        list("swarm-join-opt", "OPTION", IGNORED).hidden(),
+        text("swarm-host", "tcp://0.0.0.0:3376", "URL", IGNORED).hidden(),
+        text("swarm-addr", "", "ADDRESS", "Address that the node advertises with --swarm or --swarm-master"),
+        switch("swarm-experimental", IGNORED).hidden(),
+    ]
+}
+
+/// The heading in help; none for the flags that stand with those of the command itself.
+fn heading(spec: &OptionSpec) -> Option<&'static str> {
+    let headings = [
+        ("engine-", "Engine options"),
+        ("tls-", "TLS and SSH options"),
+        ("ssh-", "TLS and SSH options"),
+        ("swarm", "Swarm options"),
+    ];
+    headings.into_iter().find(|(begin, _)| spec.name.starts_with(begin)).map(|(_, heading)| heading)
+}
+
+/// The flags below their headings.
+pub(crate) fn args(specs: &[OptionSpec]) -> impl Iterator<Item = Arg> {
+    specs.iter().map(|spec| arg(spec).help_heading(heading(spec)))
 }
 
 pub(crate) fn arg(spec: &OptionSpec) -> Arg {
@@ -99,13 +145,14 @@ pub(crate) fn arg(spec: &OptionSpec) -> Arg {
         OptionKind::Int(_) | OptionKind::Text(_) => ArgAction::Set,
     };
     let name = spec.name.to_string();
-    let arg = Arg::new(name.clone()).long(name).help(help(spec)).action(action);
+    let arg = Arg::new(name.clone()).long(name).help(help(spec)).action(action).hide(spec.hidden);
+    let value = spec.value_name.to_string();
     match spec.kind {
         OptionKind::Flag => arg,
         OptionKind::Int(_) => {
-            arg.value_name("N").allow_negative_numbers(true).value_parser(crate::commands::shared::go_int)
+            arg.value_name(value).allow_negative_numbers(true).value_parser(crate::commands::shared::go_int)
         }
-        OptionKind::Text(_) | OptionKind::List(_) => arg.value_name("VALUE").allow_hyphen_values(true),
+        OptionKind::Text(_) | OptionKind::List(_) => arg.value_name(value).allow_hyphen_values(true),
     }
 }
 
@@ -208,8 +255,8 @@ fn text_value(spec: &OptionSpec, text: &str) -> Value {
 pub(crate) fn apply(machine: &mut StoredMachine, given: &Options) -> Result<(), Failure> {
     own_state(&mut machine.own, given)?;
     plausible(given)?;
-    engine(&mut machine.config, given);
-    swarm(&mut machine.config, given);
+    apply_engine(&mut machine.config, given);
+    apply_classic_swarm(&mut machine.config, given);
     membership(machine, given)
 }
 
@@ -341,7 +388,7 @@ pub(crate) fn ssh_timeout(shared: &Options) -> Result<Option<Duration>, Failure>
     }
 }
 
-fn engine(config: &mut HostConfig, given: &Options) {
+fn apply_engine(config: &mut HostConfig, given: &Options) {
     let engine = &mut config.host_options.engine;
     for (field, flag) in [
         (&mut engine.arbitrary_flags, "engine-opt"),
@@ -357,7 +404,7 @@ fn engine(config: &mut HostConfig, given: &Options) {
     set_text(&mut engine.install_url, given, "engine-install-url");
 }
 
-fn swarm(config: &mut HostConfig, given: &Options) {
+fn apply_classic_swarm(config: &mut HostConfig, given: &Options) {
     let swarm = &mut config.host_options.swarm;
     swarm.agent |= given.flag("swarm");
     swarm.master |= given.flag("swarm-master");
@@ -420,8 +467,10 @@ mod tests {
 
     #[test]
     fn environment_fills_what_flags_leave() {
-        let specs =
-            [env(list("engine-registry-mirror", ""), "ENGINE_REGISTRY_MIRROR"), env(switch("b", ""), "B")];
+        let specs = [
+            list("engine-registry-mirror", "URL", "").env("ENGINE_REGISTRY_MIRROR"),
+            switch("b", "").env("B"),
+        ];
         let matches = clap::Command::new("x").args(specs.iter().map(arg)).get_matches_from(["x"]);
         let environment =
             Environment::from([("ENGINE_REGISTRY_MIRROR", "https://a, https://b"), ("B", "true")]);

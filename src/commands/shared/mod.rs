@@ -2,6 +2,7 @@
 
 mod go_int;
 pub(crate) mod machine_options;
+mod remove_swarm;
 
 use std::future::Future;
 
@@ -14,6 +15,7 @@ use crate::machines::Machine;
 use crate::model::Failure;
 
 pub(crate) use go_int::go_int;
+pub(crate) use remove_swarm::{SwarmRemoval, remove_swarm};
 
 /// How a command ends.
 pub(crate) type Outcome = Result<(), Failure>;
@@ -21,16 +23,16 @@ pub(crate) type Outcome = Result<(), Failure>;
 /// The names of one machine or several; without one, the machine `default` is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
-    /// Machines, worked on at once; without a name, the one called `default`
-    #[arg(value_name = "NAME")]
+    /// Machines to use [default: the machine named default]
+    #[arg(value_name = "MACHINE")]
     pub(crate) names: Vec<String>,
 }
 
 /// The name of one machine. More are taken too, so that docker-machine's sentence can be said of them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OneName {
-    /// The machine; without a name, the one called `default`
-    #[arg(value_name = "NAME")]
+    /// Machine to use [default: the machine named default]
+    #[arg(value_name = "MACHINE")]
     pub(crate) names: Vec<String>,
 }
 

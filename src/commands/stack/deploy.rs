@@ -12,40 +12,41 @@ use crate::stacks::deploy::{self, Done, Request};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Deploying again changes what differs: an edited configuration file is another one for the swarm, so that its services
-take it. What cannot work is found before anything is touched.
+rmachine checks the whole stack before it changes anything. To update a stack, deploy it again: services whose \
+configuration differs, including the contents of configuration files, are updated.
 
 Examples:
   rmachine stack deploy lab monitoring --set engines=true
-  rmachine stack deploy lab monitoring --set interval=5s --set grafana_password=@password.txt
+  rmachine stack deploy lab monitoring --set interval=5s \\
+      --set grafana_password=@password.txt
   rmachine stack deploy lab ./mystack --name blue
   rmachine stack deploy lab routing --publish")]
 pub(super) struct Args {
-    /// A swarm, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// A stack of `stack ls`, or a folder
+    /// Name of a built-in stack (see: stack ls), or directory of a stack
     #[arg(value_name = "STACK")]
     stack: String,
 
-    /// A parameter, or image.NAME; `stack show` lists them. @FILE and @- read a secret
+    /// Set a parameter or an image (image.NAME) that `stack show` lists; @FILE and @- read a secret from a file or standard input
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
-    /// What it is called on the swarm [default: the stack's own name]
+    /// Name of the stack on the swarm [default: the name of the built-in stack or of the directory]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Open its pages to whoever reaches the nodes
+    /// Publish the stack's web pages on the nodes' ports
     #[arg(long)]
     publish: bool,
 
-    /// Check everything, print the compose file as docker would get it, and change nothing
+    /// Check the stack, print the resulting compose file and exit
     #[arg(long)]
     dry_run: bool,
 
-    /// Seconds until its services must run; 0 does not wait
+    /// Seconds to wait for the services to run; 0 does not wait
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     wait: u64,
 }

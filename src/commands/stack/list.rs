@@ -15,16 +15,16 @@ enum Output {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A swarm, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// List the stacks deployed on this swarm, or on the swarm of this machine
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Names only
+    /// Print names only
     #[arg(long, short)]
     quiet: bool,
 
-    /// table or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Output,
 }
 

@@ -19,13 +19,13 @@ use crate::stacks::deploy::{Gone, remove};
 Examples:
   rmachine stack ls
   rmachine stack show monitoring
-  rmachine stack deploy lab monitoring --set engines=true --set discovery=swarm
+  rmachine stack deploy lab monitoring --set engines=true
   rmachine stack open lab monitoring
   rmachine stack deploy lab ./mystack --set replicas=3
   rmachine stack rm lab monitoring
 
-A stack is a folder with a compose.yml and, if it takes parameters, a stack.toml. Nothing of the stacks that come with
-the program is opened to the world unless --publish says so.")]
+A stack is a directory with a compose.yml and, if it has parameters, a stack.toml. The built-in stacks publish no port \
+unless you deploy them with --publish.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -33,15 +33,16 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List the stacks that can be deployed; with a cluster, those that are
+    /// List the built-in stacks, or the stacks deployed on a swarm
     Ls(list::Args),
-    /// Show what a stack is, and what it takes
+    /// Print the description, parameters and images of a stack
     Show(show::Args),
-    /// Deploy a stack on a swarm, or change one that is there
+    /// Deploy or update a stack on a swarm
+    #[command(alias = "create")]
     Deploy(deploy::Args),
-    /// Forward a stack's page to this computer, through SSH
+    /// Open a stack's web page through an SSH tunnel
     Open(open::Args),
-    /// Remove a stack; its volumes stay
+    /// Remove a stack from a swarm and keep its volumes
     Rm(Rm),
 }
 
@@ -57,11 +58,11 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
 
 #[derive(Debug, clap::Args)]
 struct Rm {
-    /// A swarm, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// What the stack is called there
+    /// Name of the stack on the swarm
     #[arg(value_name = "STACK")]
     stack: String,
 }

@@ -7,35 +7,35 @@ use crate::stacks::deploy;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Works without anything being opened on the nodes: the way is an SSH session to the node that runs the service. Ctrl-C
-ends it.
+rmachine forwards a local port through SSH to the node that runs the service, so the nodes need not publish any port. \
+Press Ctrl-C to stop.
 
 Examples:
   rmachine stack open lab monitoring
   rmachine stack open lab monitoring prometheus --port 9090
-  rmachine stack open lab mystack web:8080          # a service and its port, of any stack")]
+  rmachine stack open lab mystack web:8080      # port 8080 of the service web")]
 pub(super) struct Args {
-    /// A swarm, or one of its machines
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// What the stack is called there
+    /// Name of the stack on the swarm
     #[arg(value_name = "STACK")]
     stack: String,
 
-    /// One of its pages, or SERVICE:PORT [default: the first page that is deployed]
+    /// Page of the stack, or SERVICE:PORT [default: the first page]
     #[arg(value_name = "PAGE")]
     page: Option<String>,
 
-    /// The port here [default: a free one]
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    /// Local port [default: a free port]
+    #[arg(long, value_name = "PORT", default_value_t = 0, hide_default_value = true)]
     port: u16,
 
-    /// Open a browser also where no desktop is seen
+    /// Open a browser even if no desktop is found
     #[arg(long, conflicts_with = "no_browser")]
     browser: bool,
 
-    /// Only print the address
+    /// Print the URL and open no browser
     #[arg(long)]
     no_browser: bool,
 }

@@ -5,11 +5,11 @@ use crate::ui::table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A stack of `stack ls`, or a folder
+    /// Name of a built-in stack (see: stack ls), or directory of a stack
     #[arg(value_name = "STACK")]
     stack: String,
 
-    /// Print the compose file as it is written
+    /// Print the template of the compose file and exit
     #[arg(long)]
     compose: bool,
 }

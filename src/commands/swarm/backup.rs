@@ -12,29 +12,31 @@ use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The engine of that node is stopped while its state is copied, for no copy of a running one can be relied on; with three
-managers the swarm goes on meanwhile, and containers of that node end. The file holds the keys of the swarm.
+rmachine stops the engine of the node while it copies the state, because a copy of a running engine may be \
+inconsistent. The containers of the node stop; with three managers the swarm keeps its quorum. The backup contains \
+the keys of the swarm.
 
 Examples:
   rmachine swarm backup node2 > lab.backup
-  rmachine swarm backup node2 -o lab.backup      # readable by its owner alone")]
+  rmachine swarm backup --file lab.backup node2  # only you can read the file")]
 pub(super) struct Backup {
+    /// Manager to back up
     #[arg(value_name = "NODE")]
     node: String,
 
-    /// A file, readable by its owner alone [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+    /// File to write, readable only by you [default: standard output]
+    #[arg(long, alias = "output", short_alias = 'o', value_name = "FILE")]
+    file: Option<PathBuf>,
 }
 
 impl Backup {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let name = one_name(ctx, std::slice::from_ref(&self.node))?;
         let mut quiet = ctx.swarm();
-        if self.output.is_none() {
+        if self.file.is_none() {
             if ctx.printer.stdout_is_terminal() {
                 return Err(Failure::usage("a backup is no text for a terminal, and holds keys")
-                    .hint(format!("{} swarm backup {name} -o FILE", ctx.program)));
+                    .hint(format!("{} swarm backup --file FILE {name}", ctx.program)));
             }
             // Standard output is the archive's.
             quiet.machines.reporter = std::sync::Arc::new(rmachine_driver::Silent);
@@ -42,7 +44,7 @@ impl Backup {
         }
         let mut bytes = Vec::new();
         quiet.backup(&name, &mut bytes).await?;
-        let path = self.output.clone().unwrap_or_default();
+        let path = self.file.clone().unwrap_or_default();
         ctx.store.write_file(&path, &bytes, 0o600).map_err(Failure::from_error)?;
         ctx.last_word(&format!("Wrote {}: it holds the keys of the swarm", path.display()));
         Ok(())
@@ -51,22 +53,24 @@ impl Backup {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  rmachine swarm restore node1 --cluster lab < lab.backup")]
+Examples:
+  rmachine swarm restore node1 --cluster lab < lab.backup
+  rmachine swarm restore node1 --cluster lab --file lab.backup")]
 pub(super) struct Restore {
+    /// Machine to restore the backup on; it becomes the only manager
     #[arg(value_name = "NODE")]
     node: String,
 
-    /// What the swarm is called here [default: the one that the machine belongs to]
-    #[arg(long, value_name = "NAME")]
+    /// Name of the restored swarm [default: the swarm of the machine]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// A backup [default: standard input]
-    #[arg(long, short, value_name = "FILE")]
-    input: Option<PathBuf>,
+    /// Backup to read [default: standard input]
+    #[arg(long, alias = "input", short_alias = 'i', value_name = "FILE")]
+    file: Option<PathBuf>,
 
-    /// Do not ask
-    #[arg(short)]
+    /// Do not ask for confirmation
+    #[arg(long, short)]
     yes: bool,
 }
 
@@ -82,17 +86,17 @@ impl Restore {
                 return Err(Failure::usage("name the swarm with --cluster: the machine belongs to none"));
             }
         };
-        if self.input.is_none() && std::io::stdin().is_terminal() {
-            return Err(Failure::usage("a backup is to come from standard input, or from --input"));
+        if self.file.is_none() && std::io::stdin().is_terminal() {
+            return Err(Failure::usage("a backup is to come from standard input, or from --file"));
         }
         // Standard input may be the archive.
-        if self.input.is_some() && !self.yes {
+        if self.file.is_some() && !self.yes {
             ctx.printer.line(&format!("What {name} knows of a swarm is replaced by the backup."));
             if !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(Failure::from_error)? {
                 return Ok(());
             }
         }
-        match &self.input {
+        match &self.file {
             None => swarm.restore(&name, &cluster, local_stdin()).await?,
             Some(path) => {
                 let file = std::fs::File::open(path)
@@ -105,12 +109,16 @@ impl Restore {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The node initializes a new swarm from its state. Services, networks, secrets and workers stay, and the node is the only \
+manager. Changes that only the lost managers recorded are lost. Use this command only if the quorum is lost for good.")]
 pub(super) struct Recover {
+    /// Manager to recover from
     #[arg(value_name = "NODE")]
     node: String,
 
-    /// Do not ask
-    #[arg(short)]
+    /// Do not ask for confirmation
+    #[arg(long, short)]
     yes: bool,
 }
 
@@ -132,7 +140,7 @@ impl Recover {
         swarm.recover(&name).await?;
         let cluster = swarm.membership(&name)?.map(|m| m.cluster.to_string()).unwrap_or_default();
         ctx.last_word(&format!(
-            "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm NODE` removes managers that are gone, and \
+            "`{0} swarm status {cluster}` shows what is left; `{0} swarm rm-node NODE` removes managers that are gone, and \
              further managers make it safe again",
             ctx.program
         ));

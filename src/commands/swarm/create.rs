@@ -4,7 +4,7 @@ use clap::ArgMatches;
 use rmachine_driver::{Login, MachineName};
 
 use crate::app::Context;
-use crate::commands::machine::create::{interrupted, known_driver, plan};
+use crate::commands::machine::create::{interrupted, known_driver, plan, report_default_driver};
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{Founding, Settings, cluster_name};
 use crate::model::{ClusterName, Exit, Failure, Membership, Role, SwarmSettings};
@@ -17,27 +17,27 @@ const MOST: u32 = 500;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The swarm; its machines are NAME-m1, NAME-m2, ... and NAME-w1, NAME-w2, ...
-    #[arg(value_name = "NAME")]
+    /// Name of the swarm; its machines are SWARM-m1, SWARM-m2, ... and SWARM-w1, SWARM-w2, ...
+    #[arg(value_name = "SWARM")]
     name: String,
 
-    /// How many managers; an odd number
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Number of managers, which should be odd
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     managers: u32,
 
-    /// How many workers
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Number of workers
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     workers: u32,
 
-    /// Go on with the machines that are there, and make no others
+    /// Continue with the existing machines and create no others
     #[arg(long)]
     resume: bool,
 
-    /// Show what would be made, and make nothing
+    /// Print what would be created and exit
     #[arg(long)]
     dry_run: bool,
 
-    /// Leave at the provider what was made there of a machine before it failed
+    /// Keep provider resources if creation fails
     #[arg(long)]
     keep_on_failure: bool,
 
@@ -55,12 +55,13 @@ pub(super) fn augment(command: clap::Command, registry: &Registry, driver: &str)
         .mut_args(|arg| if arg.get_id().as_str().starts_with("swarm") { arg.hide(true) } else { arg })
         .after_help(
             "\
-A run that was killed or failed goes on with the same words, or with --resume for the machines that are there.
+To continue after a failure or an interruption, run the same command again, or run it with --resume to continue with the \
+existing machines only. Without --driver, this help shows the options of the default driver.
 
 Examples:
-  rmachine swarm create -d docker --managers 3 --workers 2 lab
+  rmachine swarm create --managers 3 --workers 2 lab
   rmachine swarm status lab
-  rmachine rm -y $(rmachine ls -q --filter name=^lab-)",
+  rmachine swarm rm lab",
         )
 }
 
@@ -70,6 +71,7 @@ pub(super) async fn run(ctx: &Context, args: &Args, matches: &ArgMatches) -> Out
     let cluster = cluster_name(&args.name)?;
     let wanted = if args.resume { members(ctx, &cluster)? } else { wanted(ctx, args, &cluster)? };
     let settings = args.settings.resolve(Some(&args.founding))?;
+    report_default_driver(ctx);
     let work = work(ctx, &cluster, &wanted, &settings, args.keep_on_failure, matches)?;
     let managers = wanted.iter().filter(|(_, role)| *role == Role::Manager).count();
     if let Some(warning) = quorum::even_advice(managers) {

@@ -18,18 +18,19 @@ enum Kind {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Token {
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines
+    #[arg(value_name = "SWARM")]
     cluster: String,
 
-    /// worker or manager
-    #[arg(value_enum, default_value = "worker", hide_possible_values = true)]
+    /// Role of the nodes that join with the token: worker or manager
+    #[arg(value_name = "ROLE", value_enum, default_value = "worker", hide_possible_values = true)]
     role: Kind,
 
-    /// Replace it: the old one lets nobody in any more
+    /// Replace the token; the old one becomes invalid
     #[arg(long)]
     rotate: bool,
 
-    /// Print it; without this, only what `docker swarm join` needs beside it
+    /// Print the token only
     #[arg(long, short)]
     quiet: bool,
 }
@@ -58,11 +59,11 @@ impl Token {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// A swarm [default: the only one there is]
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines [default: the only swarm]
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Lock it no longer
+    /// Turn the lock off, so that restarted managers need no key
     #[arg(long)]
     off: bool,
 }
@@ -84,11 +85,11 @@ impl Which {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Key {
-    /// A swarm [default: the only one there is]
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines [default: the only swarm]
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Replace it: the old one opens nothing any more
+    /// Replace the key; the old one becomes invalid
     #[arg(long)]
     rotate: bool,
 }
@@ -105,18 +106,18 @@ impl Key {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The key comes from a manager that is open, where there is one; else from --key-file, from standard input, or it is asked
-for. It is never taken from the command line, where others could see it.
+rmachine asks an unlocked manager for the key. If there is none, it reads the key from --key-file, from standard input, \
+or from the terminal. It takes no key from the command line, where other users could see it.
 
 Examples:
   rmachine swarm unlock lab
   rmachine swarm unlock lab < key.txt")]
 pub(super) struct Unlock {
-    /// A swarm, or one of its machines [default: the only swarm there is]
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines [default: the only swarm]
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// Where the key is
+    /// File with the unlock key
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 }

@@ -3,15 +3,16 @@
 use crate::app::Context;
 use crate::commands::shared::Outcome;
 use crate::commands::swarm::{Founding, Settings, cluster_name, each, which};
-use crate::model::{Failure, Role};
+use crate::model::Role;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Init {
-    #[arg(value_name = "NODE")]
+    /// Machine that becomes the first manager
+    #[arg(value_name = "MACHINE")]
     node: String,
 
-    /// What the swarm is called here [default: the machine's name]
-    #[arg(long, value_name = "NAME")]
+    /// Name of the swarm [default: the name of the machine]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
     #[command(flatten)]
@@ -44,14 +45,15 @@ impl Init {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Join {
-    #[arg(value_name = "NODE", required = true)]
+    /// Machines that join the swarm
+    #[arg(value_name = "MACHINE", required = true)]
     nodes: Vec<String>,
 
-    /// The swarm, by its name here [default: the only one there is]
-    #[arg(long, value_name = "NAME")]
+    /// Swarm to join [default: the only swarm]
+    #[arg(long, value_name = "SWARM")]
     cluster: Option<String>,
 
-    /// As managers
+    /// Join as managers
     #[arg(long)]
     manager: bool,
 
@@ -72,10 +74,11 @@ impl Join {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Leave {
+    /// Nodes that leave their swarm
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 
-    /// Also where that breaks the quorum, and when no manager answers
+    /// Leave even if the swarm loses its quorum or no manager is reachable
     #[arg(long, short)]
     force: bool,
 }
@@ -85,42 +88,5 @@ impl Leave {
     pub(super) async fn run(&self, ctx: &Context) -> Outcome {
         let swarm = ctx.swarm_for(self.nodes.len());
         each(ctx, &self.nodes, false, async |name| swarm.leave(name, self.force).await).await
-    }
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Rm {
-    /// A machine, the name of a host, or the beginning of a node's id
-    #[arg(value_name = "NODE", required = true)]
-    nodes: Vec<String>,
-
-    /// The swarm, by its name here [default: the only one there is]
-    #[arg(long, value_name = "NAME")]
-    cluster: Option<String>,
-
-    /// Also one that answers, and where that breaks the quorum
-    #[arg(long, short)]
-    force: bool,
-}
-
-impl Rm {
-    pub(super) async fn run(&self, ctx: &Context) -> Outcome {
-        let swarm = ctx.swarm();
-        let given = self.cluster.as_deref().or_else(|| {
-            let only = self.nodes.first().map(String::as_str);
-            only.filter(|n| {
-                rmachine_driver::MachineName::existing(n)
-                    .is_ok_and(|n| swarm.membership(&n).is_ok_and(|m| m.is_some()))
-            })
-        });
-        let cluster = which(&swarm, given)?;
-        let mut errors = Vec::new();
-        for node in &self.nodes {
-            match swarm.remove_dead_node(&cluster, node, self.force).await {
-                Ok(()) => ctx.printer.line(&format!("Removed {node} from the swarm {}", cluster.name)),
-                Err(e) => errors.push(e),
-            }
-        }
-        Failure::join(errors)
     }
 }

@@ -5,6 +5,7 @@ mod create;
 mod keys;
 mod membership;
 mod nodes;
+mod remove;
 mod status;
 
 use futures_util::future::join_all;
@@ -24,13 +25,14 @@ pub(in crate::commands) use status::{HELP as STATUS_HELP, StatusForm};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  rmachine swarm create -d docker --managers 3 --workers 2 lab
+  rmachine swarm create --managers 3 --workers 2 lab
   rmachine swarm init node1 --cluster lab
   rmachine swarm join node2 node3 --cluster lab --manager
   rmachine swarm status lab
   rmachine swarm drain node3
 
-Tokens and keys are asked of the managers when they are needed, sent to engines alone, and kept nowhere.")]
+rmachine stores no join tokens and no unlock keys. It asks a manager for them when it needs them, and sends them to \
+engines only.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     verb: Verb,
@@ -38,43 +40,47 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Create machines and a swarm of them, all at once
+    /// Create machines and a swarm of them
     Create(create::Args),
-    /// Start a swarm on a machine: its first manager
-    Init(membership::Init),
-    /// Bring machines into a swarm
-    Join(membership::Join),
-    /// Take machines out of their swarm
-    Leave(membership::Leave),
-    /// Strike a node that is gone off the list
-    Rm(membership::Rm),
-    /// Make managers of workers
-    Promote(nodes::Roles),
-    /// Make workers of managers
-    Demote(nodes::Roles),
-    /// Move all tasks away from nodes, and give them no new ones
-    Drain(nodes::Drain),
-    /// Give tasks to nodes again
-    Activate(nodes::Names),
-    /// Set labels of nodes (KEY=VALUE), or remove them (KEY-)
-    Label(nodes::Label),
-    /// Print what lets a node in
-    Token(keys::Token),
-    /// Lock the swarm: a manager that starts waits for the key
-    Lock(keys::Which),
-    /// Open managers that wait for their key
-    Unlock(keys::Unlock),
-    /// Print the key that opens managers
-    UnlockKey(keys::Key),
-    /// Show the nodes of a swarm, and whether its managers have a majority
-    Status(status::Args),
-    /// List the swarms that machines of this store belong to
+    /// List swarms
     Ls(status::Ls),
-    /// Write the state of a manager, its keys included, to a file
+    /// Print the nodes of a swarm and whether it has quorum
+    #[command(visible_alias = "show")]
+    Status(status::Args),
+    /// Remove a swarm with all its machines
+    #[command(visible_alias = "destroy")]
+    Rm(remove::Rm),
+    /// Initialize a swarm on its first manager
+    Init(membership::Init),
+    /// Join machines to a swarm
+    Join(membership::Join),
+    /// Remove nodes from their swarm and keep the machines
+    Leave(membership::Leave),
+    /// Remove a dead node from the swarm
+    RmNode(remove::RmNode),
+    /// Promote workers to managers
+    Promote(nodes::Roles),
+    /// Demote managers to workers
+    Demote(nodes::Roles),
+    /// Drain nodes: move all their tasks to other nodes
+    Drain(nodes::Drain),
+    /// Activate drained nodes
+    Activate(nodes::Names),
+    /// Set or remove labels of nodes
+    Label(nodes::Label),
+    /// Print the join token
+    Token(keys::Token),
+    /// Lock the swarm, so that restarted managers need a key
+    Lock(keys::Which),
+    /// Unlock managers
+    Unlock(keys::Unlock),
+    /// Print the unlock key
+    UnlockKey(keys::Key),
+    /// Back up the state and the keys of a swarm
     Backup(backup::Backup),
-    /// Put such a state onto a machine: a swarm in which it is the only manager
+    /// Restore a backup on a machine
     Restore(backup::Restore),
-    /// Make a new swarm of what one manager knows, when the others are lost
+    /// Recover the swarm from one manager after quorum loss
     Recover(backup::Recover),
 }
 
@@ -90,6 +96,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) 
         Verb::Join(args) => args.run(ctx).await,
         Verb::Leave(args) => args.run(ctx).await,
         Verb::Rm(args) => args.run(ctx).await,
+        Verb::RmNode(args) => args.run(ctx).await,
         Verb::Promote(args) => args.promote(ctx).await,
         Verb::Demote(args) => args.demote(ctx).await,
         Verb::Drain(args) => args.run(ctx).await,
@@ -110,31 +117,31 @@ pub(crate) async fn run(ctx: &Context, args: &Args, matches: &clap::ArgMatches) 
 /// What nodes are told when they found a swarm or join one.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Settings {
-    /// Address or interface by which the others know the node [default: in the private network that all share]
+    /// Address or interface to advertise to other nodes [default: in a private network of all nodes]
     #[arg(long, value_name = "ADDRESS")]
     advertise_addr: Option<String>,
 
-    /// Address or interface for the traffic of overlay networks
+    /// Address or interface for overlay network traffic
     #[arg(long, value_name = "ADDRESS")]
     data_path_addr: Option<String>,
 
-    /// Where managers listen [default: 0.0.0.0:2377]
+    /// Address on which managers listen [default: 0.0.0.0:2377]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen_addr: Option<String>,
 
-    /// Whether the node is given tasks: active, pause or drain
-    #[arg(long, value_enum, value_name = "HOW", default_value_t, hide_possible_values = true)]
+    /// Availability of the node: active, pause or drain
+    #[arg(long, value_enum, value_name = "STATE", default_value_t, hide_possible_values = true)]
     availability: Given,
 }
 
 /// Of the founder alone.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Founding {
-    /// Network for overlay networks to be cut from: 10.20.0.0/16
-    #[arg(long, value_name = "NETWORK")]
+    /// Address pool for overlay networks: 10.20.0.0/16
+    #[arg(long, value_name = "CIDR")]
     default_addr_pool: Vec<String>,
 
-    /// A manager that starts waits for a key: see `swarm unlock-key`
+    /// Lock the swarm, so that restarted managers need a key (see: swarm unlock-key)
     #[arg(long)]
     autolock: bool,
 }

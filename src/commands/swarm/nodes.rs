@@ -10,6 +10,7 @@ use crate::swarm::NodeChange;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Names {
+    /// Nodes to activate
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 }
@@ -22,10 +23,11 @@ impl Names {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Roles {
+    /// Nodes to change
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 
-    /// Also where that breaks the quorum
+    /// Change the role even if the swarm loses its quorum
     #[arg(long, short)]
     force: bool,
 }
@@ -42,11 +44,12 @@ impl Roles {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Drain {
+    /// Nodes to drain
     #[arg(value_name = "NODE", required = true)]
     nodes: Vec<String>,
 
-    /// Seconds to wait until nothing runs there any more; 0 does not wait
-    #[arg(long, value_name = "N", default_value_t = 30)]
+    /// Seconds to wait for the tasks to move; 0 does not wait
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     wait: u64,
 }
 
@@ -73,7 +76,7 @@ impl Drain {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Label {
-    /// Nodes, then KEY=VALUE and KEY-
+    /// Nodes, then labels to set (KEY=VALUE) and to remove (KEY-)
     #[arg(value_name = "NODE|KEY=VALUE|KEY-", required = true)]
     words: Vec<String>,
 }

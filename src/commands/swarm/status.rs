@@ -20,25 +20,25 @@ enum Output {
 }
 
 pub(in crate::commands) const HELP: &str = "\
-The exit code is 0 while the managers have a majority, 1 when not. The JSON is described in COMPATIBILITY.md.";
+The exit status is 0 if the managers have quorum, and 1 if not. COMPATIBILITY.md describes the JSON output.";
 
 /// How a status is asked for and shown.
 #[derive(Debug, Clone, clap::Args)]
 pub(in crate::commands) struct StatusForm {
-    /// table or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Output,
 
-    /// Seconds to wait for an answer
-    #[arg(long, short, default_value_t = 10)]
+    /// Seconds to wait for the managers to answer
+    #[arg(long, short, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(super) struct Args {
-    /// A swarm, or one of its machines [default: the only swarm there is]
-    #[arg(value_name = "CLUSTER")]
+    /// Swarm, or one of its machines [default: the only swarm]
+    #[arg(value_name = "SWARM")]
     cluster: Option<String>,
 
     #[command(flatten)]
@@ -82,12 +82,12 @@ fn show(ctx: &Context, status: &SwarmStatus) {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Ls {
-    /// Names only
+    /// Print names only
     #[arg(long, short, conflicts_with = "output")]
     quiet: bool,
 
-    /// table or json
-    #[arg(long, short, value_enum, default_value_t, value_name = "FORM", hide_possible_values = true)]
+    /// Output format: table or json
+    #[arg(long, short, value_enum, default_value_t, value_name = "FORMAT", hide_possible_values = true)]
     output: Output,
 }
 

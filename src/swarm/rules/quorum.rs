@@ -60,7 +60,7 @@ impl Quorum {
         }
         if reachable < managers {
             return Some(
-                "bring back the managers that do not answer, or `swarm rm` those that are gone and promote others"
+                "bring back the managers that do not answer, or `swarm rm-node` those that are gone and promote others"
                     .to_owned(),
             );
         }

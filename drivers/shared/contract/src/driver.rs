@@ -9,6 +9,14 @@ use crate::{
     Snapshots, State, TaggedResources,
 };
 
+/// How a driver looks for what it needs, see [`Driver::available`].
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    pub timeout: Duration,
+    /// Contact no other computer.
+    pub local_only: bool,
+}
+
 /// Creates and controls the machines of one provider.
 ///
 /// The methods without `async` answer from memory, so that commands which only list machines start no process. A driver
@@ -77,7 +85,7 @@ pub trait Driver: Send + Sync {
 
     /// Whether this driver can create a machine here and now without further flags: the reason as a clause, or nothing.
     /// The core asks when the user names no driver.
-    async fn available(&self, _timeout: Duration) -> Option<String> {
+    async fn available(&self, _search: Search) -> Option<String> {
         None
     }
 

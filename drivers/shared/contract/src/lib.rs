@@ -38,7 +38,7 @@ pub use cause::{Cause, describe_error};
 pub use create_request::{CreateRequest, HostKeyPair};
 pub use description::{Description, ENGINE_PORT};
 pub use draft::{Draft, DraftRequest, Import};
-pub use driver::Driver;
+pub use driver::{Driver, Search};
 pub use endpoint::{Endpoint, HostAddr, HostAddrError};
 pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
 pub use features::{Features, FirstHostKey, Login, Restart};

@@ -11,14 +11,32 @@ pub struct OptionSpec {
     pub kind: OptionKind,
     pub env: Option<Cow<'static, str>>,
     pub help: Cow<'static, str>,
+    /// The kind of the value, as help shows it: `FILE`, `SECONDS`.
+    pub value_name: Cow<'static, str>,
     /// Its value is a secret: never shown, logged or kept in config.json.
     pub secret: bool,
+    /// Accepted, but absent from help: it does nothing any more.
+    pub hidden: bool,
 }
 
 impl OptionSpec {
     /// An option without an environment variable.
     pub const fn new(name: &'static str, kind: OptionKind, help: &'static str) -> Self {
-        Self { name: Cow::Borrowed(name), kind, env: None, help: Cow::Borrowed(help), secret: false }
+        Self {
+            name: Cow::Borrowed(name),
+            kind,
+            env: None,
+            help: Cow::Borrowed(help),
+            value_name: Cow::Borrowed("VALUE"),
+            secret: false,
+            hidden: false,
+        }
+    }
+
+    #[must_use]
+    pub fn value_name(mut self, kind: &'static str) -> Self {
+        self.value_name = Cow::Borrowed(kind);
+        self
     }
 
     #[must_use]
@@ -30,6 +48,12 @@ impl OptionSpec {
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    #[must_use]
+    pub fn hidden(mut self) -> Self {
+        self.hidden = true;
         self
     }
 }
