@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
+use rmachine_host::FileLock;
 use serde::{Deserialize, Serialize};
 
-use crate::store::lock::FileLock;
-use crate::store::{Store, StoreError, files, json};
+use crate::store::{Store, StoreError, files, json, lock};
 
 const VERSION: u64 = 1;
 const WAIT: Duration = Duration::from_secs(30);
@@ -96,7 +96,7 @@ impl Store {
 
     async fn credentials_lock(&self) -> Result<FileLock, StoreError> {
         let what = || format!("{}", self.credentials_path().display());
-        FileLock::take(self.root().join(".credentials.lock"), WAIT, what).await
+        lock::take(self.root().join(".credentials.lock"), WAIT, what).await
     }
 
     fn write_credentials(&self, document: &Document) -> Result<(), StoreError> {

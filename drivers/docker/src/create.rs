@@ -10,12 +10,12 @@ use rmachine_driver::{
     MachineHandle, Resource,
 };
 use rmachine_engine_api::{EngineError, with_query};
+use rmachine_host::lock_shared;
 use serde_json::Value;
 
 use crate::body::{self, Bounding};
 use crate::engine::{Container, Engine, PORTS, STORE, UUID, refused};
 use crate::furnish::furnish;
-use crate::lock::Lock;
 use crate::network::{self, Place};
 use crate::options::Wanted;
 use crate::{hostkey, image, reach};
@@ -144,7 +144,7 @@ async fn reserve(
     lessons: &mut Lessons,
     locks: &Path,
 ) -> Result<Option<(String, Place)>, DriverError> {
-    let _lock = Lock::take(locks, "addresses", ADDRESSES).await;
+    let _lock = lock_shared(locks, "addresses", ADDRESSES).await?;
     record(machine, NETWORK, &wanted.network)?;
     record(machine, CONTAINER, "")?;
     let network = network::ensure(engine, &wanted.network, machine.state.text("StorePath")).await?;

@@ -10,7 +10,8 @@ mod engine;
 mod furnish;
 mod hostkey;
 mod image;
-mod lock;
+#[cfg(test)]
+mod lock_tests;
 mod network;
 mod options;
 mod reach;

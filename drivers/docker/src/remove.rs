@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, Tagged, Tags};
 use rmachine_engine_api::{filters, segment, with_query};
+use rmachine_host::lock_shared;
 use serde::Deserialize;
 
 use crate::create::CONTAINER;
 use crate::engine::{Engine, Labels, UUID, refused};
-use crate::lock::Lock;
 use crate::network;
 
 const VOLUME: &str = "volume";
@@ -46,7 +46,7 @@ async fn remove_all(
     for (volume, _) in volumes(engine, &format!("{UUID}={}", machine.uuid)).await? {
         engine.delete(&format!("/volumes/{}?force=1", segment(&volume))).await?;
     }
-    let _lock = Lock::take(locks, "addresses", WAIT).await;
+    let _lock = lock_shared(locks, "addresses", WAIT).await?;
     network::remove_if_last(engine, machine.state.text("Network")).await
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn remove_tagged(
     for volume in of(VOLUME) {
         engine.delete(&format!("/volumes/{}?force=1", segment(&volume.id))).await?;
     }
-    let _lock = Lock::take(locks, "addresses", WAIT).await;
+    let _lock = lock_shared(locks, "addresses", WAIT).await?;
     for network in networks {
         network::remove_if_last(engine, &network).await?;
     }

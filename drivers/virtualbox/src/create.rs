@@ -7,11 +7,11 @@ use std::time::Duration;
 use rmachine_driver::{
     CreateRequest, DriverError, DriverState, Leftovers, MachineHandle, Resource, State, Uuid,
 };
+use rmachine_host::lock_shared;
 
 use crate::answer::{self, ADAPTER, ADDRESS, Info, Vm};
 use crate::image;
-use crate::lock::Lock;
-use crate::manage::{Manager, failed};
+use crate::manage::Manager;
 use crate::network::{self, HostOnly, record};
 use crate::options::{LOGIN, Wanted};
 use crate::words::{self, ENGINE_RULE, Make, SSH_RULE};
@@ -58,8 +58,7 @@ async fn make_or_go_on(
     wanted: &Wanted,
     version: Version,
 ) -> Result<(), DriverError> {
-    let lock = Lock::take(manager.locks(), "virtualbox-networks", PATIENCE).await;
-    let lock = lock.ok_or_else(|| failed("another rmachine has been choosing an address for too long"))?;
+    let lock = lock_shared(manager.locks(), "virtualbox-networks", PATIENCE).await?;
     let mut vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
     if vms.iter().any(|vm| vm.uuid == Some(machine.uuid)) {
         if machine.journal.records().iter().any(|r| r.kind == COMPLETE) {

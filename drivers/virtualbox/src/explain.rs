@@ -82,11 +82,9 @@ pub(crate) fn refusal(refusal: &Refusal) -> DriverError {
         None if refusal.is_missing() => (DriverErrorKind::Missing, brief(refusal), None),
         None => (DriverErrorKind::Provider, brief(refusal), None),
     };
-    let error = DriverError::new(kind, message);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+    let mut error = DriverError::new(kind, message);
+    error.hints.extend(hint.map(str::to_owned).into_iter().chain(refusal.hints.clone()));
+    error
 }
 
 /// In one line, without what only VirtualBox's authors read.
@@ -101,7 +99,7 @@ mod tests {
     use crate::answer;
 
     fn told(stderr: &str) -> DriverError {
-        refusal(&Refusal { verb: "startvm".into(), said: answer::errors(stderr) })
+        refusal(&Refusal { verb: "startvm".into(), said: answer::errors(stderr), hints: Vec::new() })
     }
 
     #[test]

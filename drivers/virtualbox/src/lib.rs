@@ -12,7 +12,6 @@ mod files;
 mod find;
 mod image;
 mod iso;
-mod lock;
 mod manage;
 mod network;
 mod options;

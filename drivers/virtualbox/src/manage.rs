@@ -8,12 +8,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, DriverErrorKind, describe_error};
+use rmachine_host::lock_shared;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::answer;
-use crate::lock::Lock;
 use crate::{Settings, explain, find};
 
 /// Long enough for VirtualBox's service to come up on a computer that is busy with something else.
@@ -44,6 +44,8 @@ pub(crate) struct Refusal {
     pub(crate) verb: String,
     /// The errors alone, without their prefix.
     pub(crate) said: String,
+    /// What to do about an error that is not VBoxManage's own.
+    pub(crate) hints: Vec<String>,
 }
 
 impl fmt::Display for Refusal {
@@ -105,9 +107,8 @@ impl Manager {
 
     /// One call, alone among those of this user.
     pub(crate) async fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<String, Refusal> {
-        let Some(_lock) = Lock::take(&self.locks, "vboxmanage", QUICK).await else {
-            return Err(refusal(args, "another call has been at work for too long"));
-        };
+        let lock = lock_shared(&self.locks, "vboxmanage", QUICK).await;
+        let _lock = lock.map_err(|e| Refusal { hints: e.hints, ..refusal(args, &e.message) })?;
         self.again(args, QUICK, &|_| {}).await
     }
 
@@ -192,7 +193,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, percent: &(dyn Fn(u8) + Se
 
 fn refusal<S: AsRef<OsStr>>(args: &[S], said: &str) -> Refusal {
     let verb = args.first().map(|a| a.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
-    Refusal { verb, said: said.to_owned() }
+    Refusal { verb, said: said.to_owned(), hints: Vec::new() }
 }
 
 /// The installer leaves the folder in the registry, which has a program to be read with.

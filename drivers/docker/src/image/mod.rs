@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use rmachine_driver::{DriverError, NodeImage, Options, Progress};
 use rmachine_engine_api::{filters, with_query};
+use rmachine_host::lock_shared;
 use serde::Deserialize;
 
 use crate::engine::{Engine, Labels, refused};
-use crate::lock::Lock;
 pub(crate) use recipe::Recipe;
 use recipe::{DOCKERFILE, INIT, PACKAGES, REPOSITORY, ROOTFS, SETUP};
 
@@ -51,7 +51,7 @@ pub(crate) async fn ensure(
         return Ok(image);
     }
     announce(&format!("Building the node image {image}, which is done once and takes a minute..."));
-    let _lock = Lock::take(locks, &format!("node-image-{}", recipe.tag()), BUILD).await;
+    let _lock = lock_shared(locks, &format!("node-image-{}", recipe.tag()), BUILD).await?;
     for _ in 0..BUILDS {
         if engine.image_id(&image).await?.is_some() {
             return Ok(image);

@@ -146,9 +146,10 @@ fn what_the_processor_can() {
 #[test]
 fn refusals_of_what_is_not_there() {
     let (_, stderr) = recorded(START, "startvm nope --type headless", 0);
-    let refusal = crate::manage::Refusal { verb: "startvm".into(), said: errors(&stderr) };
+    let refusal = crate::manage::Refusal { verb: "startvm".into(), said: errors(&stderr), hints: Vec::new() };
     assert!(refusal.is_missing());
     let (_, stderr) = recorded(RUNNING, "unregistervm iem1 --delete", 0);
-    let refusal = crate::manage::Refusal { verb: "unregistervm".into(), said: errors(&stderr) };
+    let refusal =
+        crate::manage::Refusal { verb: "unregistervm".into(), said: errors(&stderr), hints: Vec::new() };
     assert!(refusal.is_locked() && !refusal.is_missing());
 }

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, MachineHandle};
+use rmachine_host::{FileLock, LockError, check_folder};
 use sha2::{Digest, Sha256};
 
 use crate::files;
-use crate::lock::Lock;
-use crate::manage::{Manager, failed};
+use crate::manage::Manager;
 use crate::options::Wanted;
 
 pub(crate) use convert::{CONVERSION, discard, raw_disk};
@@ -120,14 +120,15 @@ pub(crate) async fn ensure(
 }
 
 /// Several machines that are made at once share one download and one conversion.
-async fn alone(machine: &MachineHandle<'_>, cache: &Path, key: &str) -> Result<Lock, DriverError> {
-    let purpose = format!(".{key}");
-    if let Some(lock) = Lock::take(cache, &purpose, Duration::ZERO).await {
-        return Ok(lock);
+async fn alone(machine: &MachineHandle<'_>, cache: &Path, key: &str) -> Result<FileLock, DriverError> {
+    check_folder(cache)?;
+    let path = cache.join(format!(".{key}.lock"));
+    match FileLock::take(path.clone(), Duration::ZERO).await {
+        Err(LockError::Busy { .. }) => {}
+        taken => return Ok(taken?),
     }
     machine.reporter.step(machine.name, "Waiting for another machine's image, which is the same...");
-    let lock = Lock::take(cache, &purpose, PATIENCE).await;
-    lock.ok_or_else(|| failed(format!("another process kept the image {key} to itself")))
+    Ok(FileLock::take(path, PATIENCE).await?)
 }
 
 #[cfg(test)]

@@ -89,8 +89,21 @@ async fn work_tells_how_far_it_is() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there() {
-    let manager = Manager { program: "/nowhere/VBoxManage".into(), locks: "/nowhere".into() };
+    let dir = tempfile::tempdir().unwrap();
+    let manager = Manager { program: "/nowhere/VBoxManage".into(), locks: dir.path().to_owned() };
     assert!(manager.run(&["list"]).await.unwrap_err().has("could not be started"));
     let error = Manager::find(&Settings::default()).await.unwrap_err();
     assert!(error.message.starts_with("VBoxManage not found."), "{error}");
+}
+
+#[tokio::test]
+async fn call_without_a_lock_is_refused() {
+    let mut scene = scene("echo called >called");
+    std::fs::write(scene.dir.path().join("file"), "").unwrap();
+    scene.manager.locks = scene.dir.path().join("file");
+    let error = DriverError::from(scene.manager.run(&["list", "vms"]).await.unwrap_err());
+    let start = "VBoxManage list failed: cannot keep lock files in ";
+    assert!(error.message.starts_with(start) && error.message.ends_with("it is not a folder"), "{error}");
+    assert!(error.hints[0].starts_with("move it away: "), "{:?}", error.hints);
+    assert!(!scene.dir.path().join("called").exists(), "VBoxManage was called without the lock");
 }
