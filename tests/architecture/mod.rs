@@ -277,3 +277,11 @@ fn src_follows_the_staircase_of_the_architecture() {
 fn driver_crates_depend_on_shared_crates_alone() {
     assert_eq!(drivers::faults(root()), [""; 0]);
 }
+
+#[test]
+fn files_of_driver_crates_use_each_other_in_one_direction() {
+    for folder in drivers::crates(root()) {
+        let circles = Source::read(&root().join(&folder)).circles();
+        assert_eq!(circles, [[""; 0]; 0], "{}", folder.display());
+    }
+}

@@ -14,6 +14,7 @@ mod lock;
 mod network;
 mod options;
 mod reach;
+mod records;
 mod remove;
 mod subnet;
 
