@@ -33,7 +33,7 @@ fn table(path: &Path) -> Table {
     fs::read_to_string(path).unwrap().parse().unwrap()
 }
 
-fn crates(root: &Path) -> Vec<PathBuf> {
+pub(super) fn crates(root: &Path) -> Vec<PathBuf> {
     let folders = ["drivers", "drivers/shared"];
     let entries = folders.iter().filter_map(|folder| Some((folder, fs::read_dir(root.join(folder)).ok()?)));
     let inside = entries.flat_map(|(folder, entries)| {

@@ -303,3 +303,11 @@ fn driver_crates_depend_on_shared_crates_alone() {
 fn templates_name_package_and_service_managers_in_their_folders_alone() {
     assert_eq!(hosts::faults(root()), [""; 0]);
 }
+
+#[test]
+fn files_of_driver_crates_use_each_other_in_one_direction() {
+    for folder in drivers::crates(root()) {
+        let circles = Source::read(&root().join(&folder)).circles();
+        assert_eq!(circles, [[""; 0]; 0], "{}", folder.display());
+    }
+}

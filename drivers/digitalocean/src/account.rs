@@ -7,15 +7,16 @@ use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use rmachine_driver::{
     Cause, DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle,
 };
+use rmachine_rest::{Api, ApiError};
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::DigitalOcean;
-use crate::api::{Api, ApiError};
 use crate::model::{OneAccount, Team};
+use crate::paths;
+use crate::records::{self, ACCOUNT};
 
-pub(crate) const ACCOUNT: &str = "account";
 /// The state's key of docker-machine's token, and of the account of one that gave it up.
 pub(crate) const TOKEN: &str = "AccessToken";
 const STATE: &str = "Account";
@@ -122,12 +123,12 @@ impl DigitalOcean {
 impl Session {
     /// The account's name for us: the team's id where there is one. A token that may not ask stands for itself.
     pub(crate) async fn account(&self) -> Result<String, ApiError> {
-        match self.api.get::<OneAccount>("/v2/account").await {
+        match self.api.get::<OneAccount>(&paths::account()).await {
             Ok(OneAccount { account }) => {
                 let team = account.team.map(|Team { uuid }| uuid).filter(|uuid| !uuid.is_empty());
                 Ok(team.unwrap_or(account.uuid))
             }
-            Err(e) if e.is(403) => Ok(print(&self.api.token)),
+            Err(e) if e.has_status(403) => Ok(print(self.api.token())),
             Err(e) => Err(e),
         }
     }
@@ -157,8 +158,9 @@ fn print(token: &SecretString) -> String {
 
 /// As the journal has it, or, of a machine that docker-machine made, its state since it gave up its token.
 pub(crate) fn account_of<'a>(state: &'a DriverState, journal: &'a [JournalRecord]) -> Option<&'a str> {
-    let journaled = journal.iter().find(|r| r.kind == ACCOUNT && !r.id.is_empty()).map(|r| r.id.as_str());
-    journaled.or_else(|| Some(state.text(STATE)).filter(|account| !account.is_empty()))
+    records::ids(journal, ACCOUNT)
+        .next()
+        .or_else(|| Some(state.text(STATE)).filter(|account| !account.is_empty()))
 }
 
 /// Moves a token that docker-machine left in config.json to where the others are.

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use rmachine_driver::{Catalog, CatalogSpec, DriverError, Quote};
+use rmachine_rest::Api;
 
-use crate::api::Api;
 use crate::model::{Image, Region, Size};
+use crate::paths;
 
 pub(crate) fn specs() -> Vec<CatalogSpec> {
     let spec = |name: &'static str, help: &'static str, option: &'static str| CatalogSpec {
@@ -21,7 +22,7 @@ pub(crate) fn specs() -> Vec<CatalogSpec> {
 }
 
 pub(crate) async fn sizes(api: &Api) -> Result<Vec<Size>, DriverError> {
-    Ok(api.list("/v2/sizes", "sizes").await?)
+    Ok(api.list(&paths::sizes(), "sizes").await?)
 }
 
 /// Refuses what the provider would refuse, in words that name what there is.
@@ -66,7 +67,7 @@ pub(crate) async fn catalog(api: &Api, name: &str) -> Result<Catalog, DriverErro
 }
 
 async fn regions(api: &Api) -> Result<Catalog, DriverError> {
-    let mut all: Vec<Region> = api.list("/v2/regions", "regions").await?;
+    let mut all: Vec<Region> = api.list(&paths::regions(), "regions").await?;
     all.retain(|r| r.available);
     all.sort_by(|a, b| a.slug.cmp(&b.slug));
     let rows = all.into_iter().map(|r| vec![r.slug, r.name]).collect();
@@ -100,8 +101,8 @@ fn size_table(mut all: Vec<Size>) -> Catalog {
 }
 
 async fn images(api: &Api) -> Result<Catalog, DriverError> {
-    let mut all: Vec<Image> = api.list("/v2/images?type=distribution", "images").await?;
-    let own: Vec<Image> = api.list("/v2/images?private=true", "images").await?;
+    let mut all: Vec<Image> = api.list(&paths::images().query("type", "distribution"), "images").await?;
+    let own: Vec<Image> = api.list(&paths::own_images(), "images").await?;
     all.extend(own);
     let mut rows: Vec<Vec<String>> = all
         .into_iter()

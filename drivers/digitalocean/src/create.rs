@@ -5,19 +5,17 @@ use std::time::Duration;
 
 use rmachine_cloud_init::{FirstBoot, UserDataError, user_data};
 use rmachine_driver::secrecy::ExposeSecret;
-use rmachine_driver::{
-    CreateRequest, DriverError, DriverErrorKind, JournalRecord, Leftovers, MachineHandle, Resource,
-};
+use rmachine_driver::{CreateRequest, DriverError, DriverErrorKind, Leftovers, MachineHandle, Resource};
+use rmachine_rest::{Api, Polls};
 use serde_json::{Value, json};
 
-use crate::account::{ACCOUNT, Session, account_of};
-use crate::api::{Api, ApiError, Polls};
+use crate::account::{Session, account_of};
+use crate::api::unanswered;
 use crate::model::{Droplet, Image, Key, OneDroplet, OneKey};
 use crate::options::{self, NEW, USER_DATA};
-use crate::{extras, firewall, remove, tags};
+use crate::records::{self, ACCOUNT, DROPLET, KEY, record_id, record_request};
+use crate::{extras, firewall, paths, remove, tags};
 
-pub(crate) const DROPLET: &str = "droplet";
-pub(crate) const KEY: &str = "key";
 /// Droplets take about a minute.
 const BOOT: Duration = Duration::from_secs(600);
 /// How often something is asked for whose answer is lost each time.
@@ -35,10 +33,10 @@ pub(crate) async fn create(
     let done = steps(machine, request, session).await;
     let Err(error) = done else { return Ok(()) };
     if request.keep_on_failure {
-        let left = remove::known(machine.journal.records());
+        let left = records::leftovers(machine.journal.records());
         return Err(error.left(left));
     }
-    if remove::known(machine.journal.records()) != Leftovers::None {
+    if records::leftovers(machine.journal.records()) != Leftovers::None {
         machine.reporter.info(machine.name, "Removing what was made at DigitalOcean...");
     }
     match remove::remove(machine, session).await {
@@ -46,7 +44,7 @@ pub(crate) async fn create(
         Err(e) => {
             let left = e.leftovers.clone();
             Err(error.left(if left == Leftovers::None {
-                remove::known(machine.journal.records())
+                records::leftovers(machine.journal.records())
             } else {
                 left
             }))
@@ -81,16 +79,7 @@ async fn account(machine: &mut MachineHandle<'_>, session: &Session) -> Result<(
     if let Some(given) = machine.keyring.given() {
         machine.keyring.keep(&account, &given).await?;
     }
-    record(machine, ACCOUNT, &account)
-}
-
-pub(crate) fn record(machine: &mut MachineHandle<'_>, kind: &str, id: &str) -> Result<(), DriverError> {
-    machine.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
-}
-
-/// The last id of a kind; nothing when none was asked for, an empty text when the answer is not known.
-pub(crate) fn journaled<'a>(records: &'a [JournalRecord], kind: &str) -> Option<&'a str> {
-    records.iter().rev().find(|r| r.kind == kind).map(|r| r.id.as_str())
+    record_id(machine, ACCOUNT, &account)
 }
 
 /// What the droplet is to let in: an id, or a fingerprint.
@@ -106,10 +95,10 @@ async fn key(
     let Some(public) = request.public_key.map(str::trim) else {
         return Err(DriverError::invalid("there is no key to log in with"));
     };
-    let before = journaled(machine.journal.records(), KEY).map(str::to_owned);
-    let known = match before.as_deref() {
-        None => None,
-        Some(_) => find_key(api, public).await?,
+    let known = if records::is_requested(machine.journal.records(), KEY) {
+        find_key(api, public).await?
+    } else {
+        None
     };
     let id = match known {
         Some(key) => adopt(machine, &key)?,
@@ -122,28 +111,28 @@ async fn key(
 /// One that is ours is removed with the machine; somebody else's stays.
 fn adopt(machine: &mut MachineHandle<'_>, key: &Key) -> Result<u64, DriverError> {
     if key.name.contains(&tags::of_machine(machine.uuid)) {
-        record(machine, KEY, &key.id.to_string())?;
+        record_id(machine, KEY, &key.id.to_string())?;
     }
     Ok(key.id)
 }
 
 async fn upload(machine: &mut MachineHandle<'_>, api: &Api, public: &str) -> Result<u64, DriverError> {
-    record(machine, KEY, "")?;
+    record_request(machine, KEY)?;
     let name = format!("{} {}", machine.name, tags::written(&machine.tags).join(" "));
     let body = json!({"name": name, "public_key": public});
     for _ in 1..TRIES {
-        match api.post::<OneKey>("/v2/account/keys", body.clone()).await {
+        match api.post::<OneKey>(&paths::keys(), body.clone()).await {
             Ok(OneKey { ssh_key }) => {
-                record(machine, KEY, &ssh_key.id.to_string())?;
+                record_id(machine, KEY, &ssh_key.id.to_string())?;
                 return Ok(ssh_key.id);
             }
             // It is there already: by a request whose answer was lost, or because somebody put it there.
-            Err(e) if e.is(422) => match find_key(api, public).await? {
+            Err(e) if e.has_status(422) => match find_key(api, public).await? {
                 Some(key) => return adopt(machine, &key),
                 None => return Err(e.into()),
             },
-            Err(ApiError::Lost(why)) => {
-                tracing::debug!(why, "no answer about the key");
+            Err(e) if e.is_unclear() => {
+                tracing::debug!(%e, "unclear whether the key was uploaded");
                 if let Some(key) = find_key(api, public).await? {
                     return adopt(machine, &key);
                 }
@@ -151,14 +140,14 @@ async fn upload(machine: &mut MachineHandle<'_>, api: &Api, public: &str) -> Res
             Err(e) => return Err(e.into()),
         }
     }
-    Err(never("the key"))
+    Err(unanswered("the SSH key"))
 }
 
 /// The blob counts; what is said after it may differ.
 async fn find_key(api: &Api, public: &str) -> Result<Option<Key>, DriverError> {
     let blob = |line: &str| line.split_whitespace().nth(1).map(str::to_owned);
     let wanted = blob(public);
-    let keys: Vec<Key> = api.list("/v2/account/keys", "ssh_keys").await?;
+    let keys: Vec<Key> = api.list(&paths::keys(), "ssh_keys").await?;
     Ok(keys.into_iter().find(|key| wanted.is_some() && blob(&key.public_key) == wanted))
 }
 
@@ -207,38 +196,38 @@ async fn droplet(
     key: &Value,
     user_data: Option<String>,
 ) -> Result<Droplet, DriverError> {
-    if journaled(machine.journal.records(), DROPLET).is_some()
+    if records::is_requested(machine.journal.records(), DROPLET)
         && let Some(found) = find(machine, api, 1).await?
     {
         return Ok(found);
     }
-    record(machine, DROPLET, "")?;
+    record_request(machine, DROPLET)?;
     let mut body = body(machine, key, user_data);
     let mut lost = false;
     for _ in 1..TRIES {
-        match api.post::<OneDroplet>("/v2/droplets", body.clone()).await {
+        match api.post::<OneDroplet>(&paths::droplets(), body.clone()).await {
             Ok(OneDroplet { droplet }) => {
-                record(machine, DROPLET, &droplet.id.to_string())?;
+                record_id(machine, DROPLET, &droplet.id.to_string())?;
                 if lost {
                     spare(machine, api, droplet.id).await?;
                 }
                 return Ok(droplet);
             }
-            Err(ApiError::Lost(why)) => {
-                tracing::debug!(why, "no answer about the droplet");
+            Err(e) if e.is_unclear() => {
+                tracing::debug!(%e, "unclear whether the droplet was created");
                 lost = true;
                 if let Some(found) = find(machine, api, LOOKS).await? {
                     return Ok(found);
                 }
             }
-            Err(e) if e.is(422) => match snapshot_called(machine, api, &body).await? {
+            Err(e) if e.has_status(422) => match snapshot_called(machine, api, &body).await? {
                 Some(id) => body["image"] = json!(id),
                 None => return Err(e.into()),
             },
             Err(e) => return Err(e.into()),
         }
     }
-    Err(never("the droplet"))
+    Err(unanswered("the droplet"))
 }
 
 fn body(machine: &MachineHandle<'_>, key: &Value, user_data: Option<String>) -> Value {
@@ -269,7 +258,7 @@ fn body(machine: &MachineHandle<'_>, key: &Value, user_data: Option<String>) -> 
             body[key] = json!(value);
         }
     }
-    let volumes = options::words(state, "Volumes");
+    let volumes = state.texts("Volumes");
     if !volumes.is_empty() {
         body["volumes"] = json!(volumes);
     }
@@ -291,7 +280,7 @@ async fn find(
             polls.wait().await;
         }
         if let Some(found) = remove::tagged_droplets(api, machine.uuid).await?.into_iter().next() {
-            record(machine, DROPLET, &found.id.to_string())?;
+            record_id(machine, DROPLET, &found.id.to_string())?;
             return Ok(Some(found));
         }
     }
@@ -302,7 +291,7 @@ async fn find(
 async fn spare(machine: &MachineHandle<'_>, api: &Api, wanted: u64) -> Result<(), DriverError> {
     for droplet in remove::tagged_droplets(api, machine.uuid).await? {
         if droplet.id != wanted {
-            remove::droplet(api, droplet.id).await?;
+            remove::delete_when_idle(api, &paths::droplet(droplet.id)).await?;
         }
     }
     Ok(())
@@ -317,7 +306,7 @@ async fn snapshot_called(
     if !body["image"].is_string() {
         return Ok(None);
     }
-    let images: Vec<Image> = api.list("/v2/images?private=true", "images").await?;
+    let images: Vec<Image> = api.list(&paths::own_images(), "images").await?;
     Ok(images.into_iter().rev().find(|i| i.name == machine.state.text("Image")).map(|i| i.id))
 }
 
@@ -336,7 +325,7 @@ async fn until_active(
         if !polls.wait().await {
             return Err(stuck(&droplet));
         }
-        droplet = api.get::<OneDroplet>(&format!("/v2/droplets/{}", droplet.id)).await?.droplet;
+        droplet = api.get::<OneDroplet>(&paths::droplet(droplet.id)).await?.droplet;
     }
 }
 
@@ -347,9 +336,4 @@ fn stuck(droplet: &Droplet) -> DriverError {
         format!("droplet {id} is still {status:?} and without a public address after {minutes} minutes");
     DriverError::new(DriverErrorKind::Unreachable, message)
         .left(Leftovers::Known(vec![Resource { kind: DROPLET.to_owned(), id: id.to_string() }]))
-}
-
-fn never(what: &str) -> DriverError {
-    let message = format!("DigitalOcean did not answer {} requests to make {what}", TRIES - 1);
-    DriverError::new(DriverErrorKind::Unreachable, message)
 }

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, DriverErrorKind, MachineHandle};
+use rmachine_rest::{Api, ApiError, Polls};
 use serde_json::{Value, json};
 
-use crate::api::{Api, ApiError, Polls};
-use crate::create::{journaled, record};
-use crate::firewall;
+use crate::api::{is_pending, unanswered};
 use crate::model::{Droplet, OneAction, OneReservedIp, ReservedIp};
 use crate::options::NEW;
+use crate::records::{self, RESERVED_IP, record_id, record_request};
+use crate::{firewall, paths};
 
-pub(crate) const RESERVED_IP: &str = "reserved-ip";
 const ASSIGNED: Duration = Duration::from_secs(300);
 const TRIES: usize = 4;
+
 pub(crate) async fn attach(
     machine: &mut MachineHandle<'_>,
     api: &Api,
@@ -43,40 +44,41 @@ async fn reserved_ip(
 }
 
 async fn new_ip(machine: &mut MachineHandle<'_>, api: &Api, droplet: u64) -> Result<String, DriverError> {
-    if journaled(machine.journal.records(), RESERVED_IP).is_some()
+    if records::is_requested(machine.journal.records(), RESERVED_IP)
         && let Some(ip) = ip_of(api, droplet).await?
     {
-        record(machine, RESERVED_IP, &ip)?;
+        record_id(machine, RESERVED_IP, &ip)?;
         return Ok(ip);
     }
-    record(machine, RESERVED_IP, "")?;
+    record_request(machine, RESERVED_IP)?;
     for _ in 1..TRIES {
-        let ip = match api.post::<OneReservedIp>("/v2/reserved_ips", json!({"droplet_id": droplet})).await {
+        let ip = match api.post::<OneReservedIp>(&paths::reserved_ips(), json!({"droplet_id": droplet})).await
+        {
             Ok(made) => Some(made.reserved_ip.ip),
-            Err(ApiError::Lost(_)) => ip_of(api, droplet).await?,
+            Err(e) if e.is_unclear() => ip_of(api, droplet).await?,
             Err(e) => return Err(e.into()),
         };
         if let Some(ip) = ip {
-            record(machine, RESERVED_IP, &ip)?;
+            record_id(machine, RESERVED_IP, &ip)?;
             return Ok(ip);
         }
     }
-    Err(never("the reserved IP"))
+    Err(unanswered("the reserved IP"))
 }
 
 async fn ip_of(api: &Api, droplet: u64) -> Result<Option<String>, ApiError> {
-    let all: Vec<ReservedIp> = api.list("/v2/reserved_ips", "reserved_ips").await?;
+    let all: Vec<ReservedIp> = api.list(&paths::reserved_ips(), "reserved_ips").await?;
     Ok(all.into_iter().find(|ip| ip.droplet.as_ref().is_some_and(|d| d.id == droplet)).map(|ip| ip.ip))
 }
 
 /// To the end: until then it leads elsewhere.
 async fn assign(api: &Api, ip: &str, droplet: u64) -> Result<(), DriverError> {
-    let path = format!("/v2/reserved_ips/{ip}/actions");
+    let path = paths::reserved_ip_actions(ip)?;
     let mut polls = Polls::within(ASSIGNED);
     loop {
         match api.post::<OneAction>(&path, json!({"type": "assign", "droplet_id": droplet})).await {
-            Ok(_) | Err(ApiError::Lost(_)) => {}
-            Err(e) if e.is_pending() => {}
+            Ok(_) => {}
+            Err(e) if e.is_unclear() || is_pending(&e) => {}
             Err(e) => return Err(e.into()),
         }
         for _ in 0..TRIES {
@@ -96,22 +98,15 @@ async fn project(machine: &MachineHandle<'_>, api: &Api, droplet: &Droplet) -> R
     if project.is_empty() {
         return Ok(());
     }
-    let path = format!("/v2/projects/{project}/resources");
+    let path = paths::project_resources(project)?;
     let body = json!({"resources": [format!("do:droplet:{}", droplet.id)]});
     for _ in 1..TRIES {
         // Once more does no harm.
         match api.post::<Value>(&path, body.clone()).await {
             Ok(_) => return Ok(()),
-            Err(ApiError::Lost(_)) => {}
+            Err(e) if e.is_unclear() => {}
             Err(e) => return Err(e.into()),
         }
     }
-    Err(never("its place in the project"))
-}
-
-pub(crate) fn never(what: &str) -> DriverError {
-    DriverError::new(
-        DriverErrorKind::Unreachable,
-        format!("DigitalOcean did not answer requests to make {what}"),
-    )
+    Err(unanswered("its place in the project"))
 }

@@ -6,16 +6,14 @@
 use std::net::IpAddr;
 
 use rmachine_driver::{DriverError, DriverState, ENGINE_PORT, MachineHandle, Uuid};
+use rmachine_rest::{Api, ApiError};
 use serde_json::{Value, json};
 
-use crate::api::{Api, ApiError};
-use crate::create::{DROPLET, journaled, record};
-use crate::extras::never;
+use crate::api::unanswered;
 use crate::model::{Droplet, Firewall, OneDroplet, OneFirewall, OneVpc};
-use crate::options;
-use crate::{power, tags};
+use crate::records::{self, DROPLET, FIREWALL, last_id, record_id, record_request};
+use crate::{paths, power, tags};
 
-pub(crate) const FIREWALL: &str = "firewall";
 /// The state's key of the flag's words, and of the address that `auto` turned out to be.
 const WORDS: &str = "Firewall";
 const CALLER: &str = "FirewallCaller";
@@ -108,7 +106,7 @@ pub(crate) fn words(given: &[String], member: bool) -> Result<Vec<String>, Drive
 
 fn kept(state: &DriverState) -> Vec<Word> {
     // The first form of this flag knew networks alone, which were checked by the provider.
-    options::words(state, WORDS).iter().map(|w| Word::parse(w).unwrap_or(Word::Source(w.clone()))).collect()
+    state.texts(WORDS).iter().map(|w| Word::parse(w).unwrap_or(Word::Source(w.clone()))).collect()
 }
 
 pub(crate) fn is_for_caller(state: &DriverState) -> bool {
@@ -135,38 +133,37 @@ pub(crate) async fn make(
     api: &Api,
     droplet: &Droplet,
 ) -> Result<(), DriverError> {
-    let asked = journaled(machine.journal.records(), FIREWALL).map(str::to_owned);
-    let made = asked.as_ref().is_some_and(|id| !id.is_empty());
+    let records = machine.journal.records();
+    let (is_requested, made) =
+        (records::is_requested(records, FIREWALL), last_id(records, FIREWALL).is_some());
     if kept(machine.state).is_empty() || droplet.vpc_uuid.is_empty() || made {
         return Ok(());
     }
-    if asked.is_some()
-        && let Some(found) = find(api, &name(machine.uuid)).await?
-    {
-        return record(machine, FIREWALL, &found.id);
+    if is_requested && let Some(found) = find(api, &name(machine.uuid)).await? {
+        return record_id(machine, FIREWALL, &found.id);
     }
     network_of(machine, api, &droplet.vpc_uuid).await?;
     post(machine, api).await
 }
 
 async fn post(machine: &mut MachineHandle<'_>, api: &Api) -> Result<(), DriverError> {
-    record(machine, FIREWALL, "")?;
+    record_request(machine, FIREWALL)?;
     let body = body(machine);
     for _ in 1..TRIES {
-        let made = match api.post::<OneFirewall>("/v2/firewalls", body.clone()).await {
+        let made = match api.post::<OneFirewall>(&paths::firewalls(), body.clone()).await {
             Ok(made) => Some(made.firewall),
-            Err(ApiError::Lost(_)) => find(api, &name(machine.uuid)).await?,
+            Err(e) if e.is_unclear() => find(api, &name(machine.uuid)).await?,
             Err(e) => return Err(e.into()),
         };
         if let Some(made) = made {
-            return record(machine, FIREWALL, &made.id);
+            return record_id(machine, FIREWALL, &made.id);
         }
     }
-    Err(never("the firewall"))
+    Err(unanswered("the firewall"))
 }
 
 pub(crate) async fn find(api: &Api, name: &str) -> Result<Option<Firewall>, ApiError> {
-    let all: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
+    let all: Vec<Firewall> = api.list(&paths::firewalls(), "firewalls").await?;
     Ok(all.into_iter().find(|f| f.name == name))
 }
 
@@ -196,7 +193,7 @@ pub(crate) async fn guard(
     api: &Api,
     given: &[String],
 ) -> Result<(), DriverError> {
-    if journaled(machine.journal.records(), DROPLET).is_none() {
+    if !records::is_requested(machine.journal.records(), DROPLET) {
         return Err(DriverError::invalid(
             "a droplet that docker-machine made bears no tag that a firewall could hold for",
         ));
@@ -209,40 +206,36 @@ pub(crate) async fn guard(
 
 /// The provider's firewall as the state has it: made, changed or removed.
 async fn settle(machine: &mut MachineHandle<'_>, api: &Api) -> Result<(), DriverError> {
-    let known = journaled(machine.journal.records(), FIREWALL).filter(|id| !id.is_empty()).map(str::to_owned);
+    let known = last_id(machine.journal.records(), FIREWALL).map(str::to_owned);
     let wanted = !kept(machine.state).is_empty();
     if wanted && machine.state.text(NETWORK).is_empty() {
         let id = power::made(machine)?;
-        let droplet = api.get::<OneDroplet>(&format!("/v2/droplets/{id}")).await?.droplet;
+        let droplet = api.get::<OneDroplet>(&paths::droplet(id)).await?.droplet;
         network_of(machine, api, &droplet.vpc_uuid).await?;
     }
     if let Some(id) = &known
         && wanted
     {
-        match api.put(&path(id), body(machine)).await {
+        match api.put(&paths::firewall(id)?, body(machine)).await {
             // Somebody removed it.
-            Err(e) if e.is(404) => {}
+            Err(e) if e.has_status(404) => {}
             done => return Ok(done?),
         }
     }
     match find(api, &name(machine.uuid)).await? {
         Some(found) if wanted => {
-            record(machine, FIREWALL, &found.id)?;
-            Ok(api.put(&path(&found.id), body(machine)).await?)
+            record_id(machine, FIREWALL, &found.id)?;
+            Ok(api.put(&paths::firewall(&found.id)?, body(machine)).await?)
         }
-        Some(found) => Ok(api.delete(&path(&found.id)).await?),
+        Some(found) => Ok(api.delete(&paths::firewall(&found.id)?).await?),
         None if wanted => post(machine, api).await,
         None => Ok(()),
     }
 }
 
-fn path(id: &str) -> String {
-    format!("/v2/firewalls/{id}")
-}
-
 /// A VPC's range never changes.
 async fn network_of(machine: &mut MachineHandle<'_>, api: &Api, vpc: &str) -> Result<(), DriverError> {
-    let vpc: OneVpc = api.get(&format!("/v2/vpcs/{vpc}")).await?;
+    let vpc: OneVpc = api.get(&paths::vpc(vpc)?).await?;
     machine.state.set(NETWORK, vpc.vpc.ip_range);
     Ok(())
 }

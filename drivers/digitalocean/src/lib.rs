@@ -9,15 +9,15 @@ mod catalog;
 mod create;
 mod extras;
 mod firewall;
-mod gate;
 mod model;
 mod options;
+mod paths;
 mod power;
+mod records;
 mod remove;
 mod tags;
 #[cfg(test)]
 mod tests;
-mod transport;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -34,17 +34,15 @@ use rmachine_driver::{
     Keyring, Login, MachineHandle, MachineView, OptionSpec, Prices, Quote, Restart, Snapshot, Snapshots,
     Source, State, Tagged, TaggedResources,
 };
+use rmachine_rest::{Api, Https, RateGate, Transport};
 use tokio::sync::Mutex;
 
 pub use account::TokenSettings;
-pub use transport::{Answer, Call, Lost, Method, Transport};
 
 use crate::account::Session;
-use crate::api::{Api, ApiError};
-use crate::gate::Gate;
+use crate::api::DIGITALOCEAN;
 use crate::model::{Droplet, OneDroplet, Size};
 use crate::options::USER_DATA;
-use crate::transport::{API, Https};
 
 /// From an active droplet to an SSH server that answers, cloud-init in between.
 const BOOT: Duration = Duration::from_secs(300);
@@ -65,7 +63,7 @@ pub struct DigitalOcean {
     settings: Settings,
     /// In tests, instead of the network.
     transport: Option<Arc<dyn Transport>>,
-    gate: Arc<Gate>,
+    gate: Arc<RateGate>,
     /// Prices and sizes, which the machines of one `create` all ask for.
     sizes: Mutex<HashMap<String, Vec<Size>>>,
 }
@@ -75,18 +73,19 @@ impl DigitalOcean {
         Self { settings, ..Self::default() }
     }
 
-    /// Speaks to something else than the network.
-    pub fn over(transport: Arc<dyn Transport>, settings: Settings) -> Self {
+    #[cfg(test)]
+    pub(crate) fn over(transport: Arc<dyn Transport>, settings: Settings) -> Self {
         Self { settings, transport: Some(transport), ..Self::default() }
     }
 
     fn enter(&self, url: &str, token: SecretString) -> Result<Api, DriverError> {
-        let url = Some(url).filter(|u| !u.is_empty()).or(self.settings.api_url.as_deref()).unwrap_or(API);
+        let url =
+            Some(url).filter(|u| !u.is_empty()).or(self.settings.api_url.as_deref()).unwrap_or(api::URL);
         let transport = match &self.transport {
             Some(transport) => transport.clone(),
-            None => Arc::new(Https::to(url)?),
+            None => Arc::new(Https::to(&DIGITALOCEAN, url)?),
         };
-        Ok(Api { transport, gate: self.gate.clone(), token })
+        Ok(Api::new(&DIGITALOCEAN, transport, self.gate.clone(), token))
     }
 
     async fn of(&self, machine: &MachineView<'_>) -> Result<Session, DriverError> {
@@ -101,7 +100,7 @@ impl DigitalOcean {
         let session = self.of(machine).await?;
         // Held while asking: ten machines at once want it once.
         let mut known = self.sizes.lock().await;
-        let key = session.api.token.expose_secret().to_owned();
+        let key = session.api.token().expose_secret().to_owned();
         if !known.contains_key(&key) {
             known.insert(key.clone(), catalog::sizes(&session.api).await?);
         }
@@ -117,8 +116,7 @@ impl DigitalOcean {
     ) -> Vec<(usize, Result<State, DriverError>)> {
         let Some((_, _, session)) = machines.first() else { return Vec::new() };
         let ours = machines.iter().all(|(_, m, _)| !m.journal.is_empty());
-        let path =
-            if ours { format!("/v2/droplets?tag_name={}", tags::OURS) } else { "/v2/droplets".to_owned() };
+        let path = if ours { paths::droplets_with_tag(tags::OURS) } else { paths::droplets() };
         let all: Vec<Droplet> = match session.api.list(&path, "droplets").await {
             Ok(all) => all,
             Err(e) => return machines.iter().map(|(i, _, _)| (*i, Err(e.clone().into()))).collect(),
@@ -187,7 +185,7 @@ impl Driver for DigitalOcean {
         let secret = request.options.secret("digitalocean-access-token").cloned();
         let by_flag = request.options.source("digitalocean-access-token") == Some(Source::Given);
         if let Some(url) = Some(state.text("APIURL")).filter(|u| !u.is_empty()) {
-            Https::to(url)?;
+            Https::to(&DIGITALOCEAN, url)?;
         }
         Ok(Draft { imports: imports(&state), state, secret: secret.filter(|_| by_flag) })
     }
@@ -224,10 +222,10 @@ impl Driver for DigitalOcean {
     async fn state(&self, machine: &MachineView<'_>) -> Result<State, DriverError> {
         let Some(id) = power::id_of(machine.state) else { return Ok(State::None) };
         let session = self.of(machine).await?;
-        match session.api.get::<OneDroplet>(&format!("/v2/droplets/{id}")).await {
+        match session.api.get::<OneDroplet>(&paths::droplet(id)).await {
             Ok(one) => Ok(power::state_of(&one.droplet.status)),
-            Err(e @ ApiError::Refused { status: 404, .. }) => {
-                tracing::debug!(?e, "no droplet");
+            Err(e) if e.has_status(404) => {
+                tracing::debug!(%e, "no droplet");
                 session.is_of_machine().await?;
                 Err(power::gone(machine))
             }
@@ -265,7 +263,7 @@ impl Driver for DigitalOcean {
         }
         let session = match self.handle(machine).await {
             Ok(session) => session,
-            Err(e) => return Err(e.left(remove::known(machine.journal.records()))),
+            Err(e) => return Err(e.left(records::leftovers(machine.journal.records()))),
         };
         remove::remove(machine, &session).await
     }
@@ -323,7 +321,7 @@ impl BatchStates for DigitalOcean {
             match self.of(machine).await {
                 Ok(session) => {
                     let key =
-                        format!("{} {}", machine.state.text("APIURL"), session.api.token.expose_secret());
+                        format!("{} {}", machine.state.text("APIURL"), session.api.token().expose_secret());
                     groups.entry(key).or_default().push((i, machine, session));
                 }
                 Err(e) => states[i] = Some(Err(e)),

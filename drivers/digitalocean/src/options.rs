@@ -203,11 +203,6 @@ fn source_is_environment(options: &Options, name: &str) -> bool {
     options.source(name) == Some(Source::Environment)
 }
 
-pub(crate) fn words(state: &DriverState, key: &str) -> Vec<String> {
-    let values = state.0.get(key).and_then(Value::as_array).into_iter().flatten();
-    values.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// The user's own tags.
 pub(crate) fn tags(state: &DriverState) -> Vec<String> {
     state.text("Tags").split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned).collect()

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use rmachine_driver::{DriverError, DriverErrorKind, MachineHandle, MachineView, Snapshot, State};
+use rmachine_rest::{Api, ApiError, Polls};
 use serde_json::{Value, json};
 
-use crate::api::{Api, ApiError, Polls};
+use crate::api::is_pending;
 use crate::model::{Action, Droplet, DropletSnapshot, OneAction, OneDroplet};
+use crate::paths;
 
 const ACTION: Duration = Duration::from_secs(300);
 /// How long a host may take to shut itself down before its power is cut.
@@ -43,7 +45,7 @@ pub(crate) fn gone(machine: &MachineView<'_>) -> DriverError {
 }
 
 async fn look(api: &Api, id: u64) -> Result<Droplet, ApiError> {
-    Ok(api.get::<OneDroplet>(&format!("/v2/droplets/{id}")).await?.droplet)
+    Ok(api.get::<OneDroplet>(&paths::droplet(id)).await?.droplet)
 }
 
 pub(crate) async fn start(machine: &MachineHandle<'_>, api: &Api) -> Result<(), DriverError> {
@@ -57,9 +59,7 @@ pub(crate) async fn stop(machine: &MachineHandle<'_>, api: &Api) -> Result<(), D
     let id = made(machine)?;
     match power(api, id, "shutdown", "off", GRACE).await {
         Ok(()) => Ok(()),
-        Err(Unmoved::Error(ApiError::Refused { status: status @ (401 | 403 | 404), message })) => {
-            Err(ApiError::Refused { status, message }.into())
-        }
+        Err(Unmoved::Error(e)) if [401, 403, 404].iter().any(|status| e.has_status(*status)) => Err(e.into()),
         Err(_) => {
             let text = format!("It did not shut down in {} s: its power is cut", GRACE.as_secs());
             machine.reporter.warn(machine.name, &text);
@@ -101,7 +101,8 @@ async fn power(api: &Api, id: u64, kind: &str, wanted: &str, limit: Duration) ->
     let mut polls = Polls::within(limit);
     for _ in 0..TRIES {
         match act(api, id, &json!({"type": kind}), &mut polls).await {
-            Ok(()) | Err(Unmoved::Error(ApiError::Lost(_) | ApiError::Refused { status: 422, .. })) => {}
+            Ok(()) => {}
+            Err(Unmoved::Error(e)) if e.is_unclear() || e.has_status(422) => {}
             Err(e) => return Err(e),
         }
         loop {
@@ -127,11 +128,11 @@ async fn power(api: &Api, id: u64, kind: &str, wanted: &str, limit: Duration) ->
 
 /// Asks for an action once nothing else is under way, and waits for its end.
 async fn act(api: &Api, id: u64, body: &Value, polls: &mut Polls) -> Result<(), Unmoved> {
-    let path = format!("/v2/droplets/{id}/actions");
+    let path = paths::droplet_actions(id);
     let mut action = loop {
         match api.post::<OneAction>(&path, body.clone()).await {
             Ok(one) => break one.action,
-            Err(e) if e.is_pending() => {
+            Err(e) if is_pending(&e) => {
                 if !polls.wait().await {
                     return Err(e.into());
                 }
@@ -148,7 +149,7 @@ async fn act(api: &Api, id: u64, body: &Value, polls: &mut Polls) -> Result<(), 
         if !polls.wait().await {
             return Err(Unmoved::Never(format!("{} of droplet {id} does not end", body["type"])));
         }
-        action = api.get::<OneAction>(&format!("/v2/actions/{}", action.id)).await?.action;
+        action = api.get::<OneAction>(&paths::action(action.id)).await?.action;
     }
 }
 
@@ -158,8 +159,7 @@ fn failed(body: &Value, id: u64, action: &Action) -> String {
 }
 
 pub(crate) async fn snapshots(api: &Api, id: u64) -> Result<Vec<Snapshot>, DriverError> {
-    let mut all: Vec<DropletSnapshot> =
-        api.list(&format!("/v2/droplets/{id}/snapshots"), "snapshots").await?;
+    let mut all: Vec<DropletSnapshot> = api.list(&paths::droplet_snapshots(id), "snapshots").await?;
     all.sort_by(|a, b| (&a.created_at, a.id).cmp(&(&b.created_at, b.id)));
     Ok(all.into_iter().map(shown).collect())
 }
@@ -196,7 +196,7 @@ pub(crate) async fn snapshot(
         }
         match acted {
             // It may be under way: then the next request is refused until it has ended.
-            Err(Unmoved::Error(ApiError::Lost(_))) => {
+            Err(Unmoved::Error(e)) if e.is_unclear() => {
                 unlocked(api, id, &mut polls).await?;
                 if let Some(made) = find(api, id, name).await? {
                     return Ok(made);
@@ -238,6 +238,6 @@ pub(crate) async fn remove_snapshot(
     name: &str,
 ) -> Result<bool, DriverError> {
     let Some(snapshot) = find(api, made(machine)?, name).await? else { return Ok(false) };
-    api.delete(&format!("/v2/snapshots/{}", snapshot.id)).await?;
+    api.delete(&paths::snapshot(&snapshot.id)?).await?;
     Ok(true)
 }

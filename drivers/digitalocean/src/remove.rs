@@ -3,36 +3,23 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, JournalRecord, Leftovers, MachineHandle, Resource, Tagged, Uuid};
+use rmachine_driver::{DriverError, JournalRecord, MachineHandle, Resource, Tagged, Uuid};
+use rmachine_rest::{Api, ApiError, Polls, RequestPath};
 
-use crate::account::{ACCOUNT, Session};
-use crate::api::{Api, ApiError, Polls};
-use crate::create::{DROPLET, KEY, record};
-use crate::extras::RESERVED_IP;
-use crate::firewall::{self, FIREWALL};
+use crate::account::Session;
+use crate::api::is_pending;
 use crate::model::{Droplet, Firewall, Key, ReservedIp};
-use crate::tags;
+use crate::records::{self, DROPLET, FIREWALL, KEY, RESERVED_IP, has_unknown_id, leftovers, record_id};
+use crate::{firewall, paths, tags};
 
 /// How long something under way may keep a droplet from being removed.
 const PENDING: Duration = Duration::from_secs(300);
 
-/// What the journal names, for errors that cannot say more.
-pub(crate) fn known(records: &[JournalRecord]) -> Leftovers {
-    let made = records.iter().filter(|r| r.kind != ACCOUNT);
-    let left: Vec<Resource> = made
-        .map(|r| {
-            let id = if r.id.is_empty() { "of unknown id" } else { &r.id };
-            Resource { kind: r.kind.clone(), id: id.to_owned() }
-        })
-        .collect();
-    if left.is_empty() { Leftovers::None } else { Leftovers::Known(left) }
-}
-
 pub(crate) async fn remove(machine: &mut MachineHandle<'_>, session: &Session) -> Result<(), DriverError> {
     let records = machine.journal.records().to_vec();
-    session.is_of_machine().await.map_err(|e| e.left(known(&records)))?;
+    session.is_of_machine().await.map_err(|e| e.left(leftovers(&records)))?;
     let done = all(machine, &session.api, &records).await;
-    done.map_err(|e| e.left(known(&records)))?;
+    done.map_err(|e| e.left(leftovers(&records)))?;
     // What is gone is not described any more.
     machine.state.set("DropletID", 0);
     machine.state.set("SSHKeyID", 0);
@@ -50,23 +37,23 @@ async fn all(
     // Without its droplet nobody knows any more whose an address is.
     let ips = reserved_ips(api, records, &droplets).await?;
     for ip in &ips {
-        record(machine, RESERVED_IP, ip)?;
+        record_id(machine, RESERVED_IP, ip)?;
     }
     for id in &droplets {
-        droplet(api, *id).await?;
+        delete_when_idle(api, &paths::droplet(*id)).await?;
     }
     for ip in ips {
-        reserved_ip(api, &ip).await?;
+        delete_when_idle(api, &paths::reserved_ip(&ip)?).await?;
     }
     for id in firewalls(machine.uuid, api, records).await? {
-        api.delete(&format!("/v2/firewalls/{id}")).await?;
+        api.delete(&paths::firewall(&id)?).await?;
     }
     for id in keys(machine, api, records).await? {
-        api.delete(&format!("/v2/account/keys/{id}")).await?;
+        api.delete(&paths::key(id)).await?;
     }
     if !records.is_empty() {
         // Only untidy, when it stays.
-        let _ = api.delete(&format!("/v2/tags/{}", tags::of_machine(machine.uuid))).await;
+        let _ = api.delete(&paths::tag(&tags::of_machine(machine.uuid))?).await;
     }
     Ok(())
 }
@@ -78,11 +65,11 @@ async fn droplets(
     records: &[JournalRecord],
 ) -> Result<BTreeSet<u64>, ApiError> {
     let mut ids: BTreeSet<u64> = u64::try_from(machine.state.int("DropletID")).into_iter().collect();
-    ids.extend(of_kind(records, DROPLET).filter_map(|id| id.parse::<u64>().ok()));
-    if records.iter().any(|r| r.kind == DROPLET) {
+    ids.extend(records::ids(records, DROPLET).filter_map(|id| id.parse::<u64>().ok()));
+    if records::is_requested(records, DROPLET) {
         ids.extend(tagged_droplets(api, machine.uuid).await?.iter().map(|d| d.id));
     }
-    let unanswered = is_open(records, DROPLET) && ids.iter().all(|id| *id == 0);
+    let unanswered = has_unknown_id(records, DROPLET) && ids.iter().all(|id| *id == 0);
     if unanswered {
         // The request may be under way still.
         Polls::within(PENDING).wait().await;
@@ -92,26 +79,16 @@ async fn droplets(
     Ok(ids)
 }
 
-fn of_kind<'a>(records: &'a [JournalRecord], kind: &'a str) -> impl Iterator<Item = &'a str> {
-    records.iter().filter(move |r| r.kind == kind && !r.id.is_empty()).map(|r| r.id.as_str())
-}
-
-/// Whether something was asked for whose id was never heard of.
-fn is_open(records: &[JournalRecord], kind: &str) -> bool {
-    records.iter().any(|r| r.kind == kind && r.id.is_empty())
-}
-
 pub(crate) async fn tagged_droplets(api: &Api, uuid: Uuid) -> Result<Vec<Droplet>, ApiError> {
-    let path = format!("/v2/droplets?tag_name={}", tags::of_machine(uuid));
-    api.list(&path, "droplets").await
+    api.list(&paths::droplets_with_tag(&tags::of_machine(uuid)), "droplets").await
 }
 
-/// Waits for what is under way with it.
-pub(crate) async fn droplet(api: &Api, id: u64) -> Result<(), ApiError> {
+/// Waits until actions on the resource have ended, because the provider refuses to delete it before.
+pub(crate) async fn delete_when_idle(api: &Api, path: &RequestPath) -> Result<(), ApiError> {
     let mut polls = Polls::within(PENDING);
     loop {
-        match api.delete(&format!("/v2/droplets/{id}")).await {
-            Err(e) if e.is_pending() => {
+        match api.delete(path).await {
+            Err(e) if is_pending(&e) => {
                 if !polls.wait().await {
                     return Err(e);
                 }
@@ -126,33 +103,19 @@ async fn reserved_ips(
     records: &[JournalRecord],
     droplets: &BTreeSet<u64>,
 ) -> Result<BTreeSet<String>, ApiError> {
-    let mut ips: BTreeSet<String> = of_kind(records, RESERVED_IP).map(str::to_owned).collect();
-    if is_open(records, RESERVED_IP) {
-        let all: Vec<ReservedIp> = api.list("/v2/reserved_ips", "reserved_ips").await?;
+    let mut ips: BTreeSet<String> = records::ids(records, RESERVED_IP).map(str::to_owned).collect();
+    if has_unknown_id(records, RESERVED_IP) {
+        let all: Vec<ReservedIp> = api.list(&paths::reserved_ips(), "reserved_ips").await?;
         let ours = |ip: &ReservedIp| ip.droplet.as_ref().is_some_and(|d| droplets.contains(&d.id));
         ips.extend(all.into_iter().filter(ours).map(|ip| ip.ip));
     }
     Ok(ips)
 }
 
-async fn reserved_ip(api: &Api, ip: &str) -> Result<(), ApiError> {
-    let mut polls = Polls::within(PENDING);
-    loop {
-        match api.delete(&format!("/v2/reserved_ips/{ip}")).await {
-            Err(e) if e.is_pending() => {
-                if !polls.wait().await {
-                    return Err(e);
-                }
-            }
-            done => return done,
-        }
-    }
-}
-
 async fn firewalls(uuid: Uuid, api: &Api, records: &[JournalRecord]) -> Result<BTreeSet<String>, ApiError> {
-    let mut ids: BTreeSet<String> = of_kind(records, FIREWALL).map(str::to_owned).collect();
-    if is_open(records, FIREWALL) {
-        let all: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
+    let mut ids: BTreeSet<String> = records::ids(records, FIREWALL).map(str::to_owned).collect();
+    if has_unknown_id(records, FIREWALL) {
+        let all: Vec<Firewall> = api.list(&paths::firewalls(), "firewalls").await?;
         ids.extend(all.into_iter().filter(|f| f.name == firewall::name(uuid)).map(|f| f.id));
     }
     Ok(ids)
@@ -164,14 +127,14 @@ async fn keys(
     api: &Api,
     records: &[JournalRecord],
 ) -> Result<BTreeSet<u64>, ApiError> {
-    let mut ids: BTreeSet<u64> = of_kind(records, KEY).filter_map(|id| id.parse().ok()).collect();
+    let mut ids: BTreeSet<u64> = records::ids(records, KEY).filter_map(|id| id.parse().ok()).collect();
     let state = &machine.state;
     if records.is_empty() && state.text("SSHKeyFingerprint").is_empty() {
         ids.extend(u64::try_from(state.int("SSHKeyID")).ok().filter(|id| *id != 0));
     }
-    if is_open(records, KEY) {
+    if has_unknown_id(records, KEY) {
         let tag = tags::of_machine(machine.uuid);
-        let all: Vec<Key> = api.list("/v2/account/keys", "ssh_keys").await?;
+        let all: Vec<Key> = api.list(&paths::keys(), "ssh_keys").await?;
         ids.extend(all.into_iter().filter(|k| k.name.contains(&tag)).map(|k| k.id));
     }
     Ok(ids)
@@ -183,11 +146,10 @@ pub(crate) async fn tagged(api: &Api) -> Result<Vec<Tagged>, ApiError> {
     let mut add = |kind: &str, id: String, tags: Option<rmachine_driver::Tags>| {
         found.extend(tags.map(|tags| Tagged { resource: Resource { kind: kind.to_owned(), id }, tags }));
     };
-    let droplets: Vec<Droplet> =
-        api.list(&format!("/v2/droplets?tag_name={}", tags::OURS), "droplets").await?;
+    let droplets: Vec<Droplet> = api.list(&paths::droplets_with_tag(tags::OURS), "droplets").await?;
     // Before their droplets: without those nobody would know whose they are.
     if droplets.iter().any(|d| d.tags.iter().any(|t| t == tags::WITH_ADDRESS)) {
-        let all: Vec<ReservedIp> = api.list("/v2/reserved_ips", "reserved_ips").await?;
+        let all: Vec<ReservedIp> = api.list(&paths::reserved_ips(), "reserved_ips").await?;
         for ip in all {
             let of = |d: &&Droplet| ip.droplet.as_ref().is_some_and(|on| on.id == d.id);
             let of = droplets.iter().find(of).filter(|d| d.tags.iter().any(|t| t == tags::WITH_ADDRESS));
@@ -197,12 +159,12 @@ pub(crate) async fn tagged(api: &Api) -> Result<Vec<Tagged>, ApiError> {
     for droplet in &droplets {
         add(DROPLET, droplet.id.to_string(), tags::read(droplet.tags.iter().map(String::as_str)));
     }
-    let keys: Vec<Key> = api.list("/v2/account/keys", "ssh_keys").await?;
+    let keys: Vec<Key> = api.list(&paths::keys(), "ssh_keys").await?;
     for key in &keys {
         add(KEY, key.id.to_string(), tags::read(key.name.split(' ')));
     }
     // A firewall's own tags say for whom it holds, so its name has to do; the key is removed after it.
-    let firewalls: Vec<Firewall> = api.list("/v2/firewalls", "firewalls").await?;
+    let firewalls: Vec<Firewall> = api.list(&paths::firewalls(), "firewalls").await?;
     for firewall in firewalls {
         let of = found.iter().find(|t| firewall.name == firewall::name(t.tags.uuid)).map(|t| t.tags.clone());
         let resource = Resource { kind: FIREWALL.to_owned(), id: firewall.id };
@@ -211,13 +173,13 @@ pub(crate) async fn tagged(api: &Api) -> Result<Vec<Tagged>, ApiError> {
     Ok(found)
 }
 
-pub(crate) async fn remove_tagged(api: &Api, tagged: &[Tagged]) -> Result<(), ApiError> {
+pub(crate) async fn remove_tagged(api: &Api, tagged: &[Tagged]) -> Result<(), DriverError> {
     for Tagged { resource, .. } in tagged {
         match (resource.kind.as_str(), resource.id.parse::<u64>()) {
-            (DROPLET, Ok(id)) => droplet(api, id).await?,
-            (KEY, Ok(id)) => api.delete(&format!("/v2/account/keys/{id}")).await?,
-            (RESERVED_IP, _) => reserved_ip(api, &resource.id).await?,
-            (FIREWALL, _) => api.delete(&format!("/v2/firewalls/{}", resource.id)).await?,
+            (DROPLET, Ok(id)) => delete_when_idle(api, &paths::droplet(id)).await?,
+            (KEY, Ok(id)) => api.delete(&paths::key(id)).await?,
+            (RESERVED_IP, _) => delete_when_idle(api, &paths::reserved_ip(&resource.id)?).await?,
+            (FIREWALL, _) => api.delete(&paths::firewall(&resource.id)?).await?,
             _ => {}
         }
     }

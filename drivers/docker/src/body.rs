@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use rmachine_driver::Tags;
 
 use crate::engine::{Labels, PORTS};
-use crate::network::Place;
+use crate::network::{Place, endpoint_config};
 use crate::options::{Port, Wanted};
 
 /// Where a machine keeps its own images and containers: overlay2 cannot be stacked on overlay2.
@@ -98,7 +98,7 @@ pub(crate) fn container(tags: &Tags, wanted: &Wanted, image: &str, place: &Place
         "StopSignal": "SIGRTMIN+3",
         "ExposedPorts": exposed(wanted, place),
         "HostConfig": host_config(tags, wanted, place, caps),
-        "NetworkingConfig": {"EndpointsConfig": {&wanted.network: attachment(place)}},
+        "NetworkingConfig": {"EndpointsConfig": {&wanted.network: endpoint_config(place)}},
     })
 }
 
@@ -125,13 +125,6 @@ fn host_config(tags: &Tags, wanted: &Wanted, place: &Place, caps: Bounding) -> V
         "NanoCpus": wanted.nano_cpus,
         "RestartPolicy": {"Name": "no"},
     })
-}
-
-pub(crate) fn attachment(place: &Place) -> Value {
-    match place.address {
-        Some(address) => json!({"IPAMConfig": {"IPv4Address": address.to_string()}}),
-        None => json!({}),
-    }
 }
 
 fn ports(wanted: &Wanted, place: &Place) -> Vec<Port> {

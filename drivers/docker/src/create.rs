@@ -5,10 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use rmachine_driver::{
-    CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, JournalRecord, Leftovers,
-    MachineHandle, Resource,
-};
+use rmachine_driver::{CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, MachineHandle};
 use rmachine_engine_api::{EngineError, with_query};
 use rmachine_host::lock_shared;
 use serde_json::Value;
@@ -18,10 +15,10 @@ use crate::engine::{Container, Engine, PORTS, STORE, UUID, refused};
 use crate::furnish::furnish;
 use crate::network::{self, Place};
 use crate::options::Wanted;
-use crate::{hostkey, image, reach};
+use crate::reach::{self, answers};
+use crate::records::{self, CONTAINER, NETWORK, record_id, record_request};
+use crate::{hostkey, image};
 
-pub(crate) const CONTAINER: &str = "container";
-const NETWORK: &str = "network";
 /// Addresses are handed out in a moment, unless the computer is busy.
 const ADDRESSES: Duration = Duration::from_secs(60);
 /// What the engine refuses for being taken is tried with the next.
@@ -49,7 +46,7 @@ pub(crate) async fn create(
         None => make(machine, &mut engine, &wanted, request, locks).await?,
     };
     let done = look(machine, &mut engine, &wanted, &id).await;
-    done.map_err(|e| e.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id }])))
+    done.map_err(|e| e.left(records::container_left(id)))
 }
 
 /// A container of an earlier run that got as far as its first start. One that did not may lack what it was to find then,
@@ -61,7 +58,7 @@ async fn started(
     for found in engine.of_machine(machine.uuid).await? {
         match engine.inspect(&found.id).await? {
             Some(container) if container.state.status != "created" => {
-                record(machine, CONTAINER, &found.id)?;
+                record_id(machine, CONTAINER, &found.id)?;
                 return Ok(Some(found.id));
             }
             _ => discard(engine, &found.id).await?,
@@ -85,7 +82,7 @@ async fn make(
         let reserved =
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         let Some((id, place)) = reserved else { continue };
-        record(machine, CONTAINER, &id)?;
+        record_id(machine, CONTAINER, &id)?;
         if let Err(e) = furnish(machine, engine, &id, wanted, request, &place).await {
             return Err(unstarted(engine, &id, e).await);
         }
@@ -145,8 +142,8 @@ async fn reserve(
     locks: &Path,
 ) -> Result<Option<(String, Place)>, DriverError> {
     let _lock = lock_shared(locks, "addresses", ADDRESSES).await?;
-    record(machine, NETWORK, &wanted.network)?;
-    record(machine, CONTAINER, "")?;
+    record_id(machine, NETWORK, &wanted.network)?;
+    record_request(machine, CONTAINER)?;
     let network = network::ensure(engine, &wanted.network, machine.state.text("StorePath")).await?;
     machine.state.set("Subnet", network.range());
     let containers = engine.list(&[]).await?;
@@ -206,7 +203,7 @@ async fn discard(engine: &mut Engine, id: &str) -> Result<(), DriverError> {
 async fn unstarted(engine: &mut Engine, id: &str, error: DriverError) -> DriverError {
     match discard(engine, id).await {
         Ok(()) => error,
-        Err(_) => error.left(Leftovers::Known(vec![Resource { kind: CONTAINER.into(), id: id.to_owned() }])),
+        Err(_) => error.left(records::container_left(id.to_owned())),
     }
 }
 
@@ -238,24 +235,6 @@ pub(crate) fn note_address(
         None => answers(state, own_address(container, &wanted.network)?, 22, ENGINE_PORT),
     }
     Ok(())
-}
-
-/// Where it will answer once it runs, where that is known before.
-pub(crate) fn will_answer(state: &DriverState, place: &Place, remote: Option<&str>) -> Option<DriverState> {
-    let mut state = state.clone();
-    match (&place.ports, place.address) {
-        (Some(ports), _) => answers(&mut state, remote.unwrap_or("127.0.0.1"), ports.ssh, ports.engine),
-        (None, Some(address)) => answers(&mut state, &address.to_string(), 22, ENGINE_PORT),
-        (None, None) => return None,
-    }
-    Some(state)
-}
-
-fn answers(state: &mut DriverState, address: &str, ssh: u16, engine: u16) {
-    state.set("IPAddress", address);
-    state.set("SSHUser", "root");
-    state.set("SSHPort", ssh);
-    state.set("EnginePort", engine);
 }
 
 fn parse_ports(label: &str) -> Option<(u16, u16)> {
@@ -292,10 +271,6 @@ pub(crate) fn foreign(name: &str, container: &Container) -> DriverError {
     };
     DriverError::invalid(format!("the engine has a container called {name:?} already ({id}), and {whose}"))
         .hint("give the machine another name, or rename that container: docker rename")
-}
-
-fn record(machine: &mut MachineHandle<'_>, kind: &str, id: &str) -> Result<(), DriverError> {
-    machine.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
 }
 
 #[cfg(test)]

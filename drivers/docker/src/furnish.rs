@@ -8,10 +8,10 @@ use rmachine_driver::{CreateRequest, DriverError, EngineUnit, FirstFile, Machine
 use rmachine_engine_api::{Method, Payload, with_query};
 
 use crate::archive::{Entry, pack};
-use crate::create::will_answer;
 use crate::engine::{Engine, PATIENCE, refused};
 use crate::network::Place;
 use crate::options::Wanted;
+use crate::reach::will_answer;
 
 const CONFIGURED_FIRST: &str = include_str!("../../../templates/node/configured-first.conf");
 /// As Debian's package has it, in all suites. Reading it out of the container would take longer than all else here; of

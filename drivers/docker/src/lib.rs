@@ -15,6 +15,7 @@ mod lock_tests;
 mod network;
 mod options;
 mod reach;
+mod records;
 mod remove;
 mod subnet;
 

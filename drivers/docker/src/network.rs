@@ -115,13 +115,20 @@ async fn remove_duplicates(engine: &mut Engine, name: &str) -> Result<(), Driver
 }
 
 /// The ranges of all networks.
-pub(crate) async fn subnets(engine: &mut Engine) -> Result<Vec<Subnet>, DriverError> {
+async fn subnets(engine: &mut Engine) -> Result<Vec<Subnet>, DriverError> {
     let all: Vec<Network> = engine.client.get("/networks").await.map_err(refused)?;
     Ok(all
         .iter()
         .flat_map(|n| n.ipam.config.iter().flatten())
         .filter_map(|r| Subnet::parse(&r.subnet))
         .collect())
+}
+
+/// A range that no network of the engine has, and to which no route of its host leads; none where that cannot be seen from here.
+async fn free_subnet(engine: &mut Engine) -> Result<Option<Subnet>, DriverError> {
+    let Some(mut taken) = subnet::routed(engine).await? else { return Ok(None) };
+    taken.extend(subnets(engine).await?);
+    Ok(subnet::choose(&taken))
 }
 
 /// The network of that name, made when it is not there.
@@ -143,7 +150,7 @@ async fn try_ensure(engine: &mut Engine, name: &str, store: &str) -> Result<Opti
         Some(network) if !network.is_ours() || network.gives_addresses() => return Ok(Some(network)),
         Some(cut_short) => Some(cut_short),
         None => {
-            if let Some(range) = subnet::free(engine).await?
+            if let Some(range) = free_subnet(engine).await?
                 && let Ok(made) = make(engine, name, store, Some(range)).await
             {
                 return Ok(made);
@@ -217,9 +224,17 @@ pub(crate) async fn rejoin(
     let left = engine.client.post::<Value>(&format!("{path}/disconnect"), Some(&leave)).await;
     left.map(drop).map_err(refused)?;
     let place = Place { address: kept_address(attachment, &found), ports: None };
-    let join = json!({"Container": container.id, "EndpointConfig": crate::body::attachment(&place)});
+    let join = json!({"Container": container.id, "EndpointConfig": endpoint_config(&place)});
     let joined = engine.client.post::<Value>(&format!("{path}/connect"), Some(&join)).await;
     joined.map(drop).map_err(refused)
+}
+
+/// A container's place on its network.
+pub(crate) fn endpoint_config(place: &Place) -> Value {
+    match place.address {
+        Some(address) => json!({"IPAMConfig": {"IPv4Address": address.to_string()}}),
+        None => json!({}),
+    }
 }
 
 fn kept_address(attachment: &Attachment, network: &Network) -> Option<Ipv4Addr> {

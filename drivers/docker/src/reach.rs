@@ -1,8 +1,9 @@
 //! Whether a machine's own address can be reached from here, or only ports that its engine publishes.
 
-use rmachine_driver::DriverError;
+use rmachine_driver::{DriverError, DriverState, ENGINE_PORT};
 
 use crate::engine::{Engine, Info};
+use crate::network::Place;
 use crate::options::Wanted;
 
 /// Engines whose containers are out of reach though their kernel is the one that is seen here: distributions of WSL
@@ -27,6 +28,24 @@ fn is_elsewhere(info: &Info, kernel: Option<&str>) -> bool {
     let Some(kernel) = kernel else { return true };
     let other_kernel = !info.kernel.is_empty() && info.kernel != kernel;
     other_kernel || BEHIND.iter().any(|name| info.operating_system.starts_with(name))
+}
+
+/// Where it will answer once it runs, where that is known before.
+pub(crate) fn will_answer(state: &DriverState, place: &Place, remote: Option<&str>) -> Option<DriverState> {
+    let mut state = state.clone();
+    match (&place.ports, place.address) {
+        (Some(ports), _) => answers(&mut state, remote.unwrap_or("127.0.0.1"), ports.ssh, ports.engine),
+        (None, Some(address)) => answers(&mut state, &address.to_string(), 22, ENGINE_PORT),
+        (None, None) => return None,
+    }
+    Some(state)
+}
+
+pub(crate) fn answers(state: &mut DriverState, address: &str, ssh: u16, engine: u16) {
+    state.set("IPAddress", address);
+    state.set("SSHUser", "root");
+    state.set("SSHPort", ssh);
+    state.set("EnginePort", engine);
 }
 
 #[cfg(test)]

@@ -9,11 +9,10 @@ use rmachine_engine_api::{filters, segment, with_query};
 use rmachine_host::lock_shared;
 use serde::Deserialize;
 
-use crate::create::CONTAINER;
 use crate::engine::{Engine, Labels, UUID, refused};
 use crate::network;
+use crate::records::{self, CONTAINER, VOLUME};
 
-const VOLUME: &str = "volume";
 const WAIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 /// A request whose sender was killed may still be at work at the engine.
@@ -89,11 +88,11 @@ async fn containers(
     machine: &MachineHandle<'_>,
     engine: &mut Engine,
 ) -> Result<BTreeSet<String>, DriverError> {
-    let records = || machine.journal.records().iter().filter(|r| r.kind == CONTAINER);
-    let mut ids: BTreeSet<String> = records().filter(|r| !r.id.is_empty()).map(|r| r.id.clone()).collect();
+    let records = machine.journal.records();
+    let mut ids: BTreeSet<String> = records::ids(records, CONTAINER).map(str::to_owned).collect();
     // A store that was put back from elsewhere may have lost its journal.
     ids.extend(Some(machine.state.text("ContainerId")).filter(|id| !id.is_empty()).map(str::to_owned));
-    let lost = records().any(|r| r.id.is_empty());
+    let lost = records::has_unknown_id(records, CONTAINER);
     let deadline = Instant::now() + LATE;
     loop {
         ids.extend(engine.of_machine(machine.uuid).await?.into_iter().map(|c| c.id));

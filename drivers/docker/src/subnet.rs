@@ -6,7 +6,6 @@ use std::net::Ipv4Addr;
 use rmachine_driver::DriverError;
 
 use crate::engine::Engine;
-use crate::network;
 
 /// The engine's own ranges, as long as nobody told it others, but for that of its default bridge.
 const OWN: std::ops::RangeInclusive<u8> = 18..=31;
@@ -56,20 +55,17 @@ impl Subnet {
     }
 }
 
-/// One that the engine would choose itself: that none of its networks has, and that no route of its host leads to.
-/// Nothing where that cannot be seen from here, or where the engine was told which ranges to take.
-pub(crate) async fn free(engine: &mut Engine) -> Result<Option<Subnet>, DriverError> {
+/// The ranges to which routes of the engine's host lead. None where they cannot be seen from here, or where the engine is
+/// configured with address pools of its own.
+pub(crate) async fn routed(engine: &mut Engine) -> Result<Option<Vec<Subnet>>, DriverError> {
     let routes = engine.peer.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/net/route")).ok());
     let Some(routes) = routes else { return Ok(None) };
-    if engine.info().await?.address_pools.is_some_and(|pools| !pools.is_empty()) {
-        return Ok(None);
-    }
-    let mut taken = network::subnets(engine).await?;
-    taken.extend(routes_in(&routes));
-    Ok(choose(&taken))
+    let has_pools = engine.info().await?.address_pools.is_some_and(|pools| !pools.is_empty());
+    Ok((!has_pools).then(|| routes_in(&routes)))
 }
 
-fn choose(taken: &[Subnet]) -> Option<Subnet> {
+/// A range that the engine would choose itself.
+pub(crate) fn choose(taken: &[Subnet]) -> Option<Subnet> {
     let mut own = OWN.map(|second| Subnet { first: u32::from(Ipv4Addr::new(172, second, 0, 0)), prefix: 16 });
     own.find(|range| !taken.iter().any(|other| range.overlaps(*other)))
 }

@@ -10,11 +10,10 @@ use tokio::time::sleep;
 
 use crate::answer::{self, Vm};
 use crate::cidr::Cidr;
-use crate::create::DISK;
 use crate::manage::{Manager, Refusal, failed};
-use crate::network::record;
 use crate::options::Wanted;
-use crate::{files, image, power};
+use crate::records::{self, DHCP_SERVER, record};
+use crate::{files, image, vm};
 
 pub(crate) const ISO: &str = "boot2docker.iso";
 /// A disk that begins with this file of a tar is boot2docker's to format; the rest of the tar goes into its home.
@@ -23,7 +22,6 @@ const NO_ENGINE: &str = "boot2docker's Docker is of 2020, and rmachine does not 
                          reached by `ssh`, and there its making ends";
 /// The least disk that VirtualBox converts; it is grown afterwards.
 const DISK_BYTES: usize = 1 << 20;
-pub(crate) const DHCP: &str = "DHCP server";
 /// It boots from a CD, on a computer that may be busy.
 const ADDRESS_WAIT: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_secs(2);
@@ -43,7 +41,7 @@ pub(crate) async fn media(
         files::copy(&file, &iso).await.map_err(explain)?;
     }
     machine.reporter.warn(machine.name, NO_ENGINE);
-    let disk = machine.dir.join(DISK);
+    let disk = machine.dir.join(files::DISK);
     let content =
         tar(request.public_key.unwrap_or_default()).map_err(|e| files::failed("write", &disk, e))?;
     image::raw_disk(manager, &content, &disk).await?;
@@ -121,7 +119,7 @@ pub(crate) async fn serve(
     let (verb, switch) =
         (if there.is_some() { "modify" } else { "add" }, if enabled { "--enable" } else { "--disable" });
     if there.is_none() {
-        record(machine, DHCP, &network)?;
+        record(machine, DHCP_SERVER, &network)?;
     }
     let mask = range.mask().to_string();
     let call = [
@@ -174,7 +172,7 @@ pub(crate) async fn await_address(
         return Ok(());
     }
     let id = crate::id(machine.name.as_str(), machine.state);
-    let info = power::info(manager, &id).await.map_err(|e| power::gone(machine, &e))?;
+    let info = vm::info(manager, &id).await.map_err(|e| vm::gone(machine, &e))?;
     let Some((card, adapter)) = info.adapter() else { return Ok(()) };
     let (network, mac) = (network_of(adapter), info.text(&format!("macaddress{card}")));
     machine.reporter.step(machine.name, "Waiting for an IP...");
@@ -208,8 +206,8 @@ pub(crate) async fn remove_dhcp(
     vms: &[Vm],
 ) -> Result<(), Refusal> {
     let used = |network: &str| vms.iter().any(|vm| vm.networks.iter().any(|n| network_of(n) == network));
-    for server in records.iter().filter(|r| r.kind == DHCP && !used(&r.id)) {
-        match manager.run(&["dhcpserver", "remove", "--netname", &server.id]).await {
+    for server in records::ids(records, DHCP_SERVER).filter(|server| !used(server)) {
+        match manager.run(&["dhcpserver", "remove", "--netname", server]).await {
             Err(e) if e.has("does not exist") || e.is_missing() => {}
             done => drop(done?),
         }

@@ -12,15 +12,12 @@ use rmachine_host::lock_shared;
 use crate::answer::{self, ADAPTER, ADDRESS, Info, Vm};
 use crate::image;
 use crate::manage::Manager;
-use crate::network::{self, HostOnly, record};
+use crate::network::{self, HostOnly};
 use crate::options::{LOGIN, Wanted};
+use crate::records::{self, COMPLETE, VM, record};
 use crate::words::{self, ENGINE_RULE, Make, SSH_RULE};
 use crate::{Version, boot2docker, files, power, remove, seed};
 
-pub(crate) const VM: &str = "virtual machine";
-/// All of it is there; only starting is left.
-const COMPLETE: &str = "complete virtual machine";
-pub(crate) const DISK: &str = "disk.vdi";
 /// Choosing an address and making the entry that has it takes a moment, unless the computer is busy.
 const PATIENCE: Duration = Duration::from_secs(300);
 
@@ -61,7 +58,7 @@ async fn make_or_go_on(
     let lock = lock_shared(manager.locks(), "virtualbox-networks", PATIENCE).await?;
     let mut vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
     if vms.iter().any(|vm| vm.uuid == Some(machine.uuid)) {
-        if machine.journal.records().iter().any(|r| r.kind == COMPLETE) {
+        if records::has_any(machine.journal.records(), &[COMPLETE]) {
             drop(lock);
             return go_on(machine, request, manager, wanted).await;
         }
@@ -203,7 +200,7 @@ async fn disk(
 ) -> Result<PathBuf, DriverError> {
     let cache = Path::new(machine.state.text("StorePath")).join("cache");
     let image = image::ensure(machine, manager, wanted, &cache).await?;
-    let disk = machine.dir.join(DISK);
+    let disk = machine.dir.join(files::DISK);
     machine.reporter.step(machine.name, "Creating the VM's disk...");
     files::copy(&image, &disk).await?;
     image::give_uuid(&disk, Uuid::new_v4())?;

@@ -75,7 +75,7 @@ const KNOWN: &[(&[&str], DriverErrorKind, &str, &str)] = &[
     ),
 ];
 
-pub(crate) fn refusal(refusal: &Refusal) -> DriverError {
+fn explain(refusal: &Refusal) -> DriverError {
     let known = KNOWN.iter().find(|(said, ..)| said.iter().any(|text| refusal.has(text)));
     let (kind, message, hint) = match known {
         Some((_, kind, meaning, hint)) => (*kind, format!("{meaning} ({})", brief(refusal)), Some(*hint)),
@@ -93,13 +93,19 @@ fn brief(refusal: &Refusal) -> String {
     format!("VBoxManage {} failed: {}", refusal.verb, lines.join("; "))
 }
 
+impl From<Refusal> for DriverError {
+    fn from(refusal: Refusal) -> Self {
+        explain(&refusal)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::answer;
 
     fn told(stderr: &str) -> DriverError {
-        refusal(&Refusal { verb: "startvm".into(), said: answer::errors(stderr), hints: Vec::new() })
+        explain(&Refusal { verb: "startvm".into(), said: answer::errors(stderr), hints: Vec::new() })
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::Path;
 
 use rmachine_driver::{DriverError, DriverErrorKind};
 
+/// The machine's disk, in its folder.
+pub(crate) const DISK: &str = "disk.vdi";
+
 /// Only their owner reads what is in it.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), DriverError> {
     let mut options = OpenOptions::new();

@@ -16,10 +16,12 @@ mod manage;
 mod network;
 mod options;
 mod power;
+mod records;
 mod remove;
 mod seed;
 mod snapshot;
 mod state;
+mod vm;
 mod words;
 
 use std::ffi::OsString;
@@ -175,9 +177,9 @@ impl Driver for Virtualbox {
         if not_made(machine) {
             return Ok(State::None);
         }
-        match power::info(self.manager().await?, &id(name, machine.state)).await {
+        match vm::info(self.manager().await?, &id(name, machine.state)).await {
             Ok(info) => Ok(info.state()),
-            Err(e) if e.is_missing() => Err(power::missing(name)),
+            Err(e) if e.is_missing() => Err(vm::missing(name)),
             Err(e) => Err(e.into()),
         }
     }
@@ -323,7 +325,7 @@ fn state_among(machine: &MachineView<'_>, vms: &[Vm]) -> Result<State, DriverErr
     let name = machine.name.as_str();
     let id = id(name, machine.state);
     let found = vms.iter().find(|vm| vm.uuid.is_some_and(|u| u.to_string() == id) || vm.name == id);
-    found.map(|vm| vm.state).ok_or_else(|| power::missing(name))
+    found.map(|vm| vm.state).ok_or_else(|| vm::missing(name))
 }
 
 /// One answer for many.

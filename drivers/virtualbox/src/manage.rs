@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
 use crate::answer;
-use crate::{Settings, explain, find};
+use crate::{Settings, find};
 
 /// Long enough for VirtualBox's service to come up on a computer that is busy with something else.
 const QUICK: Duration = Duration::from_secs(180);
@@ -82,12 +82,6 @@ impl Refusal {
     /// Somebody else is at it, or has just been.
     pub(crate) fn is_locked(&self) -> bool {
         self.has("is already locked") || self.has("while it is locked") || self.has("is locked for")
-    }
-}
-
-impl From<Refusal> for DriverError {
-    fn from(refusal: Refusal) -> Self {
-        explain::refusal(&refusal)
     }
 }
 

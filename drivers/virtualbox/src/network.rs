@@ -11,10 +11,8 @@ use crate::answer::{self, ADAPTER, Adapter, Vm};
 use crate::cidr::Cidr;
 use crate::manage::{Manager, Refusal, failed};
 use crate::options::Wanted;
+use crate::records::{self, ADAPTERS_BEFORE, record};
 
-pub(crate) const ADAPTER_MADE: &str = "host-only adapter";
-/// The adapters that were there before one was made; `-` where there were none.
-pub(crate) const ADAPTERS_BEFORE: &str = "host-only adapters before";
 const NONE: &str = "-";
 /// The name of the network that is made on macOS.
 const NETWORK: &str = "rmachine";
@@ -139,7 +137,7 @@ pub(crate) async fn ensure(
     let before = if before.is_empty() { NONE.to_owned() } else { before.join(" ") };
     record(machine, ADAPTERS_BEFORE, &before)?;
     let name = make(manager, range).await?;
-    record(machine, ADAPTER_MADE, &name)?;
+    record(machine, records::ADAPTER, &name)?;
     Ok(HostOnly { name, cidr: range, made: true })
 }
 
@@ -213,7 +211,7 @@ pub(crate) async fn revive(
             Some(other) => Ok(Some(other.name.clone())),
             None => {
                 let made = make(manager, range).await?;
-                record(machine, ADAPTER_MADE, &made)?;
+                record(machine, records::ADAPTER, &made)?;
                 Ok(Some(made))
             }
         },
@@ -242,12 +240,12 @@ pub(crate) async fn remove_unused(
 ) -> Result<(), Refusal> {
     let used = |name: &str| vms.iter().any(|vm| vm.networks.iter().any(|n| n == name));
     let mut names: BTreeSet<String> = own.map(str::to_owned).into_iter().collect();
-    names.extend(records.iter().filter(|r| r.kind == ADAPTER_MADE).map(|r| r.id.clone()));
-    let before = records.iter().find(|r| r.kind == ADAPTERS_BEFORE);
-    let known = records.iter().any(|r| r.kind == ADAPTER_MADE);
+    names.extend(records::ids(records, records::ADAPTER).map(str::to_owned));
+    let before = records::ids(records, ADAPTERS_BEFORE).next();
+    let known = records::has_any(records, &[records::ADAPTER]);
     if let Some(before) = before.filter(|_| !known) {
         // The answer to the request for one was lost: it is the one that was not there before.
-        let before: BTreeSet<&str> = before.id.split(' ').collect();
+        let before: BTreeSet<&str> = before.split(' ').collect();
         let now = answer::adapters(&manager.run(&["list", "hostonlyifs"]).await?);
         names.extend(now.into_iter().map(|a| a.name).filter(|name| !before.contains(name.as_str())));
     }
@@ -284,7 +282,7 @@ async fn ensure_network(
         let made = vms.iter().any(|vm| vm.notes.get(ADAPTER) == Some(&name));
         return Ok(HostOnly { name, cidr, made });
     }
-    record(machine, ADAPTER_MADE, NETWORK)?;
+    record(machine, records::ADAPTER, NETWORK)?;
     manager.run(&network_words(wanted.cidr)).await?;
     Ok(HostOnly { name: NETWORK.to_owned(), cidr: wanted.cidr, made: true })
 }
@@ -306,10 +304,6 @@ fn network_words(cidr: Cidr) -> Vec<String> {
         "--enable",
     ];
     words.map(str::to_owned).to_vec()
-}
-
-pub(crate) fn record(machine: &mut MachineHandle<'_>, kind: &str, id: &str) -> Result<(), DriverError> {
-    machine.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
 }
 
 #[cfg(test)]

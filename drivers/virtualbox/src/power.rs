@@ -14,6 +14,7 @@ use crate::cidr::Cidr;
 use crate::manage::{Manager, Refusal, failed};
 use crate::network;
 use crate::options::Wanted;
+use crate::vm::{self, gone};
 use crate::words::{self, ENGINE_RULE, SSH, SSH_RULE};
 
 /// How long a machine gets to go down by itself: systemd gives its services a minute and a half.
@@ -25,10 +26,6 @@ const LAST_LOOK: Duration = Duration::from_secs(3);
 /// VirtualBox lets go of a machine a moment after it has ended.
 const LET_GO: Duration = Duration::from_secs(30);
 const TRIES: usize = 4;
-
-pub(crate) async fn info(manager: &Manager, id: &str) -> Result<Info, Refusal> {
-    Ok(Info::read(&manager.run(&["showvminfo", id, "--machinereadable"]).await?))
-}
 
 /// One that nobody has right now.
 pub(crate) fn free_port() -> Result<u16, DriverError> {
@@ -47,7 +44,7 @@ pub(crate) async fn start(
     id: &str,
 ) -> Result<(), DriverError> {
     let wanted = Wanted::kept(machine.state)?;
-    let info = info(manager, id).await.map_err(|e| gone(machine, &e))?;
+    let info = vm::info(manager, id).await.map_err(|e| gone(machine, &e))?;
     match info.state() {
         State::Running | State::Starting => return Ok(()),
         State::Paused => {
@@ -70,16 +67,6 @@ pub(crate) async fn start(
     let log = info.log().unwrap_or_default();
     launch(machine, manager, id, &wanted.ui, &log).await?;
     boot2docker::await_address(machine, manager, &wanted).await
-}
-
-/// A machine that was deleted in VirtualBox's own window.
-pub(crate) fn gone(machine: &MachineHandle<'_>, refusal: &Refusal) -> DriverError {
-    if refusal.is_missing() { missing(machine.name.as_str()) } else { refusal.clone().into() }
-}
-
-pub(crate) fn missing(name: &str) -> DriverError {
-    DriverError::new(DriverErrorKind::Missing, format!("VirtualBox knows no machine of {name:?} any more"))
-        .hint(format!("`rm {name}` forgets it here as well"))
 }
 
 async fn replug(
@@ -194,7 +181,7 @@ pub(crate) async fn stop(
     manager: &Manager,
     id: &str,
 ) -> Result<(), DriverError> {
-    let info = info(manager, id).await.map_err(|e| gone(machine, &e))?;
+    let info = vm::info(manager, id).await.map_err(|e| gone(machine, &e))?;
     match info.state() {
         State::Stopped => return Ok(()),
         State::Saved => {
@@ -215,7 +202,7 @@ pub(crate) async fn stop(
         }
         sleep(pause).await;
         pause = LAST_LOOK.min(pause * 2);
-        if crate::power::info(manager, id).await?.state() == State::Stopped {
+        if vm::info(manager, id).await?.state() == State::Stopped {
             return Ok(());
         }
     }
@@ -238,7 +225,7 @@ pub(crate) async fn kill(
     manager: &Manager,
     id: &str,
 ) -> Result<(), DriverError> {
-    match info(manager, id).await.map_err(|e| gone(machine, &e))?.state() {
+    match vm::info(manager, id).await.map_err(|e| gone(machine, &e))?.state() {
         State::Stopped => Ok(()),
         State::Saved => manager.run(&["discardstate", id]).await.map(drop).map_err(Into::into),
         _ => power_off(manager, id).await,
@@ -253,7 +240,7 @@ pub(crate) async fn power_off(manager: &Manager, id: &str) -> Result<(), DriverE
     }
     let deadline = Instant::now() + LET_GO;
     while Instant::now() < deadline {
-        match info(manager, id).await {
+        match vm::info(manager, id).await {
             Ok(info) if matches!(info.state(), State::Stopped | State::Saved) => return Ok(()),
             Err(e) if e.is_missing() => return Ok(()),
             _ => sleep(FIRST_LOOK).await,

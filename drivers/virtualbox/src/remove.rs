@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, State, Tagged};
 
 use crate::answer::{self, Vm};
-use crate::create::VM;
 use crate::image;
 use crate::manage::{Manager, Refusal, failed};
-use crate::{boot2docker, network, power, seed};
+use crate::records::{self, ADAPTER, ADAPTERS_BEFORE, CONVERSION, DHCP_SERVER, VM};
+use crate::{boot2docker, files, network, power, seed, vm};
 
 /// Everything. What is already gone is done.
 pub(crate) async fn all(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(), DriverError> {
@@ -20,7 +20,7 @@ pub(crate) async fn all(machine: &MachineHandle<'_>, manager: &Manager) -> Resul
 
 async fn take_away(machine: &MachineHandle<'_>, manager: &Manager, is_ours: bool) -> Result<(), DriverError> {
     let id = id(machine, is_ours);
-    match power::info(manager, &id).await {
+    match vm::info(manager, &id).await {
         Ok(info) => {
             if !is_ours {
                 must_be_its_own(machine, info.text("CfgFile"))?;
@@ -31,13 +31,12 @@ async fn take_away(machine: &MachineHandle<'_>, manager: &Manager, is_ours: bool
     }
     close_media(machine, manager).await?;
     let made = machine.state.flag("HostOnlyAdapterMade").then(|| machine.state.text("HostOnlyAdapter"));
-    let of_network =
-        |kind: &str| [network::ADAPTER_MADE, network::ADAPTERS_BEFORE, boot2docker::DHCP].contains(&kind);
-    if made.is_some() || machine.journal.records().iter().any(|r| of_network(&r.kind)) {
+    let records = machine.journal.records();
+    if made.is_some() || records::has_any(records, &[ADAPTER, ADAPTERS_BEFORE, DHCP_SERVER]) {
         let vms = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
         let made = made.filter(|m| !m.is_empty());
-        network::remove_unused(manager, machine.journal.records(), made, &vms).await?;
-        boot2docker::remove_dhcp(manager, machine.journal.records(), &vms).await?;
+        network::remove_unused(manager, records, made, &vms).await?;
+        boot2docker::remove_dhcp(manager, records, &vms).await?;
     }
     Ok(())
 }
@@ -87,9 +86,9 @@ async fn strike_off(manager: &Manager, id: &str, refusal: Refusal) -> Result<(),
 
 /// Disks that VirtualBox knows of although no machine has them: a making was cut off.
 async fn close_media(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(), Refusal> {
-    for record in machine.journal.records().iter().filter(|r| r.kind == image::CONVERSION) {
+    for conversion in records::ids(machine.journal.records(), CONVERSION) {
         let Some((source, fresh)) =
-            record.id.split_once('\n').map(|(s, f)| (PathBuf::from(s), PathBuf::from(f)))
+            conversion.split_once('\n').map(|(s, f)| (PathBuf::from(s), PathBuf::from(f)))
         else {
             continue;
         };
@@ -104,7 +103,7 @@ async fn close_media(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(
             let _ = manager.run(&["closemedium", "dvd", &disc.to_string_lossy()]).await;
         }
     }
-    let disk = machine.dir.join(crate::create::DISK);
+    let disk = machine.dir.join(files::DISK);
     if !disk.exists() {
         return Ok(());
     }
@@ -126,7 +125,7 @@ pub(crate) fn tagged(vms: &[Vm]) -> Vec<Tagged> {
 pub(crate) async fn remove_tagged(manager: &Manager, tagged: &[Tagged]) -> Result<(), DriverError> {
     let before = answer::vms(&manager.run(&["list", "--long", "vms"]).await?);
     for Tagged { resource, .. } in tagged {
-        match power::info(manager, &resource.id).await {
+        match vm::info(manager, &resource.id).await {
             Ok(info) => unregister(manager, &resource.id, info.state()).await?,
             Err(e) => strike_off(manager, &resource.id, e).await?,
         }

@@ -6,7 +6,7 @@ use rmachine_driver::{DriverError, DriverErrorKind, MachineHandle, Snapshot, Sta
 
 use crate::answer;
 use crate::manage::{Manager, failed};
-use crate::power;
+use crate::{power, vm};
 
 /// In a snapshot's description: when it was taken, which VBoxManage does not tell.
 const CREATED: &str = "created";
@@ -28,7 +28,7 @@ pub(crate) async fn take(
     let description = format!("{CREATED}={created}");
     let percent = |n: u8| machine.reporter.detail(machine.name, &format!("{n} %"));
     let call = ["snapshot", id, "take", name, "--description", &description];
-    let said = manager.work(&call, &percent).await.map_err(|e| power::gone(machine, &e))?;
+    let said = manager.work(&call, &percent).await.map_err(|e| vm::gone(machine, &e))?;
     let uuid = said.split_once("UUID: ").map(|(_, uuid)| uuid.trim().to_owned()).unwrap_or_default();
     Ok(Snapshot { name: name.to_owned(), id: uuid, bytes: 0, created })
 }
@@ -55,7 +55,7 @@ pub(crate) async fn restore(
     name: &str,
 ) -> Result<(), DriverError> {
     let uuid = find(manager, id, name).await?;
-    let state = power::info(manager, id).await.map_err(|e| power::gone(machine, &e))?.state();
+    let state = vm::info(manager, id).await.map_err(|e| vm::gone(machine, &e))?.state();
     let ran = matches!(state, State::Running | State::Paused);
     if !matches!(state, State::Stopped | State::Saved) {
         power::power_off(manager, id).await?;

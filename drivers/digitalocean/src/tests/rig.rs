@@ -11,9 +11,9 @@ use rmachine_driver::{
     CreateRequest, DraftRequest, Driver, DriverError, DriverState, HostKeyPair, Journal, JournalRecord,
     Keyring, MachineHandle, MachineName, MachineView, Options, Reporter, Silent, Source, Tags, Uuid, Value,
 };
+use rmachine_rest::{Answer, Call, SendError, Transport};
 
 use crate::account::TokenSettings;
-use crate::transport::{Answer, Call, Lost, Method, Transport};
 use crate::{DigitalOcean, Settings};
 
 pub(super) const TOKEN: &str = "dop_v1_s3cr3t";
@@ -31,14 +31,8 @@ impl std::fmt::Debug for InProcess {
 
 #[async_trait]
 impl Transport for InProcess {
-    async fn send(&self, call: &Call) -> Result<Answer, Lost> {
-        let method = match call.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-        };
-        let mut request = Request::new(method, &call.path);
+    async fn send(&self, call: &Call) -> Result<Answer, SendError> {
+        let mut request = Request::new(call.method.as_str(), &call.path.to_string());
         request.token = Some(call.token.expose_secret().to_owned());
         request.body = call.body.clone();
         // A network is never instant: others get their turn.
@@ -49,9 +43,11 @@ impl Transport for InProcess {
                 tokio::time::sleep(pause).await;
                 Ok(answer(&reply))
             }
-            Outcome::Truncated(_) => Err(Lost::Perhaps("end of file before message length reached".into())),
+            Outcome::Truncated(_) => {
+                Err(SendError::Unclear("end of file before message length reached".into()))
+            }
             Outcome::Garbage(status) => Ok(Answer { status, pause: None, body: b"<html>".to_vec() }),
-            Outcome::Reset => Err(Lost::Perhaps("connection reset".into())),
+            Outcome::Reset => Err(SendError::Unclear("connection reset".into())),
             Outcome::Hang => std::future::pending().await,
         }
     }

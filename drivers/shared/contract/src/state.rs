@@ -128,6 +128,12 @@ impl DriverState {
         self.0.get(key).and_then(Value::as_bool).unwrap_or_default()
     }
 
+    /// The texts of a list; none when it is absent or no list.
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let values = self.0.get(key).and_then(Value::as_array).into_iter().flatten();
+        values.filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     /// Empties the texts of these keys.
     pub fn clear(&mut self, keys: &[impl AsRef<str>]) {
         for key in keys {

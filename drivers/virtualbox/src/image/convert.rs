@@ -9,10 +9,7 @@ use rmachine_driver::{DriverError, MachineHandle};
 use super::vdi;
 use crate::files;
 use crate::manage::Manager;
-use crate::network::record;
-
-/// The files that a conversion works on, source and target; what is left of one that was cut off is found by them.
-pub(crate) const CONVERSION: &str = "conversion";
+use crate::records::{CONVERSION, record};
 
 /// In the name of a file that is only another name for the image.
 const NAMED: &str = ".source.";

@@ -17,7 +17,7 @@ use crate::files;
 use crate::manage::Manager;
 use crate::options::Wanted;
 
-pub(crate) use convert::{CONVERSION, discard, raw_disk};
+pub(crate) use convert::{discard, raw_disk};
 pub(crate) use download::fetch_plain;
 pub(crate) use sums::Checksum;
 pub(crate) use vdi::{capacity, give_uuid};

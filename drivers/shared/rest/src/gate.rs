@@ -1,38 +1,38 @@
-//! The rate limit is the account's, not a request's: once one request is refused for it, all of this process wait, and
-//! go on one after the other.
+//! The rate limit holds for an account: once the provider refuses one request for it, all requests of this process wait, and then
+//! go out one after the other.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Where the limit is unknown, this many a second are few enough.
+/// Slow enough for a limit that is not known.
 const FIRST_PACE: Duration = Duration::from_millis(250);
 const SLOWEST_PACE: Duration = Duration::from_secs(4);
-/// After so long without a refusal nobody waits any more.
+/// After this time without a refusal, requests do not wait any more.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
-pub(crate) struct Gate(Mutex<State>);
+pub struct RateGate(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When the next request may go; nothing while there was no refusal.
+    /// When the next request may be sent; `None` before the first refusal.
     next: Option<Instant>,
     pace: Duration,
     refused: Option<Instant>,
-    /// Counts refusals, where those of requests that went out together are one.
+    /// The number of refusals, where those of requests that were sent together count as one.
     epoch: u64,
 }
 
-impl Gate {
-    /// Waits for a turn; hands out the time that it is of.
+impl RateGate {
+    /// Waits until a request may be sent, and returns the epoch in which it is.
     pub(crate) async fn pass(&self) -> u64 {
         loop {
             let (epoch, turn) = self.with(State::turn);
             let Some(turn) = turn else { return epoch };
             sleep_until(turn).await;
-            // A refusal in the meantime moves every turn.
+            // A refusal in the meantime postpones all requests.
             if self.with(|s| s.epoch) == epoch {
                 return epoch;
             }
@@ -77,8 +77,8 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_refusal_slows_all_and_is_forgiven() {
-        let gate = Gate::default();
+    async fn one_refusal_slows_all_requests_for_a_minute() {
+        let gate = RateGate::default();
         let began = Instant::now();
         let epoch = gate.pass().await;
         assert_eq!(gate.pass().await, epoch);
