@@ -14,3 +14,4 @@ mod architecture;
 mod cli;
 mod drivers;
 mod e2e;
+mod transcript;

@@ -1,4 +1,4 @@
-//! Measures what is promised of speed, memory and size, and prints it as a table for the README.
+//! Measures what is promised of speed, memory and size, and prints it as a table for docs/performance.md.
 //!
 //! Started by tests/bench/run, which brings the release binary and a host. Everything is measured in one invocation,
 //! so that what is compared was measured on the same machine in the same minutes. Nothing is asserted about time but

@@ -15,6 +15,7 @@ mod create_interrupted;
 mod credentials;
 mod digitalocean;
 mod docker_machine_stores;
+mod docs;
 mod driver_none;
 mod env;
 mod export_import;

@@ -14,6 +14,7 @@ mod docker_driver_engines;
 mod docker_machine_clients;
 mod docker_machine_stores;
 mod docker_user;
+mod docs;
 mod droplets;
 mod engine_install;
 mod host_keys;
