@@ -5,9 +5,11 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use rmachine_driver::{CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, MachineHandle};
+use rmachine_driver::{
+    CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, MachineHandle, Uuid,
+};
 use rmachine_engine_api::{EngineError, with_query};
-use rmachine_host::lock_shared;
+use rmachine_host::{Poll, lock_shared};
 use serde_json::Value;
 
 use crate::body::{self, Bounding};
@@ -21,6 +23,9 @@ use crate::{hostkey, image};
 
 /// Addresses are handed out in a moment, unless the computer is busy.
 const ADDRESSES: Duration = Duration::from_secs(60);
+/// How long the engine may work on the request of an rmachine that was killed: it has the name already, and no container.
+const UNFINISHED: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(100);
 /// What the engine refuses for being taken is tried with the next.
 const TRIES: usize = 6;
 
@@ -152,6 +157,7 @@ async fn reserve(
         ports: publish.and_then(|ip| network::free_ports(ip, &containers, &lessons.ports)),
     };
     let path = with_query("/containers/create", &[("name", machine.name.as_str())]);
+    let unfinished = Poll::new(UNFINISHED, PAUSE);
     loop {
         let body = body::container(&machine.tags, wanted, image, &place, lessons.caps);
         match engine.client.post::<Value>(&path, Some(&body)).await {
@@ -161,7 +167,14 @@ async fn reserve(
                 return Ok(Some((id.to_owned(), place)));
             }
             Err(e) if is_lost_network(&e) => return Ok(None),
-            Err(e) if e.is_name_taken() => return Err(taken(engine, machine.name.as_str(), e).await),
+            Err(e) if e.is_name_taken() => match engine.inspect(machine.name.as_str()).await? {
+                Some(container) if is_of_machine(machine.uuid, &container) => {
+                    discard(engine, &container.id).await?;
+                }
+                Some(container) => return Err(foreign(machine.name.as_str(), &container)),
+                None if unfinished.again().await => {}
+                None => return Err(refused(e)),
+            },
             // There is an end to it: each time it is one capability less.
             Err(e) if lessons.learn(&e, &place) => {}
             Err(e) => return Err(refused(e)),
@@ -254,12 +267,9 @@ fn own_address<'a>(container: &'a Container, network: &str) -> Result<&'a str, D
     })
 }
 
-/// The error about a name that another container has.
-pub(crate) async fn taken(engine: &mut Engine, name: &str, conflict: EngineError) -> DriverError {
-    match engine.inspect(name).await {
-        Ok(Some(container)) => foreign(name, &container),
-        _ => refused(conflict),
-    }
+fn is_of_machine(uuid: Uuid, container: &Container) -> bool {
+    let labels = container.config.labels.as_ref();
+    labels.and_then(|labels| labels.get(UUID)).is_some_and(|label| *label == uuid.to_string())
 }
 
 pub(crate) fn foreign(name: &str, container: &Container) -> DriverError {

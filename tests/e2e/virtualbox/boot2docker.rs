@@ -27,7 +27,7 @@ fn an_iso_that_is_named_boots() {
         "{done:?}"
     );
     done.failed(&[
-        "the host runs Boot2Docker 19.03.12 (TCL 10.1); rmachine knows Debian, Ubuntu and their relatives",
+        "rmachine does not support the package manager of Boot2Docker 19.03.12 (TCL 10.1)",
         "phase reachable",
     ]);
     // By the key on its disk, which is its home's now.
