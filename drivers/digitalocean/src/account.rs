@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rmachine_driver::secrecy::{ExposeSecret, SecretString};
 use rmachine_driver::{
-    Cause, DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle,
+    Cause, DriverError, DriverErrorKind, DriverState, JournalRecord, Keyring, MachineHandle, recorded_ids,
 };
 use rmachine_rest::{Api, ApiError};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::DigitalOcean;
 use crate::model::{OneAccount, Team};
 use crate::paths;
-use crate::records::{self, ACCOUNT};
+use crate::records::ACCOUNT;
 
 /// The state's key of docker-machine's token, and of the account of one that gave it up.
 pub(crate) const TOKEN: &str = "AccessToken";
@@ -158,7 +158,7 @@ fn print(token: &SecretString) -> String {
 
 /// As the journal has it, or, of a machine that docker-machine made, its state since it gave up its token.
 pub(crate) fn account_of<'a>(state: &'a DriverState, journal: &'a [JournalRecord]) -> Option<&'a str> {
-    records::ids(journal, ACCOUNT)
+    recorded_ids(journal, ACCOUNT)
         .next()
         .or_else(|| Some(state.text(STATE)).filter(|account| !account.is_empty()))
 }

@@ -13,7 +13,7 @@ use crate::account::{Session, account_of};
 use crate::api::unanswered;
 use crate::model::{Droplet, Image, Key, OneDroplet, OneKey};
 use crate::options::{self, NEW, USER_DATA};
-use crate::records::{self, ACCOUNT, DROPLET, KEY, record_id, record_request};
+use crate::records::{self, ACCOUNT, DROPLET, KEY};
 use crate::{extras, firewall, paths, remove, tags};
 
 /// Droplets take about a minute.
@@ -79,7 +79,7 @@ async fn account(machine: &mut MachineHandle<'_>, session: &Session) -> Result<(
     if let Some(given) = machine.keyring.given() {
         machine.keyring.keep(&account, &given).await?;
     }
-    record_id(machine, ACCOUNT, &account)
+    machine.record_id(ACCOUNT, &account)
 }
 
 /// What the droplet is to let in: an id, or a fingerprint.
@@ -111,19 +111,19 @@ async fn key(
 /// One that is ours is removed with the machine; somebody else's stays.
 fn adopt(machine: &mut MachineHandle<'_>, key: &Key) -> Result<u64, DriverError> {
     if key.name.contains(&tags::of_machine(machine.uuid)) {
-        record_id(machine, KEY, &key.id.to_string())?;
+        machine.record_id(KEY, &key.id.to_string())?;
     }
     Ok(key.id)
 }
 
 async fn upload(machine: &mut MachineHandle<'_>, api: &Api, public: &str) -> Result<u64, DriverError> {
-    record_request(machine, KEY)?;
+    machine.record_request(KEY)?;
     let name = format!("{} {}", machine.name, tags::written(&machine.tags).join(" "));
     let body = json!({"name": name, "public_key": public});
     for _ in 1..TRIES {
         match api.post::<OneKey>(&paths::keys(), body.clone()).await {
             Ok(OneKey { ssh_key }) => {
-                record_id(machine, KEY, &ssh_key.id.to_string())?;
+                machine.record_id(KEY, &ssh_key.id.to_string())?;
                 return Ok(ssh_key.id);
             }
             // It is there already: by a request whose answer was lost, or because somebody put it there.
@@ -201,13 +201,13 @@ async fn droplet(
     {
         return Ok(found);
     }
-    record_request(machine, DROPLET)?;
+    machine.record_request(DROPLET)?;
     let mut body = body(machine, key, user_data);
     let mut lost = false;
     for _ in 1..TRIES {
         match api.post::<OneDroplet>(&paths::droplets(), body.clone()).await {
             Ok(OneDroplet { droplet }) => {
-                record_id(machine, DROPLET, &droplet.id.to_string())?;
+                machine.record_id(DROPLET, &droplet.id.to_string())?;
                 if lost {
                     spare(machine, api, droplet.id).await?;
                 }
@@ -280,7 +280,7 @@ async fn find(
             polls.wait().await;
         }
         if let Some(found) = remove::tagged_droplets(api, machine.uuid).await?.into_iter().next() {
-            record_id(machine, DROPLET, &found.id.to_string())?;
+            machine.record_id(DROPLET, &found.id.to_string())?;
             return Ok(Some(found));
         }
     }

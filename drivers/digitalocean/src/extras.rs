@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::api::{is_pending, unanswered};
 use crate::model::{Droplet, OneAction, OneReservedIp, ReservedIp};
 use crate::options::NEW;
-use crate::records::{self, RESERVED_IP, record_id, record_request};
+use crate::records::{self, RESERVED_IP};
 use crate::{firewall, paths};
 
 const ASSIGNED: Duration = Duration::from_secs(300);
@@ -47,10 +47,10 @@ async fn new_ip(machine: &mut MachineHandle<'_>, api: &Api, droplet: u64) -> Res
     if records::is_requested(machine.journal.records(), RESERVED_IP)
         && let Some(ip) = ip_of(api, droplet).await?
     {
-        record_id(machine, RESERVED_IP, &ip)?;
+        machine.record_id(RESERVED_IP, &ip)?;
         return Ok(ip);
     }
-    record_request(machine, RESERVED_IP)?;
+    machine.record_request(RESERVED_IP)?;
     for _ in 1..TRIES {
         let ip = match api.post::<OneReservedIp>(&paths::reserved_ips(), json!({"droplet_id": droplet})).await
         {
@@ -59,7 +59,7 @@ async fn new_ip(machine: &mut MachineHandle<'_>, api: &Api, droplet: u64) -> Res
             Err(e) => return Err(e.into()),
         };
         if let Some(ip) = ip {
-            record_id(machine, RESERVED_IP, &ip)?;
+            machine.record_id(RESERVED_IP, &ip)?;
             return Ok(ip);
         }
     }

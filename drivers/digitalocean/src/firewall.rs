@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::api::unanswered;
 use crate::model::{Droplet, Firewall, OneDroplet, OneFirewall, OneVpc};
-use crate::records::{self, DROPLET, FIREWALL, last_id, record_id, record_request};
+use crate::records::{self, DROPLET, FIREWALL, last_id};
 use crate::{paths, power, tags};
 
 /// The state's key of the flag's words, and of the address that `auto` turned out to be.
@@ -140,14 +140,14 @@ pub(crate) async fn make(
         return Ok(());
     }
     if is_requested && let Some(found) = find(api, &name(machine.uuid)).await? {
-        return record_id(machine, FIREWALL, &found.id);
+        return machine.record_id(FIREWALL, &found.id);
     }
     network_of(machine, api, &droplet.vpc_uuid).await?;
     post(machine, api).await
 }
 
 async fn post(machine: &mut MachineHandle<'_>, api: &Api) -> Result<(), DriverError> {
-    record_request(machine, FIREWALL)?;
+    machine.record_request(FIREWALL)?;
     let body = body(machine);
     for _ in 1..TRIES {
         let made = match api.post::<OneFirewall>(&paths::firewalls(), body.clone()).await {
@@ -156,7 +156,7 @@ async fn post(machine: &mut MachineHandle<'_>, api: &Api) -> Result<(), DriverEr
             Err(e) => return Err(e.into()),
         };
         if let Some(made) = made {
-            return record_id(machine, FIREWALL, &made.id);
+            return machine.record_id(FIREWALL, &made.id);
         }
     }
     Err(unanswered("the firewall"))
@@ -224,7 +224,7 @@ async fn settle(machine: &mut MachineHandle<'_>, api: &Api) -> Result<(), Driver
     }
     match find(api, &name(machine.uuid)).await? {
         Some(found) if wanted => {
-            record_id(machine, FIREWALL, &found.id)?;
+            machine.record_id(FIREWALL, &found.id)?;
             Ok(api.put(&paths::firewall(&found.id)?, body(machine)).await?)
         }
         Some(found) => Ok(api.delete(&paths::firewall(&found.id)?).await?),

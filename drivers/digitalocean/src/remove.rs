@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use rmachine_driver::{DriverError, JournalRecord, MachineHandle, Resource, Tagged, Uuid};
+use rmachine_driver::{
+    DriverError, JournalRecord, MachineHandle, Resource, Tagged, Uuid, has_unknown_id, recorded_ids,
+};
 use rmachine_rest::{Api, ApiError, Polls, RequestPath};
 
 use crate::account::Session;
 use crate::api::is_pending;
 use crate::model::{Droplet, Firewall, Key, ReservedIp};
-use crate::records::{self, DROPLET, FIREWALL, KEY, RESERVED_IP, has_unknown_id, leftovers, record_id};
+use crate::records::{self, DROPLET, FIREWALL, KEY, RESERVED_IP, leftovers};
 use crate::{firewall, paths, tags};
 
 /// How long something under way may keep a droplet from being removed.
@@ -37,7 +39,7 @@ async fn all(
     // Without its droplet nobody knows any more whose an address is.
     let ips = reserved_ips(api, records, &droplets).await?;
     for ip in &ips {
-        record_id(machine, RESERVED_IP, ip)?;
+        machine.record_id(RESERVED_IP, ip)?;
     }
     for id in &droplets {
         delete_when_idle(api, &paths::droplet(*id)).await?;
@@ -65,7 +67,7 @@ async fn droplets(
     records: &[JournalRecord],
 ) -> Result<BTreeSet<u64>, ApiError> {
     let mut ids: BTreeSet<u64> = u64::try_from(machine.state.int("DropletID")).into_iter().collect();
-    ids.extend(records::ids(records, DROPLET).filter_map(|id| id.parse::<u64>().ok()));
+    ids.extend(recorded_ids(records, DROPLET).filter_map(|id| id.parse::<u64>().ok()));
     if records::is_requested(records, DROPLET) {
         ids.extend(tagged_droplets(api, machine.uuid).await?.iter().map(|d| d.id));
     }
@@ -103,7 +105,7 @@ async fn reserved_ips(
     records: &[JournalRecord],
     droplets: &BTreeSet<u64>,
 ) -> Result<BTreeSet<String>, ApiError> {
-    let mut ips: BTreeSet<String> = records::ids(records, RESERVED_IP).map(str::to_owned).collect();
+    let mut ips: BTreeSet<String> = recorded_ids(records, RESERVED_IP).map(str::to_owned).collect();
     if has_unknown_id(records, RESERVED_IP) {
         let all: Vec<ReservedIp> = api.list(&paths::reserved_ips(), "reserved_ips").await?;
         let ours = |ip: &ReservedIp| ip.droplet.as_ref().is_some_and(|d| droplets.contains(&d.id));
@@ -113,7 +115,7 @@ async fn reserved_ips(
 }
 
 async fn firewalls(uuid: Uuid, api: &Api, records: &[JournalRecord]) -> Result<BTreeSet<String>, ApiError> {
-    let mut ids: BTreeSet<String> = records::ids(records, FIREWALL).map(str::to_owned).collect();
+    let mut ids: BTreeSet<String> = recorded_ids(records, FIREWALL).map(str::to_owned).collect();
     if has_unknown_id(records, FIREWALL) {
         let all: Vec<Firewall> = api.list(&paths::firewalls(), "firewalls").await?;
         ids.extend(all.into_iter().filter(|f| f.name == firewall::name(uuid)).map(|f| f.id));
@@ -127,7 +129,7 @@ async fn keys(
     api: &Api,
     records: &[JournalRecord],
 ) -> Result<BTreeSet<u64>, ApiError> {
-    let mut ids: BTreeSet<u64> = records::ids(records, KEY).filter_map(|id| id.parse().ok()).collect();
+    let mut ids: BTreeSet<u64> = recorded_ids(records, KEY).filter_map(|id| id.parse().ok()).collect();
     let state = &machine.state;
     if records.is_empty() && state.text("SSHKeyFingerprint").is_empty() {
         ids.extend(u64::try_from(state.int("SSHKeyID")).ok().filter(|id| *id != 0));

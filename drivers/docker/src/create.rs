@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rmachine_driver::{
-    CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, MachineHandle, Uuid,
+    CreateRequest, DriverError, DriverErrorKind, DriverState, ENGINE_PORT, MachineHandle, MachineName, Uuid,
 };
 use rmachine_engine_api::{EngineError, with_query};
 use rmachine_host::{Poll, lock_shared};
@@ -18,12 +18,12 @@ use crate::furnish::furnish;
 use crate::network::{self, Place};
 use crate::options::Wanted;
 use crate::reach::{self, answers};
-use crate::records::{self, CONTAINER, NETWORK, record_id, record_request};
+use crate::records::{self, CONTAINER, NETWORK};
 use crate::{hostkey, image};
 
 /// Addresses are handed out in a moment, unless the computer is busy.
 const ADDRESSES: Duration = Duration::from_secs(60);
-/// How long the engine may work on the request of an rmachine that was killed: it has the name already, and no container.
+/// How long the engine may need to finish the request of an rmachine that was killed.
 const UNFINISHED: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(100);
 /// What the engine refuses for being taken is tried with the next.
@@ -63,7 +63,7 @@ async fn started(
     for found in engine.of_machine(machine.uuid).await? {
         match engine.inspect(&found.id).await? {
             Some(container) if container.state.status != "created" => {
-                record_id(machine, CONTAINER, &found.id)?;
+                machine.record_id(CONTAINER, &found.id)?;
                 return Ok(Some(found.id));
             }
             _ => discard(engine, &found.id).await?,
@@ -87,7 +87,7 @@ async fn make(
         let reserved =
             reserve(machine, engine, wanted, &image, publish.as_deref(), &mut lessons, locks).await?;
         let Some((id, place)) = reserved else { continue };
-        record_id(machine, CONTAINER, &id)?;
+        machine.record_id(CONTAINER, &id)?;
         if let Err(e) = furnish(machine, engine, &id, wanted, request, &place).await {
             return Err(unstarted(engine, &id, e).await);
         }
@@ -147,8 +147,8 @@ async fn reserve(
     locks: &Path,
 ) -> Result<Option<(String, Place)>, DriverError> {
     let _lock = lock_shared(locks, "addresses", ADDRESSES).await?;
-    record_id(machine, NETWORK, &wanted.network)?;
-    record_request(machine, CONTAINER)?;
+    machine.record_id(NETWORK, &wanted.network)?;
+    machine.record_request(CONTAINER)?;
     let network = network::ensure(engine, &wanted.network, machine.state.text("StorePath")).await?;
     machine.state.set("Subnet", network.range());
     let containers = engine.list(&[]).await?;
@@ -167,14 +167,12 @@ async fn reserve(
                 return Ok(Some((id.to_owned(), place)));
             }
             Err(e) if is_lost_network(&e) => return Ok(None),
-            Err(e) if e.is_name_taken() => match engine.inspect(machine.name.as_str()).await? {
-                Some(container) if is_of_machine(machine.uuid, &container) => {
-                    discard(engine, &container.id).await?;
+            Err(e) if e.is_name_taken() => {
+                remove_unfinished(engine, machine.name, machine.uuid).await?;
+                if !unfinished.again().await {
+                    return Err(refused(e));
                 }
-                Some(container) => return Err(foreign(machine.name.as_str(), &container)),
-                None if unfinished.again().await => {}
-                None => return Err(refused(e)),
-            },
+            }
             // There is an end to it: each time it is one capability less.
             Err(e) if lessons.learn(&e, &place) => {}
             Err(e) => return Err(refused(e)),
@@ -267,6 +265,16 @@ fn own_address<'a>(container: &'a Container, network: &str) -> Result<&'a str, D
     })
 }
 
+/// Removes the container that a killed rmachine requested for this machine. The engine gives the name to a container before
+/// it shows the container, so there may be none yet. The container of anybody else is an error.
+async fn remove_unfinished(engine: &mut Engine, name: &MachineName, uuid: Uuid) -> Result<(), DriverError> {
+    match engine.inspect(name.as_str()).await? {
+        Some(container) if is_of_machine(uuid, &container) => discard(engine, &container.id).await,
+        Some(container) => Err(foreign(name.as_str(), &container)),
+        None => Ok(()),
+    }
+}
+
 fn is_of_machine(uuid: Uuid, container: &Container) -> bool {
     let labels = container.config.labels.as_ref();
     labels.and_then(|labels| labels.get(UUID)).is_some_and(|label| *label == uuid.to_string())
@@ -285,19 +293,25 @@ pub(crate) fn foreign(name: &str, container: &Container) -> DriverError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use serde_json::json;
 
     use super::*;
+    use crate::fake_engine::{Answer, Machine, engine};
     use crate::network::OwnPorts;
 
-    fn container(labels: &Value, address: &str) -> Container {
-        serde_json::from_value(json!({
+    fn inspected(labels: &Value, address: &str) -> Value {
+        json!({
             "Id": "0123456789abcdef",
             "State": {"Status": "running"},
             "Config": {"Labels": labels},
             "NetworkSettings": {"Networks": {"rmachine": {"IPAddress": address}}},
-        }))
-        .unwrap()
+        })
+    }
+
+    fn container(labels: &Value, address: &str) -> Container {
+        serde_json::from_value(inspected(labels, address)).unwrap()
     }
 
     fn wanted() -> Wanted {
@@ -308,6 +322,75 @@ mod tests {
 
     fn failed(message: &str) -> EngineError {
         EngineError::Refused { status: 500, message: message.into(), path: "/x".into() }
+    }
+
+    /// Answers a request for a container with "the name is taken" as often as `conflicts` has containers of that name, which
+    /// `inspect` shows, and then creates it. Removing a container frees its name.
+    fn name_taken_by(
+        conflicts: Vec<Option<&'static str>>,
+        seen: &Arc<Mutex<Vec<String>>>,
+    ) -> impl FnMut(&str) -> Answer + Send + 'static {
+        let (seen, mut conflicts, mut shown) = (seen.clone(), conflicts.into_iter(), None);
+        move |request| {
+            let line = request.split(" HTTP/").next().unwrap_or_default();
+            if line.starts_with("POST") && line.contains("/containers/create") {
+                seen.lock().unwrap().push("create".to_owned());
+                let Some(container) = conflicts.next() else {
+                    return ("201 Created", r#"{"Id":"new"}"#.to_owned());
+                };
+                shown = container;
+                return (
+                    "409 Conflict",
+                    r#"{"message":"The container name \"/n1\" is already in use"}"#.to_owned(),
+                );
+            }
+            if line.starts_with("DELETE") {
+                seen.lock().unwrap().push("delete".to_owned());
+                return ("204 No Content", String::new());
+            }
+            match line {
+                inspect if inspect.contains("/containers/n1/json") => match shown {
+                    Some(uuid) => ("200 OK", inspected(&json!({ UUID: uuid }), "").to_string()),
+                    None => ("404 Not Found", r#"{"message":"no such container"}"#.to_owned()),
+                },
+                lists if lists.contains("/containers/json") => ("200 OK", "[]".to_owned()),
+                networks if networks.contains("/networks") => {
+                    ("200 OK", r#"[{"Name":"rmachine","Id":"n"}]"#.to_owned())
+                }
+                _ => ("200 OK", r#"{"Id":"i"}"#.to_owned()),
+            }
+        }
+    }
+
+    /// Reserves a container for the machine `n1`, and returns its id and the requests that changed something.
+    async fn reserved(conflicts: Vec<Option<&'static str>>) -> (Result<String, DriverError>, Vec<String>) {
+        let (dir, seen) = (tempfile::tempdir().unwrap(), Arc::default());
+        let mut engine = engine(dir.path(), name_taken_by(conflicts, &seen)).await;
+        let mut machine = Machine::new();
+        let mut lessons =
+            Lessons { caps: Bounding::FULL, addresses: BTreeSet::new(), ports: BTreeSet::new() };
+        let locks = dir.path().join("locks");
+        let mut handle = machine.handle(dir.path());
+        let done = reserve(&mut handle, &mut engine, &wanted(), "image", None, &mut lessons, &locks).await;
+        let id = done.map(|reserved| reserved.map(|(id, _)| id).unwrap_or_default());
+        let requests = seen.lock().unwrap().clone();
+        (id, requests)
+    }
+
+    #[tokio::test]
+    async fn create_removes_the_container_that_a_killed_create_requested() {
+        // The engine has the name before it shows the container.
+        let (id, requests) = reserved(vec![None, Some("00000000-0000-0000-0000-000000000000")]).await;
+        assert_eq!(id.unwrap(), "new");
+        assert_eq!(requests, ["create", "create", "delete", "create"]);
+    }
+
+    #[tokio::test]
+    async fn create_leaves_the_container_of_another_machine_alone() {
+        let (id, requests) = reserved(vec![Some("11111111-1111-1111-1111-111111111111")]).await;
+        let error = id.unwrap_err();
+        assert!(error.message.contains("has a container called \"n1\" already"), "{error}");
+        assert_eq!(requests, ["create"]);
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod archive;
 mod body;
 mod create;
 mod engine;
+#[cfg(test)]
+mod fake_engine;
 mod furnish;
 mod hostkey;
 mod image;

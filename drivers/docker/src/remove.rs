@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, Tagged, Tags};
+use rmachine_driver::{
+    DriverError, Leftovers, MachineHandle, Resource, Tagged, Tags, has_unknown_id, recorded_ids,
+};
 use rmachine_engine_api::{filters, segment, with_query};
 use rmachine_host::lock_shared;
 use serde::Deserialize;
 
 use crate::engine::{Engine, Labels, UUID, refused};
 use crate::network;
-use crate::records::{self, CONTAINER, VOLUME};
+use crate::records::{CONTAINER, VOLUME};
 
 const WAIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -89,10 +91,10 @@ async fn containers(
     engine: &mut Engine,
 ) -> Result<BTreeSet<String>, DriverError> {
     let records = machine.journal.records();
-    let mut ids: BTreeSet<String> = records::ids(records, CONTAINER).map(str::to_owned).collect();
+    let mut ids: BTreeSet<String> = recorded_ids(records, CONTAINER).map(str::to_owned).collect();
     // A store that was put back from elsewhere may have lost its journal.
     ids.extend(Some(machine.state.text("ContainerId")).filter(|id| !id.is_empty()).map(str::to_owned));
-    let lost = records::has_unknown_id(records, CONTAINER);
+    let lost = has_unknown_id(records, CONTAINER);
     let deadline = Instant::now() + LATE;
     loop {
         ids.extend(engine.of_machine(machine.uuid).await?.into_iter().map(|c| c.id));

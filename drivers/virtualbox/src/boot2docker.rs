@@ -5,14 +5,14 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rmachine_driver::{CreateRequest, DriverError, JournalRecord, MachineHandle};
+use rmachine_driver::{CreateRequest, DriverError, JournalRecord, MachineHandle, recorded_ids};
 use tokio::time::sleep;
 
 use crate::answer::{self, Vm};
 use crate::cidr::Cidr;
 use crate::manage::{Manager, Refusal, failed};
 use crate::options::Wanted;
-use crate::records::{self, DHCP_SERVER, record};
+use crate::records::DHCP_SERVER;
 use crate::{files, image, vm};
 
 pub(crate) const ISO: &str = "boot2docker.iso";
@@ -119,7 +119,7 @@ pub(crate) async fn serve(
     let (verb, switch) =
         (if there.is_some() { "modify" } else { "add" }, if enabled { "--enable" } else { "--disable" });
     if there.is_none() {
-        record(machine, DHCP_SERVER, &network)?;
+        machine.record_id(DHCP_SERVER, &network)?;
     }
     let mask = range.mask().to_string();
     let call = [
@@ -206,7 +206,7 @@ pub(crate) async fn remove_dhcp(
     vms: &[Vm],
 ) -> Result<(), Refusal> {
     let used = |network: &str| vms.iter().any(|vm| vm.networks.iter().any(|n| network_of(n) == network));
-    for server in records::ids(records, DHCP_SERVER).filter(|server| !used(server)) {
+    for server in recorded_ids(records, DHCP_SERVER).filter(|server| !used(server)) {
         match manager.run(&["dhcpserver", "remove", "--netname", server]).await {
             Err(e) if e.has("does not exist") || e.is_missing() => {}
             done => drop(done?),

@@ -14,7 +14,7 @@ use crate::image;
 use crate::manage::Manager;
 use crate::network::{self, HostOnly};
 use crate::options::{LOGIN, Wanted};
-use crate::records::{self, COMPLETE, VM, record};
+use crate::records::{self, COMPLETE, VM};
 use crate::words::{self, ENGINE_RULE, Make, SSH_RULE};
 use crate::{Version, boot2docker, files, power, remove, seed};
 
@@ -72,7 +72,7 @@ async fn make_or_go_on(
     drop(lock);
     note_place(machine.state, &place, machine.uuid);
     equip(machine, request, manager, wanted, &place).await?;
-    record(machine, COMPLETE, &machine.uuid.to_string())?;
+    machine.record_id(COMPLETE, &machine.uuid.to_string())?;
     start(machine, request, manager, wanted).await
 }
 
@@ -109,7 +109,7 @@ async fn register(
         adapter: place.on.as_ref().map(|on| on.name.as_str()),
     };
     let (create, modify) = (words::create(&make, wanted.boot2docker.is_some()), words::modify(&make, wanted));
-    record(machine, VM, &machine.uuid.to_string())?;
+    machine.record_id(VM, &machine.uuid.to_string())?;
     manager.run(&create).await?;
     manager.run(&modify).await?;
     Ok(place)

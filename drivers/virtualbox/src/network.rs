@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use rmachine_driver::{DriverError, DriverErrorKind, JournalRecord, MachineHandle};
+use rmachine_driver::{DriverError, DriverErrorKind, JournalRecord, MachineHandle, recorded_ids};
 
 use crate::answer::{self, ADAPTER, Adapter, Vm};
 use crate::cidr::Cidr;
 use crate::manage::{Manager, Refusal, failed};
 use crate::options::Wanted;
-use crate::records::{self, ADAPTERS_BEFORE, record};
+use crate::records::{self, ADAPTERS_BEFORE};
 
 const NONE: &str = "-";
 /// The name of the network that is made on macOS.
@@ -135,9 +135,9 @@ pub(crate) async fn ensure(
     refuse_conflict(range)?;
     let before: Vec<&str> = adapters.iter().map(|a| a.name.as_str()).collect();
     let before = if before.is_empty() { NONE.to_owned() } else { before.join(" ") };
-    record(machine, ADAPTERS_BEFORE, &before)?;
+    machine.record_id(ADAPTERS_BEFORE, &before)?;
     let name = make(manager, range).await?;
-    record(machine, records::ADAPTER, &name)?;
+    machine.record_id(records::ADAPTER, &name)?;
     Ok(HostOnly { name, cidr: range, made: true })
 }
 
@@ -211,7 +211,7 @@ pub(crate) async fn revive(
             Some(other) => Ok(Some(other.name.clone())),
             None => {
                 let made = make(manager, range).await?;
-                record(machine, records::ADAPTER, &made)?;
+                machine.record_id(records::ADAPTER, &made)?;
                 Ok(Some(made))
             }
         },
@@ -240,8 +240,8 @@ pub(crate) async fn remove_unused(
 ) -> Result<(), Refusal> {
     let used = |name: &str| vms.iter().any(|vm| vm.networks.iter().any(|n| n == name));
     let mut names: BTreeSet<String> = own.map(str::to_owned).into_iter().collect();
-    names.extend(records::ids(records, records::ADAPTER).map(str::to_owned));
-    let before = records::ids(records, ADAPTERS_BEFORE).next();
+    names.extend(recorded_ids(records, records::ADAPTER).map(str::to_owned));
+    let before = recorded_ids(records, ADAPTERS_BEFORE).next();
     let known = records::has_any(records, &[records::ADAPTER]);
     if let Some(before) = before.filter(|_| !known) {
         // The answer to the request for one was lost: it is the one that was not there before.
@@ -282,7 +282,7 @@ async fn ensure_network(
         let made = vms.iter().any(|vm| vm.notes.get(ADAPTER) == Some(&name));
         return Ok(HostOnly { name, cidr, made });
     }
-    record(machine, records::ADAPTER, NETWORK)?;
+    machine.record_id(records::ADAPTER, NETWORK)?;
     manager.run(&network_words(wanted.cidr)).await?;
     Ok(HostOnly { name: NETWORK.to_owned(), cidr: wanted.cidr, made: true })
 }

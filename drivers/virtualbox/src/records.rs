@@ -1,6 +1,6 @@
-//! What this driver writes into the journal.
+//! The kinds of records that this driver writes into the journal.
 
-use rmachine_driver::{DriverError, JournalRecord, MachineHandle};
+use rmachine_driver::JournalRecord;
 
 pub(crate) const VM: &str = "virtual machine";
 /// The virtual machine has all its parts and was not started yet.
@@ -13,14 +13,6 @@ pub(crate) const DHCP_SERVER: &str = "DHCP server";
 /// The source and the target of a disk conversion, one a line, by which the remains of an interrupted one are found.
 pub(crate) const CONVERSION: &str = "conversion";
 
-pub(crate) fn record(machine: &mut MachineHandle<'_>, kind: &str, id: &str) -> Result<(), DriverError> {
-    machine.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
-}
-
 pub(crate) fn has_any(records: &[JournalRecord], kinds: &[&str]) -> bool {
     records.iter().any(|r| kinds.contains(&r.kind.as_str()))
-}
-
-pub(crate) fn ids<'a>(records: &'a [JournalRecord], kind: &'a str) -> impl Iterator<Item = &'a str> {
-    records.iter().filter(move |r| r.kind == kind).map(|r| r.id.as_str())
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, State, Tagged};
+use rmachine_driver::{DriverError, Leftovers, MachineHandle, Resource, State, Tagged, recorded_ids};
 
 use crate::answer::{self, Vm};
 use crate::image;
@@ -86,7 +86,7 @@ async fn strike_off(manager: &Manager, id: &str, refusal: Refusal) -> Result<(),
 
 /// Disks that VirtualBox knows of although no machine has them: a making was cut off.
 async fn close_media(machine: &MachineHandle<'_>, manager: &Manager) -> Result<(), Refusal> {
-    for conversion in records::ids(machine.journal.records(), CONVERSION) {
+    for conversion in recorded_ids(machine.journal.records(), CONVERSION) {
         let Some((source, fresh)) =
             conversion.split_once('\n').map(|(s, f)| (PathBuf::from(s), PathBuf::from(f)))
         else {

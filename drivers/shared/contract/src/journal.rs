@@ -18,3 +18,13 @@ pub trait Journal: Send + Sync {
 
     fn records(&self) -> &[JournalRecord];
 }
+
+/// The known ids of the resources of one kind.
+pub fn recorded_ids<'a>(records: &'a [JournalRecord], kind: &'a str) -> impl Iterator<Item = &'a str> {
+    records.iter().filter(move |r| r.kind == kind && !r.id.is_empty()).map(|r| r.id.as_str())
+}
+
+/// Whether a resource of this kind was requested whose id is not known: it may exist or not.
+pub fn has_unknown_id(records: &[JournalRecord], kind: &str) -> bool {
+    records.iter().any(|r| r.kind == kind && r.id.is_empty())
+}

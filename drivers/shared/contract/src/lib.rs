@@ -44,7 +44,7 @@ pub use error::{DriverError, DriverErrorKind, Leftovers, Resource};
 pub use features::{Features, FirstHostKey, Login, Restart};
 pub use first_boot::{EngineUnit, FirstBoot, FirstFile};
 pub use image::{NodeImage, Progress};
-pub use journal::{Journal, JournalRecord};
+pub use journal::{Journal, JournalRecord, has_unknown_id, recorded_ids};
 pub use keyring::{Keyring, NoKeyring};
 pub use machine::{MachineHandle, MachineView};
 pub use name::{MachineName, MachineNameError};

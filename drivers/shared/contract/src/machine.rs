@@ -2,7 +2,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::{DriverState, Journal, JournalRecord, Keyring, MachineName, Reporter, Tags};
+use crate::{DriverError, DriverState, Journal, JournalRecord, Keyring, MachineName, Reporter, Tags};
 
 /// A stored machine, read-only.
 #[derive(Debug, Clone, Copy)]
@@ -26,4 +26,16 @@ pub struct MachineHandle<'a> {
     pub journal: &'a mut dyn Journal,
     pub keyring: &'a dyn Keyring,
     pub reporter: &'a dyn Reporter,
+}
+
+impl MachineHandle<'_> {
+    /// Writes the id of a resource into the journal.
+    pub fn record_id(&mut self, kind: &str, id: &str) -> Result<(), DriverError> {
+        self.journal.record(JournalRecord { kind: kind.to_owned(), id: id.to_owned() })
+    }
+
+    /// Writes into the journal that a resource is about to be requested.
+    pub fn record_request(&mut self, kind: &str) -> Result<(), DriverError> {
+        self.record_id(kind, "")
+    }
 }

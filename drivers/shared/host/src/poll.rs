@@ -18,7 +18,7 @@ impl Poll {
         Self { deadline: Instant::now() + limit, pause }
     }
 
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         Instant::now() >= self.deadline
     }
 

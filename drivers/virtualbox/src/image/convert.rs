@@ -9,7 +9,7 @@ use rmachine_driver::{DriverError, MachineHandle};
 use super::vdi;
 use crate::files;
 use crate::manage::Manager;
-use crate::records::{CONVERSION, record};
+use crate::records::CONVERSION;
 
 /// In the name of a file that is only another name for the image.
 const NAMED: &str = ".source.";
@@ -69,7 +69,7 @@ pub(crate) async fn to_vdi(
     let fresh = disk.with_extension(format!("{}.new.vdi", machine.uuid.simple()));
     let named = (form == Form::Ova || matches!(form, Form::Disk(_))).then(|| named(source, disk, form));
     let read = named.clone().unwrap_or_else(|| source.to_owned());
-    record(machine, CONVERSION, &format!("{}\n{}", read.display(), fresh.display()))?;
+    machine.record_id(CONVERSION, &format!("{}\n{}", read.display(), fresh.display()))?;
     machine.reporter.step(machine.name, "Converting the image to VirtualBox's format...");
     let done = convert(machine, manager, source, &read, &fresh, form).await;
     if let Some(named) = named.filter(|n| n != source) {

@@ -10,6 +10,5 @@ async fn checks_are_repeated_until_the_deadline() {
         checks += 1;
     }
     assert_eq!((checks, began.elapsed()), (5, Duration::from_secs(12)));
-    assert!(poll.is_over());
     assert!(!Poll::new(Duration::ZERO, Duration::from_secs(3)).again().await);
 }
