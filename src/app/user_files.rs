@@ -1,4 +1,4 @@
-//! Files that a command writes for the user outside the store: manual pages, an example cluster.toml, a backup.
+//! Files that a command writes for the user outside the store: manual pages and an example cluster.toml.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-# Installs an engine on a host that has none, and waits for whoever else is installing.
+# Installs an engine on a host that has none, and waits for other installations.
 {% include "prelude.sh" %}
 {% include "packages/common.sh" %}
 {% include "packages/" ~ packages ~ "/functions.sh" %}

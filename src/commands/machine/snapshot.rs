@@ -40,7 +40,7 @@ enum Verb {
     },
     /// Create a snapshot of a machine
     #[command(after_help = "\
-If the provider can create machines from a snapshot (create --digitalocean-image SNAPSHOT), the new machines have the \
+If the provider can create machines from a snapshot (create --DRIVER-image SNAPSHOT), the new machines have the \
 Docker engine and the images of this machine. At their first boot, they remove its SSH keys, certificates, settings, IDs \
 and swarm membership. The snapshot itself is complete, so `restore` brings back the whole machine.")]
     Create {

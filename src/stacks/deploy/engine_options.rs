@@ -32,7 +32,7 @@ pub(super) async fn configure(
     let places = ground.machines().map(|(node, machine)| (machine.clone(), Place::of(node))).collect();
     let rolling = Rolling { swarm, cluster: &ground.cluster.name, wait: WAIT, places };
     let mut notes =
-        vec![format!("{touched} engines were configured; tasks of the swarm were moved, and began anew")];
+        vec![format!("reconfigured {touched} engines; the swarm's tasks moved to other nodes and restarted")];
     while !work.is_empty() {
         let names: Vec<MachineName> = work.iter().map(|(machine, _)| machine.clone()).collect();
         let (machine, options) = work.remove(rolling.next(&names).await?);

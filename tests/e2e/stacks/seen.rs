@@ -83,7 +83,7 @@ fn engines_are_found_by_dns(stage: &Stage) {
     let command = "stack deploy stk monitoring --set engines=true";
     refused.failed(1, &["3 of 3 do not: ", command, "one at a time"]);
     let done = stage.deploy("monitoring", &with(&MONITORING, &["engines=true"])).ok();
-    assert!(done.out.contains("Note: 3 engines were configured"), "{}", done.out);
+    assert!(done.out.contains("Note: reconfigured 3 engines"), "{}", done.out);
     let order: Vec<_> = done.out.lines().filter_map(|l| l.strip_suffix(" Draining the node...")).collect();
     assert_eq!(order, ["(stk-w1)", "(stk-w2)", "(stk-m1)"], "the manager last");
     let status = stage.rm(&["swarm", "status", "stk", "--output", "json"]).ok().out;
