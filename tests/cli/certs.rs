@@ -105,7 +105,7 @@ fn regenerate_certs_asks_for_confirmation() {
     \ no newline at the end
     --- stderr
     EOF
-    Hint: add -f to go on without being asked
+    Hint: to skip the question, add -f
     ");
     assert_eq!(lab.call("regenerate-certs n").stdin("n\n").run().code, Some(0));
     assert_snapshot!(lab.run("regenerate-certs -f n"), @r#"

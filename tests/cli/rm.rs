@@ -55,7 +55,7 @@ fn rm_without_an_answer_removes_nothing_and_reports_it() {
     \ no newline at the end
     --- stderr
     EOF
-    Hint: add -y to remove without being asked
+    Hint: to skip the question, add -y
     "#);
     assert_eq!(lab.machines(), ["a"]);
 }

@@ -42,7 +42,7 @@ fn swarm_rm_names_the_machines_and_asks_first() {
     \ no newline at the end
     --- stderr
     EOF
-    Hint: add -y to remove without being asked
+    Hint: to skip the question, add -y
     ");
     assert_eq!(lab.machines(), ["m", "other", "w1", "w2"]);
     assert_snapshot!(lab.call("swarm rm lab").stdin("y\n").run(), @r"

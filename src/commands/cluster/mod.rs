@@ -14,13 +14,12 @@ use crate::cluster::file::{Surroundings, driver_names, parse, place_of};
 use crate::cluster::{Kit, Limits, Node, Plan, Present, Remark, Wanted, down};
 use crate::commands::machine::create::plan_of;
 use crate::commands::shared::machine_options::{amendments_from_file, apply, from_file, shared};
-use crate::commands::shared::{Outcome, SwarmRemoval, remove_swarm};
+use crate::commands::shared::{Outcome, SURE, SwarmRemoval, confirmed, remove_swarm};
 use crate::commands::swarm::StatusForm;
 use crate::machines::CreatePlan;
 use crate::model::{ClusterName, Due, Exit, Failure};
 use crate::stacks::deploy::Request;
 use crate::store::StoredMachine;
-use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -295,7 +294,7 @@ async fn converge(
             return Ok(());
         }
         ctx.last_word(show::plan(wanted, &plan, show::Output::Text).trim_end());
-        if plan.destroys() && !yes && !agreed(ctx, "Replace or remove these? (y/n): ")? {
+        if plan.destroys() && !yes && !confirmed(ctx, "Replace or remove these? (y/n): ", "-y")? {
             return Ok(());
         }
         ctx.when_interrupted("Interrupted. The same words again go on where it was.");
@@ -313,11 +312,6 @@ fn failed(ctx: &Context, failures: Vec<Failure>) -> Failure {
         Err(joined) => joined.hint(format!("`{} cluster up` goes on where it was", ctx.program)),
         Ok(()) => Failure::silent(Exit::Failed),
     }
-}
-
-fn agreed(ctx: &Context, question: &str) -> Result<bool, Failure> {
-    confirm(ctx.printer, question)
-        .map_err(|e| Failure::from_error(e).hint("add -y to do it without being asked"))
 }
 
 async fn roll(ctx: &Context, args: &Roll) -> Outcome {
@@ -338,7 +332,7 @@ async fn roll(ctx: &Context, args: &Roll) -> Outcome {
         if due == Due::Replace {
             let list: Vec<&str> = names.iter().map(MachineName::as_str).collect();
             ctx.last_word(&format!("About to replace, one after the other: {}", list.join(", ")));
-            if !args.yes && !agreed(ctx, "Are you sure? (y/n): ")? {
+            if !args.yes && !confirmed(ctx, SURE, "-y")? {
                 return Ok(());
             }
         }

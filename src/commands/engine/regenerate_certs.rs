@@ -1,9 +1,8 @@
 use futures_util::future::join_all;
 
 use crate::app::Context;
-use crate::commands::shared::{Names, Outcome, names_or_default};
+use crate::commands::shared::{Names, Outcome, confirmed, names_or_default};
 use crate::model::Failure;
-use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -35,7 +34,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     let names = names_or_default(ctx, &args.names.names)?;
     let question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): ";
-    if !args.force && !confirm(ctx.printer, question).map_err(unanswered)? {
+    if !args.force && !confirmed(ctx, question, "-f")? {
         return Ok(());
     }
     let machines = ctx.machines_for(names.len());
@@ -62,8 +61,4 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
         ctx.last_word(&format!("Regenerated the certificates of {done} of {} machines", names.len()));
     }
     Failure::join(failed)
-}
-
-fn unanswered(e: std::io::Error) -> Failure {
-    Failure::from_error(e).hint("add -f to go on without being asked")
 }

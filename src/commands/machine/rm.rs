@@ -1,7 +1,6 @@
 use crate::app::Context;
-use crate::commands::shared::{Outcome, existing, missing};
+use crate::commands::shared::{Outcome, SURE, confirmed, existing, missing};
 use crate::model::Failure;
-use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -25,7 +24,7 @@ pub(crate) async fn run(ctx: &Context, args: &Args) -> Outcome {
     }
     ctx.printer.line(&format!("About to remove {}", args.names.join(", ")));
     ctx.printer.line("WARNING: This action will delete both local reference and remote instance.");
-    if !args.yes && !args.force && !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(unanswered)? {
+    if !args.yes && !args.force && !confirmed(ctx, SURE, "-y")? {
         return Ok(());
     }
     let swarm = ctx.swarm();
@@ -63,8 +62,4 @@ async fn remove(ctx: &Context, swarm: &crate::swarm::Swarm, name: &str, args: &A
     // A swarm that goes as a whole needs no goodbyes.
     let going: Vec<_> = args.names.iter().filter_map(|n| existing(ctx, n).ok()).collect();
     swarm.remove_among(&machine, force, &going).await.map_err(|error| error.prefix(&prefix))
-}
-
-fn unanswered(e: std::io::Error) -> Failure {
-    Failure::from_error(e).hint("add -y to remove without being asked")
 }

@@ -13,9 +13,19 @@ use rmachine_driver::MachineName;
 use crate::app::Context;
 use crate::machines::Machine;
 use crate::model::Failure;
+use crate::ui::confirm;
 
 pub(crate) use go_int::go_int;
 pub(crate) use remove_swarm::{SwarmRemoval, remove_swarm};
+
+/// What most commands ask before they remove something.
+pub(crate) const SURE: &str = "Are you sure? (y/n): ";
+
+/// Asks the user; `flag` is the one that answers yes in scripts.
+pub(crate) fn confirmed(ctx: &Context, question: &str, flag: &str) -> Result<bool, Failure> {
+    confirm(ctx.printer, question)
+        .map_err(|e| Failure::from_error(e).hint(format!("to skip the question, add {flag}")))
+}
 
 /// How a command ends.
 pub(crate) type Outcome = Result<(), Failure>;

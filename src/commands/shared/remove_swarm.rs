@@ -4,9 +4,8 @@ use rmachine_driver::MachineName;
 
 use crate::app::Context;
 use crate::cluster::down::{down, members};
-use crate::commands::shared::Outcome;
+use crate::commands::shared::{Outcome, SURE, confirmed};
 use crate::model::{ClusterName, Exit, Failure};
-use crate::ui::confirm;
 
 pub(crate) struct SwarmRemoval<'a> {
     pub(crate) swarm: &'a ClusterName,
@@ -29,7 +28,7 @@ pub(crate) async fn remove_swarm(ctx: &Context, removal: &SwarmRemoval<'_>) -> O
     }
     let list: Vec<&str> = members.iter().map(MachineName::as_str).collect();
     ctx.last_word(&format!("About to remove the {noun} {name}, with everything on it: {}", list.join(", ")));
-    if !yes && !force && !agreed(ctx)? {
+    if !yes && !force && !confirmed(ctx, SURE, "-y")? {
         return Ok(());
     }
     ctx.when_interrupted(format!("Interrupted. `{again}` removes the rest."));
@@ -40,9 +39,4 @@ pub(crate) async fn remove_swarm(ctx: &Context, removal: &SwarmRemoval<'_>) -> O
     })?;
     ctx.last_word(&format!("Removed {} machines: {}", list.len(), list.join(" ")));
     Ok(())
-}
-
-fn agreed(ctx: &Context) -> Result<bool, Failure> {
-    confirm(ctx.printer, "Are you sure? (y/n): ")
-        .map_err(|e| Failure::new(e.to_string()).hint("add -y to remove without being asked"))
 }

@@ -4,11 +4,10 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use crate::app::Context;
-use crate::commands::shared::{Outcome, one_name};
+use crate::commands::shared::{Outcome, SURE, confirmed, one_name};
 use crate::commands::swarm::cluster_name;
 use crate::model::Failure;
 use crate::ssh::local_stdin;
-use crate::ui::confirm;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -92,7 +91,7 @@ impl Restore {
         // Standard input may be the archive.
         if self.file.is_some() && !self.yes {
             ctx.printer.line(&format!("What {name} knows of a swarm is replaced by the backup."));
-            if !confirm(ctx.printer, "Are you sure? (y/n): ").map_err(Failure::from_error)? {
+            if !confirmed(ctx, SURE, "-y")? {
                 return Ok(());
             }
         }
@@ -131,10 +130,7 @@ impl Recover {
              manager.\nWhat the other managers decided without it is lost, and they must not come back as managers: each \
              has to\nleave with --force and join again. Do this only when they are gone for good."
         ));
-        if !self.yes
-            && !confirm(ctx.printer, "Are you sure? (y/n): ")
-                .map_err(|e| Failure::from_error(e).hint("add -y to go on without being asked"))?
-        {
+        if !self.yes && !confirmed(ctx, SURE, "-y")? {
             return Ok(());
         }
         swarm.recover(&name).await?;
